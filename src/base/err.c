@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/err.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/str.h"
+
+enum rc err_set(struct err *err, enum rc rc, const char *fmt, ...)
+{
+    const int saved = errno;
+    va_list ap;
+
+    va_start(ap, fmt);
+    errno = saved; /* for %m */
+    (void)vsnprintf(err->msg, sizeof err->msg, fmt, ap); /* cut at the end: still a sentence */
+    va_end(ap);
+    str_make_printable(err->msg);
+    err->rc = rc;
+    errno = saved;
+    return rc;
+}
+
+enum rc err_wrap(struct err *err, const char *fmt, ...)
+{
+    char inner[ERR_MSG_MAX];
+    va_list ap;
+
+    memcpy(inner, err->msg, sizeof inner);
+    va_start(ap, fmt);
+    const int n = vsnprintf(err->msg, sizeof err->msg, fmt, ap);
+    va_end(ap);
+    const size_t at = n < 0 ? 0 : (size_t)n;
+    if (at < sizeof err->msg)
+        (void)snprintf(err->msg + at, sizeof err->msg - at, ": %s", inner);
+    str_make_printable(err->msg);
+    return err->rc;
+}
+
+const char *rc_name(enum rc rc)
+{
+    switch (rc) {
+    case OK:
+        return "ok";
+    case E_NOMEM:
+        return "nomem";
+    case E_IO:
+        return "io";
+    case E_PARSE:
+        return "parse";
+    case E_LIMIT:
+        return "limit";
+    case E_CONFIG:
+        return "config";
+    case E_STATE:
+        return "state";
+    }
+    return "unknown";
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include <stddef.h>
+#include <stdio.h>
+
+#include "base/err.h"
+
+/* file - whole files, read with a limit and written so that nobody sees half of one. Thread: any. */
+
+/* The whole file at path, NUL added after *ret_n bytes; the caller owns *ret (mem_free). Reads
+ * files without a size (/proc, pipes) as well. E_IO, E_NOMEM, E_LIMIT when over limit bytes. */
+MUST_CHECK enum rc file_read(const char *path, size_t limit, char **ret, size_t *ret_n,
+                             struct err *err);
+
+/* Replace path by n bytes: temporary name in the same folder, fsync, rename, fsync of the folder.
+ * On failure the old file is untouched and the temporary one removed. Mode 0644 less the umask. */
+MUST_CHECK enum rc file_write(const char *path, const void *p, size_t n, struct err *err);
+
+/* mkdir -p with mode 0750 for what is made. */
+MUST_CHECK enum rc file_mkdirs(const char *path, struct err *err);
+
+void file_closep(FILE **f); /* for CLEANUP */
+void fd_closep(int *fd);    /* for CLEANUP; -1 is fine */

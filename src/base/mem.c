@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/mem.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+static _Atomic uint64_t fail_countdown; /* the one mutable global: a test's fault injector */
+
+void mem_fail_at(uint64_t n)
+{
+    atomic_store(&fail_countdown, n);
+}
+
+static int must_fail(void)
+{
+    uint64_t left = atomic_load_explicit(&fail_countdown, memory_order_relaxed);
+    if (left == 0)
+        return 0;
+    atomic_store(&fail_countdown, left - 1);
+    return left == 1;
+}
+
+void *mem_alloc(size_t size)
+{
+    return mem_array(1, size ? size : 1);
+}
+
+void *mem_array(size_t n, size_t size)
+{
+    if (must_fail())
+        return NULL;
+    return calloc(n ? n : 1, size ? size : 1); /* calloc checks the product */
+}
+
+void *mem_grow(void *p, size_t n, size_t size)
+{
+    size_t bytes;
+
+    if (must_fail() || __builtin_mul_overflow(n, size, &bytes))
+        return NULL;
+    return realloc(p, bytes ? bytes : 1);
+}
+
+void *mem_array_aligned(size_t n, size_t size)
+{
+    size_t bytes;
+
+    if (must_fail() || __builtin_mul_overflow(n, size, &bytes) || bytes > SIZE_MAX - 64)
+        return NULL;
+    bytes = (bytes + 63) & ~(size_t)63;
+    void *p = aligned_alloc(64, bytes ? bytes : 64);
+    if (p)
+        memset(p, 0, bytes);
+    return p;
+}
+
+char *mem_strndup(const char *s, size_t n)
+{
+    if (n == SIZE_MAX)
+        return NULL;
+    char *p = mem_alloc(n + 1);
+    if (p && n)
+        memcpy(p, s, n);
+    return p;
+}
+
+void mem_free(void *p)
+{
+    free(p);
+}

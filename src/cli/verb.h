@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "base/err.h"
+
+/* verb - one word after `tocsin`: one file a verb, one row in the table of main.c
+ *
+ * A verb parses its own options with getopt_long, prints results on stdout and trouble on
+ * stderr ("tocsin: sentence"), and returns an exit code. `--help` prints help to stdout. */
+
+enum exit_code {
+    EXIT_FINE = 0,
+    EXIT_TROUBLE = 1, /* it was tried and failed */
+    EXIT_USAGE = 2,   /* the command line or the configuration is wrong */
+    EXIT_SILENT = 3,  /* drill: the bell did not ring; status: not healthy */
+};
+
+struct verb {
+    const char *name;
+    const char *summary; /* one line for `tocsin --help` */
+    const char *help;    /* the whole text of `tocsin NAME --help`, with an example */
+    int (*run)(int argc, char **argv); /* argv[0] is the verb */
+};
+
+extern const struct verb verb_run, verb_train, verb_score, verb_check, verb_status, verb_drill,
+    verb_sample;
+
+/* Print "tocsin: SENTENCE" to stderr; returns the exit code that fits err->rc (E_CONFIG and
+ * E_PARSE of the command line are the caller's business: EXIT_TROUBLE here, E_CONFIG = usage). */
+int verb_fail(const struct err *err);
+/* Print "tocsin VERB: SENTENCE" and a pointer to --help; returns EXIT_USAGE. */
+int verb_usage(const struct verb *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

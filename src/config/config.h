@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "data/settings.h"
+#include "data/verdict.h"
+
+/* config - the one configuration file, as a plain struct
+ *
+ * With no file, the defaults watch this machine. A file says only what differs. All scalar keys
+ * are rows of one table (config_keys.c): path, type, limits, default, help; loading, printing,
+ * command-line overrides and the manual page come from it. `${NAME}` in a scalar comes from the
+ * environment (E_CONFIG when it is not set). Thread: immutable once loaded. */
+
+enum { CONFIG_TEXT_MAX = 512 };
+
+struct config {
+    char listen[CONFIG_TEXT_MAX];   /* HOST:PORT */
+    char data_dir[CONFIG_TEXT_MAX];
+    char profile[CONFIG_TEXT_MAX];  /* a built-in name or a path */
+    struct {                        /* sources: - host: {…} */
+        int64_t interval_ms;
+        char instance[INSTANCE_MAX]; /* label; "" = the machine's node name */
+        char procfs[CONFIG_TEXT_MAX], sysfs[CONFIG_TEXT_MAX], rootfs[CONFIG_TEXT_MAX];
+    } host;
+    struct learn_spec learn;
+    struct threshold_spec threshold;
+    struct confirm_spec confirm;
+    struct {
+        int64_t max_age_ms;
+        uint64_t max_size_bytes;
+    } retention;
+    struct {
+        enum log_level level;
+        enum log_format format;
+    } log;
+};
+
+/* Defaults; data_dir is /var/lib/tocsin as root, else $XDG_STATE_HOME/tocsin or
+ * $HOME/.local/state/tocsin. E_CONFIG when none of these is known. */
+MUST_CHECK enum rc config_defaults(struct config *ret, struct err *err);
+
+/* Defaults overlaid with the file; *ret is written only on success. E_IO, E_CONFIG with
+ * FILE:LINE:COLUMN, E_LIMIT, E_NOMEM. */
+MUST_CHECK enum rc config_load(const char *path, struct config *ret, struct err *err);
+
+/* One key from the command line, as "learn.for" and "2m"; messages begin with `where`
+ * ("--learn"). E_CONFIG. */
+MUST_CHECK enum rc config_set(struct config *c, const char *key, const char *value,
+                              const char *where, struct err *err);
+
+/* The whole configuration as YAML that config_load reads back to the same values, each key with
+ * its help as a comment. */
+void config_print(const struct config *c, struct buf *out);
+
+/* "percentile:99.5", "sigma:3", "fixed:0.1998": the command line's form of a threshold. */
+MUST_CHECK enum rc config_parse_threshold(const char *s, struct threshold_spec *ret,
+                                          struct err *err);
+/* "14,8,4,8,14" */
+MUST_CHECK enum rc config_parse_layers(const char *s, struct learn_spec *ret, struct err *err);

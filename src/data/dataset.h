@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* dataset - frames of one entity in time order: X[rows][n] row-major float32, NaN = missing
+ *
+ * Thread: its holder's; handing one over by a queue moves ownership. */
+
+enum { DATASET_ROWS_MAX = 1 << 26 };
+
+struct dataset {
+    size_t rows, n, capacity; /* capacity in rows */
+    int64_t *ts_ms;           /* [rows], ascending */
+    float *X;                 /* [rows][n] */
+};
+
+/* An empty one for frames of n features, n >= 1. The caller owns *ret. */
+MUST_CHECK enum rc dataset_new(size_t n, struct dataset **ret, struct err *err);
+void dataset_free(struct dataset *d); /* NULL is fine */
+static inline void dataset_freep(struct dataset **d)
+{
+    dataset_free(*d);
+}
+/* E_NOMEM, E_LIMIT; E_STATE when ts_ms does not come after the last row's. Copies frame[n]. */
+MUST_CHECK enum rc dataset_append(struct dataset *d, int64_t ts_ms, const float *frame,
+                                  struct err *err);
+/* Rows [first, first + rows) as a dataset of their own. */
+MUST_CHECK enum rc dataset_slice(const struct dataset *d, size_t first, size_t rows,
+                                 struct dataset **ret, struct err *err);

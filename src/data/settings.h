@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* settings - what a user may choose about learning and judging, as plain values
+ *
+ * Filled by config/ or from the command line, consumed by model/ and detect/. Thread: values. */
+
+enum { NET_LAYERS_MAX = 16, NET_WIDTH_MAX = 4096 };
+
+enum scaling {
+    SCALING_MINMAX,   /* least and largest training value to 0 and 1 */
+    SCALING_QUANTILE, /* the 1 % and 99 % quantiles instead: robust against outliers */
+};
+
+enum activation { ACT_LINEAR, ACT_RELU, ACT_SIGMOID, ACT_TANH };
+
+enum threshold_method {
+    THRESHOLD_PERCENTILE, /* of the validation errors */
+    THRESHOLD_SIGMA,      /* their mean + k standard deviations */
+    THRESHOLD_FIXED,      /* a number that the user gives; the classic one is 0.1998 */
+};
+
+struct threshold_spec {
+    enum threshold_method method;
+    double value; /* percentile in (0,100), k, or the threshold itself */
+};
+
+struct confirm_spec {
+    uint32_t k, of; /* an incident opens when k of the last `of` verdicts are anomalous */
+};
+
+struct learn_spec {
+    int64_t for_ms;            /* learning time of a live source */
+    double validation;         /* the last part of the data, 0 < v < 1, held back */
+    uint64_t seed;
+    enum scaling scaling;
+    uint32_t layers[NET_LAYERS_MAX]; /* widths of the dense layers but the input. The last may be */
+    size_t n_layers;                 /* left out or given: it is the input's. 0 = derived from n */
+    enum activation hidden, output;
+    uint32_t epochs, batch_size;
+    uint32_t patience;         /* epochs without a better validation error; 0 = never stop early */
+    double learning_rate;
+    double feature_dropout;    /* chance that a feature is hidden from the input in training */
+};
+
+/* The defaults that `tocsin check --print` shows. */
+void settings_learn_defaults(struct learn_spec *s);
+void settings_threshold_defaults(struct threshold_spec *s);
+void settings_confirm_defaults(struct confirm_spec *s);

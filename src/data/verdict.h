@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* verdict - what one frame's score means; incident - a stretch of anomalous verdicts
+ *
+ * Plain values, copied freely. Feature numbers are of the schema that the model carries. */
+
+enum {
+    CAUSES_MAX = 8,      /* features named by a verdict or an incident */
+    INSTANCE_MAX = 128,  /* bytes of an entity's name (label `instance`), with the NUL */
+};
+
+struct cause {
+    uint16_t feature;
+    float value;    /* natural units */
+    float expected; /* what the model reconstructed, natural units */
+    float share;    /* of the whole error, 0..1 */
+};
+
+struct verdict {
+    int64_t ts_ms;
+    float score; /* anomaly_score; NaN when nothing could be scored */
+    float threshold;
+    float confidence; /* share of the model's features that were present, 0..1 */
+    bool anomalous;   /* score > threshold, this frame alone */
+    uint8_t n_causes;
+    struct cause causes[CAUSES_MAX]; /* largest share first */
+};
+
+struct incident {
+    int64_t id; /* 0 until the store gave one */
+    int64_t start_ms, peak_ms;
+    int64_t end_ms; /* 0 while open */
+    float peak_score, threshold;
+    uint8_t n_causes;
+    struct cause causes[CAUSES_MAX]; /* at the peak */
+};

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include <stdint.h>
+
+#include "base/err.h"
+#include "feature/profile.h"
+
+/* derive - derived features: change(x), mean(x, n), std(x, n), ratios and arithmetic over
+ * features, comparisons with a number (1 or 0), hour(), weekday()
+ *
+ * change is the difference to the frame before; mean and std (population) cover the last n
+ * frames, present values only; x / y is NaN where y is 0; hour() is 0..23 and weekday() is
+ * 0..6 from Monday (as Python and pandas count), local time unless told UTC.
+ * Thread: its holder's. */
+struct deriver;
+
+MUST_CHECK enum rc deriver_new(const struct profile *p, struct deriver **ret, struct err *err);
+void deriver_free(struct deriver *d); /* NULL is fine */
+static inline void deriver_freep(struct deriver **d)
+{
+    deriver_free(*d);
+}
+
+/* frame[schema->n]: the base features are there, the derived ones are written behind them. */
+void deriver_apply(struct deriver *d, int64_t ts_ms, float *frame);
+void deriver_clear(struct deriver *d);

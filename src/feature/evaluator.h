@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "data/series.h"
+#include "feature/profile.h"
+
+/* evaluator - one entity's live state for a profile: the recent samples of the series that its
+ * selectors match, and the base features computed from them
+ *
+ * Semantics are Prometheus's: lookback of 5 minutes for instant vectors, stale markers end a
+ * series, ranges are half-open to the left (t - range, t], rate/increase/delta extrapolate
+ * (promql/functions.go, extrapolatedRate), counter resets are added back.
+ * Thread: its holder's. Memory is bounded by the profile's windows; a push allocates only when
+ * a new series is seen. */
+struct evaluator;
+
+/* p is lent and must outlive it. */
+MUST_CHECK enum rc evaluator_new(const struct profile *p, int64_t interval_ms,
+                                 struct evaluator **ret, struct err *err);
+void evaluator_free(struct evaluator *e); /* NULL is fine */
+static inline void evaluator_freep(struct evaluator **e)
+{
+    evaluator_free(*e);
+}
+
+/* Take the samples of a tick. E_STATE when s->ts_ms is not after the last push (nothing taken);
+ * E_LIMIT, E_NOMEM when the series are too many (nothing taken). */
+MUST_CHECK enum rc evaluator_push(struct evaluator *e, const struct snapshot *s, struct err *err);
+
+/* base[profile_base_count] at ts_ms; NaN where an expression gives no single value. */
+void evaluator_eval(struct evaluator *e, int64_t ts_ms, float *base);
+
+void evaluator_clear(struct evaluator *e); /* forget all samples: after a clock jump */

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "data/dataset.h"
+#include "data/schema.h"
+#include "data/settings.h"
+#include "feature/scaler.h"
+#include "model/net.h"
+
+/* model - what was learned of one entity: schema, scaler, autoencoder, error statistics,
+ * threshold, provenance
+ *
+ * Immutable once made, counted by references, so any thread may read it.
+ * The error of a frame x (natural units, filled) with mask present:
+ *   z = scale(x), the network sees z clipped to [clip_low, clip_high], the training median in
+ *   place of what is absent;
+ *   e_i = (z_i - y_i)^2 for present features that carry weight, 0 for others;
+ *   score = sum(e) / (number of features that carry weight and are present), NaN for none.
+ * A constant feature carries no weight until it moves; then y_i is its constant. */
+
+struct model_stats { /* of the errors on the validation rows, by the score above */
+    uint64_t train_rows, validation_rows;
+    double train_mse, validation_mse; /* mean over rows of the score */
+    double std;                       /* of the validation scores */
+    uint32_t epochs;                  /* that the kept weights took */
+};
+
+struct model_provenance {
+    int64_t created_ms;            /* when training ended; 0 in `tocsin train`: same bytes */
+    int64_t first_ms, last_ms;     /* the data's own time */
+    uint64_t seed;
+    char instance[128];            /* the entity, or "" */
+    char profile[96];              /* its name, or "none" */
+    char version[32];              /* of the tocsin that made it */
+};
+
+struct model {
+    struct schema *schema;
+    struct scaler scaler;
+    struct net net;
+    float clip_low, clip_high;
+    struct model_stats stats;
+    struct threshold_spec threshold_spec;
+    float threshold;
+    float threshold_widening; /* >= 1: by how much short history widened it; included */
+    struct model_provenance provenance;
+    _Atomic uint32_t refs;
+};
+
+/* progress(arg, done, of, validation_mse) after each epoch, in the caller's thread; false from
+ * it cancels: E_STATE. May be NULL. */
+typedef bool model_progress_fn(void *arg, uint32_t done, uint32_t of, double validation_mse);
+
+/* Learn from d (time order), its last spec->validation part held back; or, with validation not
+ * NULL, all of d and that. Missing values are filled as in scoring. Deterministic: same data,
+ * spec and seed give the same bytes. E_STATE when there are too few rows, E_NOMEM, E_CONFIG. */
+MUST_CHECK enum rc model_train(const struct dataset *d, const struct dataset *validation,
+                               const struct schema *schema, const struct learn_spec *spec,
+                               const struct threshold_spec *threshold,
+                               const struct model_provenance *provenance,
+                               model_progress_fn *progress, void *arg, struct model **ret,
+                               struct err *err);
+struct model *model_ref(struct model *m);
+void model_unref(struct model *m); /* the last one frees; NULL is fine */
+static inline void model_unrefp(struct model **m)
+{
+    model_unref(*m);
+}
+
+/* Floats of scratch that model_score needs. */
+size_t model_work_size(const struct model *m);
+
+/* Score of one frame as above. x[n] filled, present[n]; expected[n] (natural units) and error[n]
+ * (the e_i) are written. work: model_work_size floats, 64-byte aligned, the caller's. */
+float model_score(const struct model *m, const float *x, const uint8_t *present, float *expected,
+                  float *error, float *work);
+
+/* The threshold that spec asks for on these scores (NaN skipped), and how much short history
+ * widens it. E_STATE when there are none. */
+MUST_CHECK enum rc threshold_fit(const struct threshold_spec *spec, const float *scores, size_t n,
+                                 float *ret, float *ret_widening, struct err *err);
+
+/* One checksummed file (model_file.c has the layout). model_load checks every length before use:
+ * E_PARSE for a flipped bit, a cut or foreign file, E_STATE for a newer version, E_IO, E_NOMEM,
+ * E_LIMIT; each message names the file and what was expected. */
+MUST_CHECK enum rc model_save(const struct model *m, const char *path, struct err *err);
+MUST_CHECK enum rc model_load(const char *path, struct model **ret, struct err *err);
+MUST_CHECK enum rc model_decode(const void *p, size_t n, const char *name, struct model **ret,
+                                struct err *err);
+uint64_t model_id(const struct model *m); /* hash of the encoded bytes: same model, same id */

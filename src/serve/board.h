@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "data/schema.h"
+#include "data/telemetry.h"
+#include "data/verdict.h"
+
+/* board - the published state of every entity: shards write copies, HTTP handlers read copies
+ *
+ * Plain values, no pointers into other stages. The lock is held for one copy, never across a
+ * stage. Thread: any; each entity's slot is written by one shard. */
+
+enum phase {
+    PHASE_LEARNING, /* gathering frames */
+    PHASE_TRAINING, /* the trainer works on them; frames go on being gathered */
+    PHASE_WATCHING,
+};
+const char *phase_name(enum phase p); /* "learning", "training", "watching" */
+
+enum { BOARD_FEATURES_MAX = 16, BOARD_ENTITIES_MAX = 1024 };
+
+struct cause_view {
+    char feature[FEATURE_NAME_MAX], group[FEATURE_GROUP_MAX], unit[FEATURE_UNIT_MAX];
+    float value, expected, share;
+    float error; /* contribution to the score: share * score */
+};
+
+struct incident_view {
+    int64_t start_ms, peak_ms;
+    float peak_score, threshold;
+    size_t n_causes;
+    struct cause_view causes[CAUSES_MAX];
+};
+
+struct entity_view {
+    char instance[INSTANCE_MAX];
+    enum phase phase;
+    uint64_t learned_rows, wanted_rows; /* progress of learning */
+    bool scored;                        /* the fields below hold a verdict */
+    int64_t ts_ms;                      /* of the last frame */
+    float score, threshold, confidence;
+    bool anomalous;                     /* this frame alone */
+    bool ringing;                       /* an incident is open */
+    struct incident_view incident;
+    size_t n_causes;
+    struct cause_view causes[CAUSES_MAX];
+    size_t n_absent, n_frozen;          /* how many in all; names of the first few */
+    char absent[BOARD_FEATURES_MAX][FEATURE_NAME_MAX];
+    char frozen[BOARD_FEATURES_MAX][FEATURE_NAME_MAX];
+    char discontinuity[64];             /* the last one in words, or "" */
+    int64_t discontinuity_ms;
+    uint64_t model_id, model_rows;
+    int64_t model_created_ms;
+    size_t n_features;
+    float widening;                     /* of the threshold, >= 1 */
+};
+
+struct board;
+
+MUST_CHECK enum rc board_new(const struct telemetry *t, struct board **ret, struct err *err);
+void board_free(struct board *b); /* NULL is fine */
+
+MUST_CHECK enum rc board_add(struct board *b, const char *instance, size_t *ret_slot,
+                             struct err *err);
+void board_publish(struct board *b, size_t slot, const struct entity_view *v);
+size_t board_count(const struct board *b);
+bool board_read(const struct board *b, size_t slot, struct entity_view *ret);
+const struct telemetry *board_telemetry(const struct board *b);
+
+/* What /readyz adds beside the phases: "" = fine, else a sentence ("store: disk full"). */
+void board_set_trouble(struct board *b, const char *sentence);
+void board_trouble(const struct board *b, char *out, size_t size);

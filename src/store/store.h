@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "data/schema.h"
+#include "data/verdict.h"
+
+/* store - what must outlive the process, in one SQLite database (WAL mode)
+ *
+ * Tables: entities, schemas, frames (one row an entity and tick, values as a float32 blob),
+ * scores, incidents, models with provenance, and the schema version (migrations).
+ * A commit once a second: kill -9 loses at most that second and never the database.
+ * Thread: a struct store (the one writer) belongs to the store thread; a struct store_reader
+ * (read-only connection) to whoever opened it. Errors are E_IO with SQLite's words and the path;
+ * E_STATE for a database of a newer tocsin. */
+struct store;
+
+MUST_CHECK enum rc store_open(const char *path, struct store **ret, struct err *err);
+void store_close(struct store *s); /* commits what is open; NULL is fine */
+
+MUST_CHECK enum rc store_begin(struct store *s, struct err *err);
+/* On failure the transaction is rolled back. */
+MUST_CHECK enum rc store_commit(struct store *s, struct err *err);
+
+/* The number of this entity, made on first sight. */
+MUST_CHECK enum rc store_entity(struct store *s, const char *instance, int64_t *ret_id,
+                                struct err *err);
+MUST_CHECK enum rc store_put_schema(struct store *s, const struct schema *schema, struct err *err);
+/* A row that is already there for (entity, ts_ms) is replaced. */
+MUST_CHECK enum rc store_put_frame(struct store *s, int64_t entity, int64_t ts_ms,
+                                   uint64_t schema_hash, const float *frame, size_t n,
+                                   struct err *err);
+MUST_CHECK enum rc store_put_score(struct store *s, int64_t entity, uint64_t model_id,
+                                   const struct verdict *v, struct err *err);
+/* Inserts when in->id is 0 (and sets it), else updates. Causes are kept by name. */
+MUST_CHECK enum rc store_put_incident(struct store *s, int64_t entity, const struct schema *schema,
+                                      struct incident *in, struct err *err);
+/* An incident that a crash left open (end 0, its process gone) is closed at its last score. */
+MUST_CHECK enum rc store_close_orphans(struct store *s, struct err *err);
+
+struct store_model {
+    int64_t created_ms;
+    uint64_t model_id, schema_hash;
+    char file[256];        /* name below the models folder of the data directory */
+    char provenance[1024]; /* JSON object */
+};
+MUST_CHECK enum rc store_put_model(struct store *s, int64_t entity, const struct store_model *m,
+                                   struct err *err);
+/* Delete rows older than now_ms - max_age_ms, then the oldest until the database is at most
+ * max_bytes; open incidents and the newest model stay. Bounded work a call: call it often. */
+MUST_CHECK enum rc store_prune(struct store *s, int64_t now_ms, int64_t max_age_ms,
+                               uint64_t max_bytes, uint64_t *ret_deleted, struct err *err);
+
+struct store_reader;
+
+MUST_CHECK enum rc store_reader_open(const char *path, struct store_reader **ret, struct err *err);
+void store_reader_close(struct store_reader *r); /* NULL is fine */
+
+/* Each calls fn for rows in time order until it returns false. Times are inclusive, Unix ms. */
+typedef bool store_frame_fn(void *arg, int64_t ts_ms, const float *frame, size_t n);
+MUST_CHECK enum rc store_read_frames(struct store_reader *r, const char *instance,
+                                     uint64_t schema_hash, int64_t from_ms, int64_t to_ms,
+                                     store_frame_fn *fn, void *arg, struct err *err);
+struct store_score {
+    int64_t ts_ms;
+    float score, threshold, confidence;
+    bool anomalous;
+};
+typedef bool store_score_fn(void *arg, const struct store_score *row);
+MUST_CHECK enum rc store_read_scores(struct store_reader *r, const char *instance, int64_t from_ms,
+                                     int64_t to_ms, store_score_fn *fn, void *arg,
+                                     struct err *err);
+struct store_incident {
+    int64_t id, start_ms, peak_ms, end_ms; /* end 0 while open */
+    float peak_score, threshold;
+    const char *instance;    /* valid during the call */
+    const char *causes_json; /* array of {"feature","group","unit","value","expected","share"} */
+};
+typedef bool store_incident_fn(void *arg, const struct store_incident *row);
+/* Newest first; instance NULL = all; those that overlap [from, to]. */
+MUST_CHECK enum rc store_read_incidents(struct store_reader *r, const char *instance,
+                                        int64_t from_ms, int64_t to_ms, store_incident_fn *fn,
+                                        void *arg, struct err *err);
+/* The newest model of this entity; E_STATE when there is none. */
+MUST_CHECK enum rc store_read_model(struct store_reader *r, const char *instance,
+                                    struct store_model *ret, struct err *err);
