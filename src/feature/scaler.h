@@ -22,6 +22,10 @@ struct scaler {
     float *low, *span;   /* [n]; span > 0 and finite */
     float *median;       /* [n] natural units; 0 where no training value was finite */
     uint8_t *constant;   /* [n] 1: did not move in training */
+    uint64_t rows;           /* training rows, */
+    uint64_t *seen;          /* [n] of them with a finite value, */
+    uint64_t *longest_still; /* [n] and the longest stretch of steps without change among them:
+                              * what detect/presence needs. All are kept in the model file */
 };
 
 /* Fit on rows [0, rows) of d. E_NOMEM; E_STATE for no rows. */

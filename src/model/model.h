@@ -38,12 +38,19 @@ struct model_provenance {
     char version[32];              /* of the tocsin that made it */
 };
 
+enum { MODEL_SCORES_MAX = 4096 };
+
 struct model {
     struct schema *schema;
     struct scaler scaler;
     struct net net;
     float clip_low, clip_high;
     struct model_stats stats;
+    /* Scores of the validation rows, ascending, so that another threshold can be asked of the same
+     * model (threshold_fit); more than MODEL_SCORES_MAX are thinned evenly by rank, the largest
+     * always kept. In the model file too. */
+    float *scores;
+    size_t n_scores;
     struct threshold_spec threshold_spec;
     float threshold;
     float threshold_widening; /* >= 1: by how much short history widened it; included */
@@ -92,3 +99,8 @@ MUST_CHECK enum rc model_load(const char *path, struct model **ret, struct err *
 MUST_CHECK enum rc model_decode(const void *p, size_t n, const char *name, struct model **ret,
                                 struct err *err);
 uint64_t model_id(const struct model *m); /* hash of the encoded bytes: same model, same id */
+
+/* m with the threshold that spec asks for, all else shared in meaning: a new model (one
+ * reference), since models are immutable. E_NOMEM, E_STATE. */
+MUST_CHECK enum rc model_with_threshold(const struct model *m, const struct threshold_spec *spec,
+                                        struct model **ret, struct err *err);
