@@ -33,7 +33,8 @@ struct yaml;
 /* Takes nothing: text is copied. `file` is the name that messages use. */
 MUST_CHECK enum rc yaml_parse(struct str text, const char *file, struct yaml **ret,
                               struct err *err);
-void yaml_free(struct yaml *y); /* NULL is fine */
+/* NULL is fine. libyaml calls its own, exported yaml_free: the linker's name must differ. */
+void yaml_free(struct yaml *y) __asm__("tocsin_yaml_free");
 static inline void yaml_freep(struct yaml **y)
 {
     yaml_free(*y);
