@@ -13,6 +13,7 @@ enum { NET_LAYERS_MAX = 16, NET_WIDTH_MAX = 4096 };
 enum scaling {
     SCALING_MINMAX,   /* least and largest training value to 0 and 1 */
     SCALING_QUANTILE, /* the 1 % and 99 % quantiles instead: robust against outliers */
+    SCALING_NONE,     /* values stand as they are: for data that somebody already scaled to [0,1] */
 };
 
 enum activation { ACT_LINEAR, ACT_RELU, ACT_SIGMOID, ACT_TANH };

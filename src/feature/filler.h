@@ -18,7 +18,7 @@ static inline void filler_freep(struct filler **f)
 {
     filler_free(*f);
 }
-/* filled[n] has no NaN; present[i] is 1 where frame[i] came with this frame and is finite.
+/* filled[n] is finite; present[i] is 1 where frame[i] came with this frame and is finite.
  * filled may be frame. */
 void filler_apply(struct filler *f, const struct scaler *s, const float *frame, float *filled,
                   uint8_t *present);

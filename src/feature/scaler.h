@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include <math.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,19 +15,29 @@
  * z = (x - low) / span. low and span come from the least and largest training value, or from its
  * 1 % and 99 % quantiles; span is never under the feature's resolution (schema), so that a change
  * too small to notice stays small. A feature that never moved in training is *constant*: low is
- * its value in the middle of the span, and it carries no weight while it stays there. How far
- * counts as moved is written in scaler.c with its reason.
- * NaN in x stays NaN in z. Thread: immutable once fitted, so any thread may read it. */
+ * such that its value is SCALER_CENTRE, and it carries no weight while it stays there. How far
+ * counts as moved is written in scaler.c with its reason. A feature that never came in training
+ * is *unseen*: nothing was learned of it, so it carries no weight whatever comes; its value is
+ * near SCALER_CENTRE always (that it came now is for those to say who watch presence).
+ * NaN in x stays NaN in z; z is limited to +-SCALER_Z_MAX, so that sums of squares stay finite.
+ * Thread: immutable once fitted, so any thread may read it. */
+
+enum { SCALER_MOVES = 0, SCALER_CONSTANT = 1, SCALER_UNSEEN = 2 };
+
+#define SCALER_CENTRE 0.5f    /* z of a constant feature's training value */
+#define SCALER_NOTICED 0.999f /* least |z - SCALER_CENTRE| that counts as moved: one span */
+#define SCALER_Z_MAX 1e6f
 
 struct scaler {
     size_t n;
-    float *low, *span;   /* [n]; span > 0 and finite */
-    float *median;       /* [n] natural units; 0 where no training value was finite */
-    uint8_t *constant;   /* [n] 1: did not move in training */
+    float *low, *span; /* [n]; span > 0 and finite */
+    float *median;     /* [n] natural units, so a constant's own value; 0 for an unseen feature */
+    uint8_t *constant; /* [n] SCALER_MOVES, SCALER_CONSTANT or SCALER_UNSEEN */
+    /* What detect/presence needs; kept in the model file too: */
     uint64_t rows;           /* training rows, */
     uint64_t *seen;          /* [n] of them with a finite value, */
-    uint64_t *longest_still; /* [n] and the longest stretch of steps without change among them:
-                              * what detect/presence needs. All are kept in the model file */
+    uint64_t *longest_still; /* [n] and the longest stretch of steps without change among those;
+                              * a row without the feature neither counts nor ends a stretch */
 };
 
 /* Fit on rows [0, rows) of d. E_NOMEM; E_STATE for no rows. */
@@ -38,4 +50,17 @@ void scaler_apply(const struct scaler *s, const float *x, float *z); /* z may be
 static inline float scaler_invert(const struct scaler *s, size_t i, float z)
 {
     return s->low[i] + z * s->span[i];
+}
+
+/* A feature that was constant in training has left its value by at least one span: from now on,
+ * and only then, it carries weight, and the expected value is median[i]. */
+static inline bool scaler_constant_moved(const struct scaler *s, size_t i, float z)
+{
+    return s->constant[i] == SCALER_CONSTANT && fabsf(z - SCALER_CENTRE) >= SCALER_NOTICED;
+}
+
+/* Feature i, with scaled value z, counts in a score. False for NaN of a constant feature. */
+static inline bool scaler_carries_weight(const struct scaler *s, size_t i, float z)
+{
+    return s->constant[i] == SCALER_MOVES || scaler_constant_moved(s, i, z);
 }
