@@ -8,5 +8,13 @@
 #include <string.h>
 #include <time.h>
 
+/* macros of glibc's fortified headers under clang */
+#undef strcpy
+#undef strcat
+#undef sprintf
+#undef vsprintf
+#undef strncpy
+#undef strncat
+
 #pragma GCC poison strcpy strcat sprintf vsprintf strncpy strncat strtok gmtime localtime ctime
 #pragma GCC poison asctime atoi atol atof rand srand gets

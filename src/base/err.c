@@ -14,7 +14,7 @@ enum rc err_set(struct err *err, enum rc rc, const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    errno = saved; /* for %m */
+    errno = saved;                                       /* for %m */
     (void)vsnprintf(err->msg, sizeof err->msg, fmt, ap); /* cut at the end: still a sentence */
     va_end(ap);
     str_make_printable(err->msg);

@@ -5,7 +5,8 @@
 
 #include "base/err.h"
 
-/* file - whole files, read with a limit and written so that nobody sees half of one. Thread: any. */
+/* file - whole files, read with a limit and written so that nobody sees half of one. Thread: any.
+ */
 
 /* The whole file at path, NUL added after *ret_n bytes; the caller owns *ret (mem_free). Reads
  * files without a size (/proc, pipes) as well. E_IO, E_NOMEM, E_LIMIT when over limit bytes. */

@@ -10,12 +10,12 @@
  * Memory comes zeroed. NULL means no memory: the caller answers E_NOMEM. Tests make the n-th
  * allocation fail to walk every error path. Thread: any. */
 
-void *mem_alloc(size_t size);                             /* zeroed; size 0 gives a unique pointer */
-void *mem_array(size_t n, size_t size);                   /* zeroed; NULL when n * size overflows */
-void *mem_grow(void *p, size_t n, size_t size);           /* realloc of an array; tail not zeroed */
-void *mem_array_aligned(size_t n, size_t size);           /* zeroed, on a 64-byte line; mem_free */
-char *mem_strndup(const char *s, size_t n);               /* NUL-terminated copy of n bytes */
-void mem_free(void *p);                                   /* NULL is fine */
+void *mem_alloc(size_t size);                   /* zeroed; size 0 gives a unique pointer */
+void *mem_array(size_t n, size_t size);         /* zeroed; NULL when n * size overflows */
+void *mem_grow(void *p, size_t n, size_t size); /* realloc of an array; tail not zeroed */
+void *mem_array_aligned(size_t n, size_t size); /* zeroed, on a 64-byte line; mem_free */
+char *mem_strndup(const char *s, size_t n);     /* NUL-terminated copy of n bytes */
+void mem_free(void *p);                         /* NULL is fine */
 
 /* Tests only: the n-th allocation from now (1 = the next) fails, once; 0 = none does. */
 void mem_fail_at(uint64_t n);

@@ -50,8 +50,11 @@ bool str_to_rfc3339_ms(struct str s, int64_t *ret_ms);
 enum { STR_RFC3339_MAX = 32 };
 void str_from_rfc3339_ms(int64_t ms, char out[STR_RFC3339_MAX]); /* UTC, "…T21:55:00.500Z" */
 
-bool str_is_utf8(struct str s);       /* well-formed by RFC 3629, no NUL */
-void str_make_printable(char *z);     /* control bytes and malformed UTF-8 become '?', in place */
+/* Bytes of the well-formed character at the front of s; 0 when there is none (end, NUL, malformed).
+ */
+size_t str_utf8_next(struct str s);
+bool str_is_utf8(struct str s);   /* well-formed by RFC 3629, no NUL */
+void str_make_printable(char *z); /* control bytes and malformed UTF-8 become '?', in place */
 
 /* Index of the candidate nearest to s by edit distance (Damerau-Levenshtein, at most a third of
  * the longer word), or -1: for "unknown key 'intervall', did you mean 'interval'?". */

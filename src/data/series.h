@@ -32,9 +32,9 @@ struct series {
 struct series_set;
 
 enum {
-    SERIES_MAX = 65536,        /* in one set; past that E_LIMIT */
-    SERIES_LABELS_MAX = 64,    /* labels of one series */
-    SERIES_TEXT_MAX = 16384,   /* bytes of one series' names and values together */
+    SERIES_MAX = 65536,      /* in one set; past that E_LIMIT */
+    SERIES_LABELS_MAX = 64,  /* labels of one series */
+    SERIES_TEXT_MAX = 16384, /* bytes of one series' names and values together */
 };
 
 MUST_CHECK enum rc series_set_new(struct series_set **ret, struct err *err);
@@ -70,7 +70,7 @@ static inline bool series_is_stale(double v)
 
 /* All samples of one entity at one tick: v[id] for each series of the set, stale where absent. */
 struct snapshot {
-    int64_t ts_ms; /* Unix milliseconds */
+    int64_t ts_ms;          /* Unix milliseconds */
     struct series_set *set; /* one reference */
     size_t n;               /* entries of v: the set's count at that time */
     double v[];

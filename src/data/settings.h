@@ -34,17 +34,17 @@ struct confirm_spec {
 };
 
 struct learn_spec {
-    int64_t for_ms;            /* learning time of a live source */
-    double validation;         /* the last part of the data, 0 < v < 1, held back */
+    int64_t for_ms;    /* learning time of a live source */
+    double validation; /* the last part of the data, 0 < v < 1, held back */
     uint64_t seed;
     enum scaling scaling;
     uint32_t layers[NET_LAYERS_MAX]; /* widths of the dense layers but the input. The last may be */
     size_t n_layers;                 /* left out or given: it is the input's. 0 = derived from n */
     enum activation hidden, output;
     uint32_t epochs, batch_size;
-    uint32_t patience;         /* epochs without a better validation error; 0 = never stop early */
+    uint32_t patience; /* epochs without a better validation error; 0 = never stop early */
     double learning_rate;
-    double feature_dropout;    /* chance that a feature is hidden from the input in training */
+    double feature_dropout; /* chance that a feature is hidden from the input in training */
 };
 
 /* The defaults that `tocsin check --print` shows. */

@@ -9,31 +9,31 @@
  * Thread: any thread adds; readers see a moment's value. */
 
 enum telemetry_id {
-    TEL_TICKS,                 /* tocsin_collections_total */
-    TEL_SAMPLES,               /* tocsin_samples_total */
-    TEL_COLLECT_ERRORS,        /* tocsin_collect_errors_total */
-    TEL_FRAMES,                /* tocsin_frames_total */
-    TEL_SCORES,                /* tocsin_scores_total */
-    TEL_ANOMALOUS,             /* tocsin_anomalous_scores_total */
-    TEL_INCIDENTS,             /* tocsin_incidents_total */
-    TEL_TRAININGS,             /* tocsin_trainings_total{result="ok"} */
-    TEL_TRAININGS_FAILED,      /* tocsin_trainings_total{result="failed"} */
-    TEL_DROPPED_SHARD_FULL,    /* tocsin_dropped_total{reason="shard_queue_full"} */
-    TEL_DROPPED_STORE_FULL,    /* tocsin_dropped_total{reason="store_queue_full"} */
-    TEL_DROPPED_OUT_OF_ORDER,  /* tocsin_dropped_total{reason="out_of_order"} */
-    TEL_DROPPED_SERIES_LIMIT,  /* tocsin_dropped_total{reason="series_limit"} */
-    TEL_STORE_COMMITS,         /* tocsin_store_commits_total */
-    TEL_STORE_ERRORS,          /* tocsin_store_errors_total */
-    TEL_STORE_PRUNED,          /* tocsin_store_pruned_rows_total */
-    TEL_CLOCK_JUMP,            /* tocsin_discontinuities_total{kind="clock_jump"} */
-    TEL_CLOCK_STOPPED,         /* ... {kind="clock_stopped"} */
-    TEL_SUSPENDED,             /* ... {kind="suspended"} */
-    TEL_REBOOTED,              /* ... {kind="rebooted"} */
-    TEL_GAP,                   /* ... {kind="gap"}: ticks missed, the collector was late */
-    TEL_RELOADS,               /* tocsin_config_reloads_total{result="ok"} */
-    TEL_RELOADS_FAILED,        /* tocsin_config_reloads_total{result="failed"} */
-    TEL_HTTP_REQUESTS,         /* tocsin_http_requests_total */
-    TEL_HTTP_REFUSED,          /* tocsin_http_refused_total: answered 4xx or 5xx */
+    TEL_TICKS,                /* tocsin_collections_total */
+    TEL_SAMPLES,              /* tocsin_samples_total */
+    TEL_COLLECT_ERRORS,       /* tocsin_collect_errors_total */
+    TEL_FRAMES,               /* tocsin_frames_total */
+    TEL_SCORES,               /* tocsin_scores_total */
+    TEL_ANOMALOUS,            /* tocsin_anomalous_scores_total */
+    TEL_INCIDENTS,            /* tocsin_incidents_total */
+    TEL_TRAININGS,            /* tocsin_trainings_total{result="ok"} */
+    TEL_TRAININGS_FAILED,     /* tocsin_trainings_total{result="failed"} */
+    TEL_DROPPED_SHARD_FULL,   /* tocsin_dropped_total{reason="shard_queue_full"} */
+    TEL_DROPPED_STORE_FULL,   /* tocsin_dropped_total{reason="store_queue_full"} */
+    TEL_DROPPED_OUT_OF_ORDER, /* tocsin_dropped_total{reason="out_of_order"} */
+    TEL_DROPPED_SERIES_LIMIT, /* tocsin_dropped_total{reason="series_limit"} */
+    TEL_STORE_COMMITS,        /* tocsin_store_commits_total */
+    TEL_STORE_ERRORS,         /* tocsin_store_errors_total */
+    TEL_STORE_PRUNED,         /* tocsin_store_pruned_rows_total */
+    TEL_CLOCK_JUMP,           /* tocsin_discontinuities_total{kind="clock_jump"} */
+    TEL_CLOCK_STOPPED,        /* ... {kind="clock_stopped"} */
+    TEL_SUSPENDED,            /* ... {kind="suspended"} */
+    TEL_REBOOTED,             /* ... {kind="rebooted"} */
+    TEL_GAP,                  /* ... {kind="gap"}: ticks missed, the collector was late */
+    TEL_RELOADS,              /* tocsin_config_reloads_total{result="ok"} */
+    TEL_RELOADS_FAILED,       /* tocsin_config_reloads_total{result="failed"} */
+    TEL_HTTP_REQUESTS,        /* tocsin_http_requests_total */
+    TEL_HTTP_REFUSED,         /* tocsin_http_refused_total: answered 4xx or 5xx */
     TEL_COUNT
 };
 

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+
+enum { FIRST_READ = 4096, TMP_TRIES = 100 };
+
+void file_closep(FILE **f)
+{
+    if (*f)
+        (void)fclose(*f); /* writers check fflush or fclose themselves */
+}
+
+void fd_closep(int *fd)
+{
+    if (*fd >= 0)
+        (void)close(*fd); /* writers check fsync themselves */
+}
+
+static ssize_t read_some(int fd, char *p, size_t n)
+{
+    ssize_t got;
+
+    do
+        got = read(fd, p, n);
+    while (got < 0 && errno == EINTR);
+    return got;
+}
+
+enum rc file_read(const char *path, size_t limit, char **ret, size_t *ret_n, struct err *err)
+{
+    CLEANUP(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_set(err, E_IO, "'%s': open: %m", path);
+
+    if (limit > SIZE_MAX / 2)
+        limit = SIZE_MAX / 2;
+    CLEANUP(mem_freep) char *p = NULL;
+    size_t n = 0, capacity = 0;
+    for (;;) {
+        if (n + 1 >= capacity) { /* one byte stays free for the NUL */
+            capacity = capacity ? capacity * 2 : FIRST_READ;
+            if (capacity > limit + 2) /* one more than allowed, to see that there is more */
+                capacity = limit + 2;
+            char *grown = mem_grow(p, capacity, 1);
+            if (!grown)
+                return err_set(err, E_NOMEM, "'%s': no memory for %zu bytes", path, capacity);
+            p = grown;
+        }
+        const ssize_t got = read_some(fd, p + n, capacity - n - 1);
+        if (got < 0)
+            return err_set(err, E_IO, "'%s': read: %m", path);
+        if (got == 0)
+            break;
+        n += (size_t)got;
+        if (n > limit)
+            return err_set(err, E_LIMIT, "'%s': more than %zu bytes", path, limit);
+    }
+    p[n] = '\0';
+    *ret = TAKE(p);
+    *ret_n = n;
+    return OK;
+}
+
+static bool write_all(int fd, const void *bytes, size_t n)
+{
+    const char *p = bytes;
+
+    while (n) {
+        const ssize_t put = write(fd, p, n);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            return false;
+        p += put;
+        n -= (size_t)put;
+    }
+    return true;
+}
+
+/* The folder of path, so that the rename itself is on the disk. */
+static enum rc sync_folder(const char *path, struct err *err)
+{
+    char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+
+    if (!slash)
+        (void)snprintf(folder, sizeof folder, ".");
+    else /* "/x" lies in "/" */
+        (void)snprintf(folder, sizeof folder, "%.*s", (int)(slash == path ? 1 : slash - path),
+                       path);
+    CLEANUP(fd_closep) int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || (fsync(fd) != 0 && errno != EINVAL)) /* EINVAL: this file system cannot */
+        return err_set(err, E_IO, "'%s': sync of its folder: %m", path);
+    return OK;
+}
+
+/* A device or pipe cannot be replaced by a file (think of -o /dev/null): write into it. */
+static enum rc write_through(const char *path, const void *p, size_t n, struct err *err)
+{
+    CLEANUP(fd_closep) int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_set(err, E_IO, "'%s': open: %m", path);
+    if (!write_all(fd, p, n))
+        return err_set(err, E_IO, "'%s': write: %m", path);
+    return OK;
+}
+
+static int open_tmp(const char *path, char tmp[PATH_MAX])
+{
+    for (int i = 0; i < TMP_TRIES; i++) {
+        const int n = snprintf(tmp, PATH_MAX, "%s.%d-%d.tmp", path, (int)getpid(), i);
+        if (n < 0 || n >= PATH_MAX) {
+            errno = ENAMETOOLONG;
+            return -1;
+        }
+        const int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+        if (fd >= 0 || errno != EEXIST)
+            return fd;
+    }
+    return -1;
+}
+
+enum rc file_write(const char *path, const void *p, size_t n, struct err *err)
+{
+    char target[PATH_MAX], tmp[PATH_MAX];
+    struct stat st;
+
+    if (stat(path, &st) == 0) {
+        if (S_ISDIR(st.st_mode))
+            return err_set(err, E_IO, "'%s': is a directory", path);
+        if (!S_ISREG(st.st_mode))
+            return write_through(path, p, n, err);
+        if (!realpath(path, target)) /* a symbolic link stays one */
+            return err_set(err, E_IO, "'%s': %m", path);
+        path = target;
+    }
+    CLEANUP(fd_closep) int fd = open_tmp(path, tmp);
+    if (fd < 0)
+        return err_set(err, E_IO, "'%s': create a temporary file beside it: %m", path);
+    if (!write_all(fd, p, n) || fsync(fd) != 0) {
+        (void)err_set(err, E_IO, "'%s': write: %m", path);
+        (void)unlink(tmp); /* best effort */
+        return E_IO;
+    }
+    if (rename(tmp, path) != 0) {
+        (void)err_set(err, E_IO, "'%s': rename: %m", path);
+        (void)unlink(tmp); /* best effort */
+        return E_IO;
+    }
+    return sync_folder(path, err);
+}
+
+enum rc file_mkdirs(const char *path, struct err *err)
+{
+    char part[PATH_MAX];
+    struct stat st;
+    const size_t n = strlen(path);
+
+    if (n == 0 || n >= sizeof part)
+        return err_set(err, E_IO, "'%s': the path of a folder has 1 to %d bytes", path,
+                       PATH_MAX - 1);
+    for (size_t i = 1; i <= n; i++) {
+        if (path[i] != '/' && path[i] != '\0')
+            continue;
+        memcpy(part, path, i);
+        part[i] = '\0';
+        if (mkdir(part, 0750) != 0 && errno != EEXIST)
+            return err_set(err, E_IO, "'%s': make folder: %m", part);
+    }
+    if (stat(path, &st) != 0)
+        return err_set(err, E_IO, "'%s': %m", path);
+    if (!S_ISDIR(st.st_mode))
+        return err_set(err, E_IO, "'%s': exists and is not a folder", path);
+    return OK;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "data/dataset.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+
+enum { FIRST_ROWS = 64 };
+
+enum rc dataset_new(size_t n, struct dataset **ret, struct err *err)
+{
+    if (n == 0)
+        return err_set(err, E_LIMIT, "dataset: a frame needs at least one feature");
+    struct dataset *d = mem_alloc(sizeof *d);
+    if (!d)
+        return err_set(err, E_NOMEM, "dataset: no memory");
+    d->n = n;
+    *ret = d;
+    return OK;
+}
+
+void dataset_free(struct dataset *d)
+{
+    if (!d)
+        return;
+    mem_free(d->ts_ms);
+    mem_free(d->X);
+    mem_free(d);
+}
+
+/* Room for `rows` rows in all. */
+static enum rc reserve(struct dataset *d, size_t rows, struct err *err)
+{
+    size_t cells;
+
+    if (rows <= d->capacity)
+        return OK;
+    if (rows > DATASET_ROWS_MAX || __builtin_mul_overflow(rows, d->n, &cells))
+        return err_set(err, E_LIMIT, "dataset: more than %d rows", DATASET_ROWS_MAX);
+    int64_t *ts_ms = mem_grow(d->ts_ms, rows, sizeof *ts_ms);
+    if (ts_ms)
+        d->ts_ms = ts_ms;
+    float *X = ts_ms ? mem_grow(d->X, cells, sizeof *X) : NULL;
+    if (!X)
+        return err_set(err, E_NOMEM, "dataset: no memory for %zu rows of %zu features", rows, d->n);
+    d->X = X;
+    d->capacity = rows;
+    return OK;
+}
+
+enum rc dataset_append(struct dataset *d, int64_t ts_ms, const float *frame, struct err *err)
+{
+    if (d->rows && ts_ms <= d->ts_ms[d->rows - 1])
+        return err_set(err, E_STATE,
+                       "dataset: a row of %" PRId64 " ms does not come after the last, %" PRId64
+                       " ms",
+                       ts_ms, d->ts_ms[d->rows - 1]);
+    if (d->rows == d->capacity) {
+        size_t rows = d->capacity ? d->capacity * 2 : FIRST_ROWS;
+        if (rows > DATASET_ROWS_MAX && d->capacity < DATASET_ROWS_MAX)
+            rows = DATASET_ROWS_MAX;
+        const enum rc rc = reserve(d, rows, err);
+        if (rc)
+            return rc;
+    }
+    d->ts_ms[d->rows] = ts_ms;
+    memcpy(d->X + d->rows * d->n, frame, d->n * sizeof *frame);
+    d->rows++;
+    return OK;
+}
+
+enum rc dataset_slice(const struct dataset *d, size_t first, size_t rows, struct dataset **ret,
+                      struct err *err)
+{
+    if (first > d->rows || rows > d->rows - first)
+        return err_set(err, E_LIMIT, "dataset: rows %zu to %zu of %zu", first, first + rows,
+                       d->rows);
+    CLEANUP(dataset_freep) struct dataset *part = NULL;
+    enum rc rc = dataset_new(d->n, &part, err);
+    if (rc || (rc = reserve(part, rows, err)))
+        return rc;
+    if (rows) {
+        memcpy(part->ts_ms, d->ts_ms + first, rows * sizeof *d->ts_ms);
+        memcpy(part->X, d->X + first * d->n, rows * d->n * sizeof *d->X);
+    }
+    part->rows = rows;
+    *ret = TAKE(part);
+    return OK;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "data/telemetry.h"
+
+#define TRAININGS "tocsin_trainings_total"
+#define TRAININGS_HELP "Trainings of a model, by result."
+#define DROPPED "tocsin_dropped_total"
+#define DROPPED_HELP "What was refused or thrown away, by reason."
+#define DISCONTINUITIES "tocsin_discontinuities_total"
+#define DISCONTINUITIES_HELP "Breaks in time that were recognised, by kind."
+#define RELOADS "tocsin_config_reloads_total"
+#define RELOADS_HELP "Reloads of the configuration, by result."
+
+const struct telemetry_row telemetry_rows[TEL_COUNT] = {
+    [TEL_TICKS] = {"tocsin_collections_total", "", "Collections of samples that were tried."},
+    [TEL_SAMPLES] = {"tocsin_samples_total", "", "Samples collected."},
+    [TEL_COLLECT_ERRORS] = {"tocsin_collect_errors_total", "",
+                            "Parts of a collection that failed."},
+    [TEL_FRAMES] = {"tocsin_frames_total", "", "Frames of features evaluated."},
+    [TEL_SCORES] = {"tocsin_scores_total", "", "Frames scored by a model."},
+    [TEL_ANOMALOUS] = {"tocsin_anomalous_scores_total", "", "Scores over their threshold."},
+    [TEL_INCIDENTS] = {"tocsin_incidents_total", "", "Incidents opened."},
+    [TEL_TRAININGS] = {TRAININGS, "result=\"ok\"", TRAININGS_HELP},
+    [TEL_TRAININGS_FAILED] = {TRAININGS, "result=\"failed\"", TRAININGS_HELP},
+    [TEL_DROPPED_SHARD_FULL] = {DROPPED, "reason=\"shard_queue_full\"", DROPPED_HELP},
+    [TEL_DROPPED_STORE_FULL] = {DROPPED, "reason=\"store_queue_full\"", DROPPED_HELP},
+    [TEL_DROPPED_OUT_OF_ORDER] = {DROPPED, "reason=\"out_of_order\"", DROPPED_HELP},
+    [TEL_DROPPED_SERIES_LIMIT] = {DROPPED, "reason=\"series_limit\"", DROPPED_HELP},
+    [TEL_STORE_COMMITS] = {"tocsin_store_commits_total", "", "Transactions committed."},
+    [TEL_STORE_ERRORS] = {"tocsin_store_errors_total", "", "Writes to the store that failed."},
+    [TEL_STORE_PRUNED] = {"tocsin_store_pruned_rows_total", "",
+                          "Rows deleted because of their age or the size of the store."},
+    [TEL_CLOCK_JUMP] = {DISCONTINUITIES, "kind=\"clock_jump\"", DISCONTINUITIES_HELP},
+    [TEL_CLOCK_STOPPED] = {DISCONTINUITIES, "kind=\"clock_stopped\"", DISCONTINUITIES_HELP},
+    [TEL_SUSPENDED] = {DISCONTINUITIES, "kind=\"suspended\"", DISCONTINUITIES_HELP},
+    [TEL_REBOOTED] = {DISCONTINUITIES, "kind=\"rebooted\"", DISCONTINUITIES_HELP},
+    [TEL_GAP] = {DISCONTINUITIES, "kind=\"gap\"", DISCONTINUITIES_HELP},
+    [TEL_RELOADS] = {RELOADS, "result=\"ok\"", RELOADS_HELP},
+    [TEL_RELOADS_FAILED] = {RELOADS, "result=\"failed\"", RELOADS_HELP},
+    [TEL_HTTP_REQUESTS] = {"tocsin_http_requests_total", "", "HTTP requests answered."},
+    [TEL_HTTP_REFUSED] = {"tocsin_http_refused_total", "",
+                          "HTTP requests answered with a 4xx or 5xx status."},
+};
