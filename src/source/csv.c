@@ -121,7 +121,8 @@ static enum rc parse_time(const struct reader *r, struct str s, int64_t *ret_ms,
         *ret_form = CSV_TIME_UNIX;
         return OK;
     }
-    if (!str_to_rfc3339_ms(s, ret_ms))
+    if (!str_to_rfc3339_ms(s, ret_ms) || *ret_ms < (int64_t)SECONDS_MIN * 1000 ||
+        *ret_ms >= ((int64_t)SECONDS_MAX + 1) * 1000)
         return fail(r, E_PARSE, err,
                     "expected a time as Unix seconds or RFC 3339 (2025-02-20T21:55:00Z), found "
                     "'%.*s%s'",
