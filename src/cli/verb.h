@@ -16,8 +16,8 @@ enum exit_code {
 
 struct verb {
     const char *name;
-    const char *summary; /* one line for `tocsin --help` */
-    const char *help;    /* the whole text of `tocsin NAME --help`, with an example */
+    const char *summary;               /* one line for `tocsin --help` */
+    const char *help;                  /* the whole text of `tocsin NAME --help`, with an example */
     int (*run)(int argc, char **argv); /* argv[0] is the verb */
 };
 

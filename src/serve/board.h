@@ -51,7 +51,7 @@ struct entity_view {
     size_t n_absent, n_frozen;          /* how many in all; names of the first few */
     char absent[BOARD_FEATURES_MAX][FEATURE_NAME_MAX];
     char frozen[BOARD_FEATURES_MAX][FEATURE_NAME_MAX];
-    char discontinuity[64];             /* the last one in words, or "" */
+    char discontinuity[96];             /* the last one in words, or "" */
     int64_t discontinuity_ms;
     uint64_t model_id, model_rows;
     int64_t model_created_ms;

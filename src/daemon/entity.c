@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/entity.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "detect/scorer.h"
+#include "feature/derive.h"
+#include "feature/evaluator.h"
+
+struct entity {
+    char instance[INSTANCE_MAX];
+    const struct profile *profile;
+    const struct schema *schema; /* the profile's */
+    struct evaluator *evaluator;
+    struct deriver *deriver;
+    struct continuity continuity;
+    int64_t interval_ms;
+    int64_t ready_ms; /* no frame before this time: windows fill; 0 = set at the next tick */
+
+    enum phase phase;
+    struct dataset *learned; /* NULL unless learning */
+    uint64_t wanted_rows;
+
+    struct model *model;
+    uint64_t model_id;
+    struct scorer *scorer;
+    struct presence *presence;
+    struct watch watch;
+
+    int64_t frame_ms;
+    struct verdict verdict; /* the last one; score NaN before the first */
+    bool scored;
+    char discontinuity[CONTINUITY_TEXT_MAX];
+    int64_t discontinuity_ms;
+    float frame[]; /* [schema->n] */
+};
+
+enum rc entity_new(const struct entity_options *o, struct entity **ret, struct err *err)
+{
+    const struct schema *schema = profile_schema(o->profile);
+    CLEANUP(entity_freep)
+    struct entity *e = mem_alloc(sizeof *e + schema->n * sizeof e->frame[0]);
+
+    if (!e)
+        return err_set(err, E_NOMEM, "entity '%s': no memory", o->instance);
+    if (strlen(o->instance) >= sizeof e->instance)
+        return err_set(err, E_LIMIT, "instance '%.40s…': longer than %zu bytes", o->instance,
+                       sizeof e->instance - 1);
+    memcpy(e->instance, o->instance, strlen(o->instance) + 1);
+    e->profile = o->profile;
+    e->schema = schema;
+    e->interval_ms = o->interval_ms;
+    e->wanted_rows = o->wanted_rows;
+    e->phase = PHASE_LEARNING;
+    continuity_init(&e->continuity, o->interval_ms);
+    watch_init(&e->watch, o->confirm);
+    if (evaluator_new(o->profile, o->interval_ms, &e->evaluator, err) != OK ||
+        deriver_new(o->profile, &e->deriver, err) != OK ||
+        dataset_new(schema->n, &e->learned, err) != OK)
+        return err_wrap(err, "entity '%s'", o->instance);
+    *ret = TAKE(e);
+    return OK;
+}
+
+void entity_free(struct entity *e)
+{
+    if (!e)
+        return;
+    evaluator_free(e->evaluator);
+    deriver_free(e->deriver);
+    dataset_free(e->learned);
+    scorer_free(e->scorer);
+    presence_free(e->presence);
+    model_unref(e->model);
+    mem_free(e);
+}
+
+/* What came before a gap must not stand beside what comes after it. */
+static void forget_windows(struct entity *e)
+{
+    evaluator_clear(e->evaluator);
+    deriver_clear(e->deriver);
+    if (e->scorer)
+        scorer_clear(e->scorer);
+    if (e->presence)
+        presence_clear(e->presence);
+    watch_gap(&e->watch);
+    e->ready_ms = 0;
+}
+
+/* Training sees time that rises, even over a clock set back: only the order matters there. */
+static enum rc learn(struct entity *e, int64_t ts_ms, const float *frame, struct err *err)
+{
+    const size_t rows = e->learned->rows;
+
+    if (rows && ts_ms <= e->learned->ts_ms[rows - 1])
+        ts_ms = e->learned->ts_ms[rows - 1] + 1;
+    return dataset_append(e->learned, ts_ms, frame, err);
+}
+
+static void judge(struct entity *e, struct entity_step *ret)
+{
+    scorer_push(e->scorer, e->frame_ms, e->frame, &e->verdict);
+    e->scored = true;
+    ret->scored = true;
+    ret->verdict = e->verdict;
+    ret->presence_changed = presence_push(e->presence, e->frame);
+    ret->event = watch_push(&e->watch, &e->verdict, &ret->incident);
+}
+
+static bool windows_are_full(struct entity *e, int64_t ts_ms)
+{
+    if (e->ready_ms == 0)
+        e->ready_ms = ts_ms + profile_window_ms(e->profile);
+    return ts_ms >= e->ready_ms;
+}
+
+enum rc entity_tick(struct entity *e, const struct snapshot *s,
+                    const struct continuity_clocks *clocks, struct entity_step *ret,
+                    struct err *err)
+{
+    memset(ret, 0, sizeof *ret);
+    ret->continuity = continuity_push(&e->continuity, clocks, &ret->continuity_ms);
+    if (ret->continuity != CONTINUITY_OK) {
+        continuity_describe(ret->continuity, ret->continuity_ms, e->discontinuity);
+        e->discontinuity_ms = s->ts_ms;
+        forget_windows(e);
+    }
+    if (evaluator_push(e->evaluator, s, err) != OK)
+        return err->rc;
+    if (!windows_are_full(e, s->ts_ms))
+        return OK;
+
+    e->frame_ms = s->ts_ms;
+    evaluator_eval(e->evaluator, s->ts_ms, e->frame);
+    deriver_apply(e->deriver, s->ts_ms, e->frame);
+    ret->frame = e->frame;
+    if (e->phase == PHASE_LEARNING) {
+        if (learn(e, s->ts_ms, e->frame, err) != OK)
+            return err->rc;
+        ret->training_due = e->learned->rows >= e->wanted_rows;
+    } else if (e->phase == PHASE_WATCHING) {
+        judge(e, ret);
+    }
+    return OK;
+}
+
+enum rc entity_recall(struct entity *e, int64_t ts_ms, const float *frame, struct err *err)
+{
+    assert(e->phase == PHASE_LEARNING);
+    return learn(e, ts_ms, frame, err);
+}
+
+struct dataset *entity_take_training(struct entity *e)
+{
+    assert(e->phase == PHASE_LEARNING && e->learned);
+    e->phase = PHASE_TRAINING;
+    return TAKE(e->learned);
+}
+
+void entity_training_failed(struct entity *e, struct dataset *d)
+{
+    assert(e->phase == PHASE_TRAINING);
+    e->phase = PHASE_LEARNING;
+    e->learned = d;
+    e->wanted_rows = d->rows + d->rows / 4 + 1;
+}
+
+enum rc entity_set_model(struct entity *e, struct model *m, uint64_t model_id, struct err *err)
+{
+    CLEANUP(scorer_freep) struct scorer *scorer = NULL;
+    CLEANUP(presence_freep) struct presence *presence = NULL;
+
+    if (schema_match(e->schema, m->schema, err) != OK)
+        return err_wrap(err, "model for '%s'", e->instance);
+    if (scorer_new(m, &scorer, err) != OK || presence_new(&m->scaler, &presence, err) != OK)
+        return err->rc;
+    scorer_free(e->scorer);
+    presence_free(e->presence);
+    model_unref(e->model);
+    dataset_free(TAKE(e->learned));
+    e->scorer = TAKE(scorer);
+    e->presence = TAKE(presence);
+    e->model = model_ref(m);
+    e->model_id = model_id;
+    if (e->phase != PHASE_WATCHING)
+        forget_windows(e);
+    e->phase = PHASE_WATCHING;
+    return OK;
+}
+
+void entity_set_confirm(struct entity *e, struct confirm_spec confirm)
+{
+    watch_confirm(&e->watch, confirm);
+}
+
+enum phase entity_phase(const struct entity *e)
+{
+    return e->phase;
+}
+
+const struct schema *entity_schema(const struct entity *e)
+{
+    return e->schema;
+}
+
+const struct model *entity_model(const struct entity *e)
+{
+    return e->model;
+}
+
+uint64_t entity_model_id(const struct entity *e)
+{
+    return e->model_id;
+}
+
+const char *entity_instance(const struct entity *e)
+{
+    return e->instance;
+}
+
+const struct profile *entity_profile(const struct entity *e)
+{
+    return e->profile;
+}
+
+int64_t entity_interval_ms(const struct entity *e)
+{
+    return e->interval_ms;
+}
+
+enum presence_state entity_presence(const struct entity *e, size_t feature)
+{
+    return presence_of(e->presence, feature);
+}
+
+void entity_progress(const struct entity *e, uint64_t *ret_rows, uint64_t *ret_wanted)
+{
+    *ret_rows = e->learned ? e->learned->rows : e->wanted_rows;
+    *ret_wanted = e->wanted_rows;
+}
+
+static void view_causes(const struct schema *schema, const struct cause *c, size_t n, float score,
+                        struct cause_view *ret)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct feature *f = &schema->f[c[i].feature];
+        memcpy(ret[i].feature, f->name, sizeof ret[i].feature);
+        memcpy(ret[i].group, f->group, sizeof ret[i].group);
+        memcpy(ret[i].unit, f->unit, sizeof ret[i].unit);
+        ret[i].value = c[i].value;
+        ret[i].expected = c[i].expected;
+        ret[i].share = c[i].share;
+        ret[i].error = c[i].share * score;
+    }
+}
+
+static void view_presence(const struct entity *e, struct entity_view *v)
+{
+    for (size_t i = 0; i < e->schema->n; i++) {
+        const enum presence_state state = presence_of(e->presence, i);
+        if (state == PRESENCE_FINE)
+            continue;
+        size_t *count = state == PRESENCE_ABSENT ? &v->n_absent : &v->n_frozen;
+        char(*names)[FEATURE_NAME_MAX] = state == PRESENCE_ABSENT ? v->absent : v->frozen;
+        if (*count < BOARD_FEATURES_MAX)
+            memcpy(names[*count], e->schema->f[i].name, FEATURE_NAME_MAX);
+        ++*count;
+    }
+}
+
+static void view_incident(const struct entity *e, struct entity_view *v)
+{
+    const struct incident *in = &e->watch.incident;
+
+    v->ringing = true;
+    v->incident.start_ms = in->start_ms;
+    v->incident.peak_ms = in->peak_ms;
+    v->incident.peak_score = in->peak_score;
+    v->incident.threshold = in->threshold;
+    v->incident.n_causes = in->n_causes;
+    view_causes(e->schema, in->causes, in->n_causes, in->peak_score, v->incident.causes);
+}
+
+void entity_view(const struct entity *e, struct entity_view *v)
+{
+    memset(v, 0, sizeof *v);
+    memcpy(v->instance, e->instance, sizeof v->instance);
+    v->phase = e->phase;
+    entity_progress(e, &v->learned_rows, &v->wanted_rows);
+    v->ts_ms = e->frame_ms;
+    v->n_features = e->schema->n;
+    memcpy(v->discontinuity, e->discontinuity, sizeof v->discontinuity);
+    v->discontinuity_ms = e->discontinuity_ms;
+    if (e->model) {
+        v->model_id = e->model_id;
+        v->model_rows = e->model->stats.train_rows + e->model->stats.validation_rows;
+        v->model_created_ms = e->model->provenance.created_ms;
+        v->widening = e->model->threshold_widening;
+        v->threshold = e->model->threshold;
+        view_presence(e, v);
+    }
+    if (e->scored) {
+        v->scored = true;
+        v->score = e->verdict.score;
+        v->confidence = e->verdict.confidence;
+        v->anomalous = e->verdict.anomalous;
+        v->n_causes = e->verdict.n_causes;
+        view_causes(e->schema, e->verdict.causes, e->verdict.n_causes, e->verdict.score, v->causes);
+    }
+    if (e->watch.open)
+        view_incident(e, v);
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "data/dataset.h"
+#include "data/series.h"
+#include "data/settings.h"
+#include "data/verdict.h"
+#include "detect/continuity.h"
+#include "detect/presence.h"
+#include "detect/watch.h"
+#include "feature/profile.h"
+#include "model/model.h"
+#include "serve/board.h"
+
+/* entity - one watched thing's line, from a tick's samples to its incident
+ *
+ *   snapshot -> features -> derived -> [learning: dataset] -> [watching: verdict -> incident]
+ *
+ * No threads, no clock, no I/O: the shard drives it, a test can drive a day through it.
+ * Thread: the shard's that owns it. */
+struct entity;
+
+struct entity_options {
+    const char *instance;
+    const struct profile *profile; /* lent; outlives the entity */
+    int64_t interval_ms;
+    uint64_t wanted_rows; /* frames to learn from */
+    struct confirm_spec confirm;
+};
+
+/* What one tick came to. Pointers are valid until the next call on the entity. */
+struct entity_step {
+    enum continuity_kind continuity;
+    int64_t continuity_ms;
+    const float *frame; /* [schema->n], or NULL while windows fill after a start or a gap */
+    bool scored;
+    struct verdict verdict; /* when scored */
+    enum watch_event event;
+    struct incident incident; /* unless WATCH_QUIET */
+    bool training_due;        /* enough was learned: entity_take_training gives it */
+    bool presence_changed;    /* some feature went absent, froze, or came back */
+};
+
+MUST_CHECK enum rc entity_new(const struct entity_options *o, struct entity **ret, struct err *err);
+void entity_free(struct entity *e); /* NULL is fine */
+static inline void entity_freep(struct entity **e)
+{
+    entity_free(*e);
+}
+
+/* Take one tick. E_STATE when it is out of order, E_LIMIT or E_NOMEM: the tick is dropped whole
+ * and *ret says only what continuity found. */
+MUST_CHECK enum rc entity_tick(struct entity *e, const struct snapshot *s,
+                               const struct continuity_clocks *clocks, struct entity_step *ret,
+                               struct err *err);
+
+/* A frame of the past, from the store: learning goes on where a restart cut it off. Times rise. */
+MUST_CHECK enum rc entity_recall(struct entity *e, int64_t ts_ms, const float *frame,
+                                 struct err *err);
+
+/* Hands over what was learned; the entity waits in PHASE_TRAINING. */
+struct dataset *entity_take_training(struct entity *e);
+/* Training failed: takes the dataset back and learns a quarter more before the next try. */
+void entity_training_failed(struct entity *e, struct dataset *d);
+
+/* Watch with this model from now on; takes a new reference. Windows fill anew, since training
+ * itself used this machine. E_STATE when the model is of another schema. */
+MUST_CHECK enum rc entity_set_model(struct entity *e, struct model *m, uint64_t model_id,
+                                    struct err *err);
+void entity_set_confirm(struct entity *e, struct confirm_spec confirm);
+
+const char *entity_instance(const struct entity *e);
+enum phase entity_phase(const struct entity *e);
+const struct schema *entity_schema(const struct entity *e);
+const struct model *entity_model(const struct entity *e); /* NULL while learning */
+uint64_t entity_model_id(const struct entity *e);
+enum presence_state entity_presence(const struct entity *e, size_t feature); /* watching only */
+const struct profile *entity_profile(const struct entity *e);
+int64_t entity_interval_ms(const struct entity *e);
+void entity_progress(const struct entity *e, uint64_t *ret_rows, uint64_t *ret_wanted);
+
+/* The published picture of it. */
+void entity_view(const struct entity *e, struct entity_view *ret);

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/restore.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "store/store.h"
+
+/* Frames older than this are of another time: what was learned then is learned anew. */
+enum { RECALL_AGE_MS = 24 * 3600 * 1000 };
+
+static void store_reader_closep(struct store_reader **r)
+{
+    store_reader_close(*r);
+}
+
+/* A folder made of file names that a damaged database could hold would lead anywhere. */
+static bool is_plain_name(const char *name)
+{
+    return name[0] && name[0] != '.' && !strchr(name, '/');
+}
+
+static enum rc load_model(struct entity *e, const struct restore_options *o, struct store_reader *r,
+                          struct err *err)
+{
+    CLEANUP(model_unrefp) struct model *kept = NULL;
+    CLEANUP(model_unrefp) struct model *m = NULL;
+    struct store_model row;
+    char path[1024];
+
+    if (store_read_model(r, entity_instance(e), &row, err) != OK)
+        return err->rc;
+    if (!is_plain_name(row.file))
+        return err_set(err, E_PARSE, "model file '%s': expected a plain file name", row.file);
+    snprintf(path, sizeof path, "%s/%s", o->models_dir, row.file);
+    if (model_load(path, &kept, err) != OK)
+        return err->rc;
+    if (model_with_threshold(kept, &o->threshold, &m, err) != OK)
+        return err->rc;
+    return entity_set_model(e, m, row.model_id, err);
+}
+
+struct recall {
+    struct entity *entity;
+    uint64_t rows, skip; /* frames in the store; of them, too old to be wanted */
+    enum rc rc;
+    struct err *err;
+};
+
+static bool count_frame(void *arg, int64_t ts_ms, const float *frame, size_t n)
+{
+    struct recall *c = arg;
+
+    (void)ts_ms;
+    (void)frame;
+    c->rows += n == entity_schema(c->entity)->n;
+    return true;
+}
+
+static bool recall_frame(void *arg, int64_t ts_ms, const float *frame, size_t n)
+{
+    struct recall *c = arg;
+
+    if (n != entity_schema(c->entity)->n)
+        return true;
+    if (c->skip) {
+        c->skip--;
+        return true;
+    }
+    c->rc = entity_recall(c->entity, ts_ms, frame, c->err);
+    return c->rc == OK;
+}
+
+/* The newest wanted - 1 frames: training starts with a live one, when all is known to work. */
+static enum rc recall_frames(struct entity *e, const struct restore_options *o,
+                             struct store_reader *r, struct err *err)
+{
+    struct recall c = {.entity = e, .err = err};
+    const int64_t from = o->now_ms - RECALL_AGE_MS;
+    const char *instance = entity_instance(e);
+    const uint64_t hash = entity_schema(e)->hash;
+
+    if (store_read_frames(r, instance, hash, from, o->now_ms, count_frame, &c, err) != OK)
+        return err->rc;
+    c.skip = c.rows > o->wanted_rows - 1 ? c.rows - (o->wanted_rows - 1) : 0;
+    if (c.rows == c.skip)
+        return OK;
+    if (store_read_frames(r, instance, hash, from, o->now_ms, recall_frame, &c, err) != OK)
+        return err->rc;
+    char n[24];
+    snprintf(n, sizeof n, "%llu", (unsigned long long)(c.rows - c.skip));
+    log_event(LOG_INFO, "learning goes on with frames of an earlier run", "instance", instance,
+              "frames", n, NULL);
+    return c.rc;
+}
+
+enum rc restore_entity(struct entity *e, const struct restore_options *o, struct err *err)
+{
+    CLEANUP(store_reader_closep) struct store_reader *r = NULL;
+
+    if (o->relearn)
+        return OK;
+    if (store_reader_open(o->database, &r, err) != OK) {
+        log_event(LOG_WARN, "nothing of an earlier run can be read", "err", err->msg, NULL);
+        return OK;
+    }
+    enum rc rc = load_model(e, o, r, err);
+    if (rc == OK || rc == E_NOMEM)
+        return rc;
+    /* E_STATE: there is none, or it fits no more; the rest is damage. */
+    log_event(rc == E_STATE ? LOG_INFO : LOG_WARN, "no model of an earlier run", "instance",
+              entity_instance(e), "reason", err->msg, NULL);
+    rc = recall_frames(e, o, r, err);
+    if (rc != OK && rc != E_NOMEM) {
+        log_event(LOG_WARN, "frames of an earlier run were not taken", "err", err->msg, NULL);
+        rc = OK;
+    }
+    return rc;
+}

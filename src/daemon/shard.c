@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/shard.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "daemon/storekeeper.h"
+#include "daemon/trainer.h"
+
+enum { SHARD_QUEUE = 256, SHARD_ENTITIES_MAX = BOARD_ENTITIES_MAX };
+
+struct slot {
+    struct entity *entity;
+    size_t board_slot;
+    enum presence_state *told; /* [schema->n] what was said of each feature */
+    enum rc dropped;           /* why ticks are being dropped: said once, until it passes */
+};
+
+struct shard {
+    struct shard_options o;
+    struct queue *queue;
+    pthread_t thread;
+    bool started;
+    size_t n;
+    struct slot slot[SHARD_ENTITIES_MAX];
+    struct entity_view view; /* scratch */
+};
+
+void shard_message_free(void *message)
+{
+    struct shard_message *m = message;
+
+    if (!m)
+        return;
+    snapshot_free(m->snapshot);
+    model_unref(m->model);
+    dataset_free(m->dataset);
+    mem_free(m);
+}
+
+static inline void shard_message_freep(struct shard_message **m)
+{
+    shard_message_free(*m);
+}
+
+static void publish(struct shard *s, struct slot *slot)
+{
+    entity_view(slot->entity, &s->view);
+    board_publish(s->o.board, slot->board_slot, &s->view);
+}
+
+/* Gives m to the storekeeper, or counts what it would have kept. */
+static void keep(struct shard *s, struct storekeeper_message *m)
+{
+    if (m && queue_push(s->o.store, m))
+        return;
+    mem_free(m);
+    telemetry_add(s->o.telemetry, TEL_DROPPED_STORE_FULL, 1);
+}
+
+static void keep_frame(struct shard *s, size_t at, int64_t ts_ms, const struct entity_step *step)
+{
+    const struct entity *e = s->slot[at].entity;
+    struct storekeeper_message *m =
+        storekeeper_message_new(KEEP_FRAME, at, step->frame, entity_schema(e)->n);
+
+    if (m) {
+        m->ts_ms = ts_ms;
+        m->scored = step->scored;
+        m->verdict = step->verdict;
+        m->model_id = entity_model_id(e);
+    }
+    keep(s, m);
+}
+
+static void keep_incident(struct shard *s, size_t at, const struct incident *in)
+{
+    struct storekeeper_message *m = storekeeper_message_new(KEEP_INCIDENT, at, NULL, 0);
+
+    if (m)
+        m->incident = *in;
+    keep(s, m);
+}
+
+static void tell_discontinuity(struct shard *s, const struct entity *e,
+                               const struct entity_step *step)
+{
+    static const enum telemetry_id counter[] = {
+        [CONTINUITY_GAP] = TEL_GAP,
+        [CONTINUITY_SUSPENDED] = TEL_SUSPENDED,
+        [CONTINUITY_CLOCK_JUMP] = TEL_CLOCK_JUMP,
+        [CONTINUITY_CLOCK_STOPPED] = TEL_CLOCK_STOPPED,
+    };
+    char what[CONTINUITY_TEXT_MAX];
+
+    if (step->continuity == CONTINUITY_OK)
+        return;
+    telemetry_add(s->o.telemetry, counter[step->continuity], 1);
+    continuity_describe(step->continuity, step->continuity_ms, what);
+    announce_break(s->o.announcer);
+    log_event(LOG_WARN, what, "instance", entity_instance(e), "then", "windows fill anew", NULL);
+}
+
+static void tell_presence(struct shard *s, struct slot *slot)
+{
+    static const char *const words[] = {
+        [PRESENCE_FINE] = "back", [PRESENCE_ABSENT] = "absent", [PRESENCE_FROZEN] = "frozen"};
+    const struct schema *schema = entity_schema(slot->entity);
+
+    for (size_t i = 0; i < schema->n; i++) {
+        const enum presence_state now = entity_presence(slot->entity, i);
+        if (now != slot->told[i])
+            announce_feature(s->o.announcer, entity_instance(slot->entity), schema->f[i].name,
+                             words[now]);
+        slot->told[i] = now;
+    }
+}
+
+static void tell_incident(struct shard *s, size_t at, const struct entity_step *step)
+{
+    const struct entity *e = s->slot[at].entity;
+    const struct schema *schema = entity_schema(e);
+
+    if (step->event == WATCH_QUIET)
+        return;
+    if (step->event == WATCH_OPENED) {
+        telemetry_add(s->o.telemetry, TEL_INCIDENTS, 1);
+        announce_opened(s->o.announcer, entity_instance(e), schema, &step->incident);
+    } else if (step->event == WATCH_CLOSED) {
+        announce_closed(s->o.announcer, entity_instance(e), schema, &step->incident);
+    }
+    keep_incident(s, at, &step->incident);
+}
+
+/* Hand what was learned to the trainer; when that cannot be, learning simply goes on. */
+static void order_training(struct shard *s, size_t at)
+{
+    struct entity *e = s->slot[at].entity;
+    struct trainer_job *job = mem_alloc(sizeof *job);
+
+    if (job)
+        job->reply = mem_alloc(sizeof *job->reply);
+    if (!job || !job->reply) {
+        trainer_job_free(job);
+        return;
+    }
+    job->slot = at;
+    job->schema = entity_schema(e);
+    (void)snprintf(job->instance, sizeof job->instance, "%s", entity_instance(e));
+    (void)snprintf(job->profile, sizeof job->profile, "%s", profile_name(entity_profile(e)));
+    job->dataset = entity_take_training(e);
+    if (queue_push(s->o.trainer, job))
+        return;
+    entity_training_failed(e, TAKE(job->dataset));
+    trainer_job_free(job);
+}
+
+static void count_drop(struct shard *s, struct slot *slot, const struct err *err)
+{
+    telemetry_add(s->o.telemetry,
+                  err->rc == E_STATE ? TEL_DROPPED_OUT_OF_ORDER : TEL_DROPPED_SERIES_LIMIT, 1);
+    if (slot->dropped == err->rc)
+        return;
+    slot->dropped = err->rc;
+    announce_break(s->o.announcer);
+    log_event(LOG_WARN, "tick dropped", "instance", entity_instance(slot->entity), "err", err->msg,
+              NULL);
+}
+
+static void on_tick(struct shard *s, const struct shard_message *m)
+{
+    struct slot *slot = &s->slot[m->slot];
+    struct entity_step step;
+    struct err err;
+
+    const enum rc rc = entity_tick(slot->entity, m->snapshot, &m->clocks, &step, &err);
+    tell_discontinuity(s, slot->entity, &step);
+    if (rc != OK) {
+        count_drop(s, slot, &err);
+        return;
+    }
+    slot->dropped = OK;
+    if (step.frame) {
+        telemetry_add(s->o.telemetry, TEL_FRAMES, 1);
+        keep_frame(s, m->slot, m->snapshot->ts_ms, &step);
+    }
+    if (step.scored) {
+        telemetry_add(s->o.telemetry, TEL_SCORES, 1);
+        telemetry_add(s->o.telemetry, TEL_ANOMALOUS, step.verdict.anomalous);
+    }
+    if (step.presence_changed)
+        tell_presence(s, slot);
+    tell_incident(s, m->slot, &step);
+    if (entity_phase(slot->entity) == PHASE_LEARNING) {
+        uint64_t rows, wanted;
+        entity_progress(slot->entity, &rows, &wanted);
+        announce_learning(s->o.announcer, entity_instance(slot->entity), rows, wanted,
+                          entity_interval_ms(slot->entity));
+    }
+    if (step.training_due)
+        order_training(s, m->slot);
+    publish(s, slot);
+}
+
+static void on_model(struct shard *s, const struct shard_message *m)
+{
+    struct slot *slot = &s->slot[m->slot];
+    struct entity *e = slot->entity;
+    struct err err;
+
+    if (entity_set_model(e, m->model, m->model_id, &err) != OK) {
+        announce_break(s->o.announcer);
+        log_event(LOG_ERROR, "the new model was not taken", "instance", entity_instance(e), "err",
+                  err.msg, NULL);
+        return;
+    }
+    announce_watching(s->o.announcer, entity_instance(e), entity_schema(e)->n,
+                      m->model->stats.train_rows + m->model->stats.validation_rows,
+                      m->model->threshold, m->model->threshold_widening, false);
+    publish(s, slot);
+}
+
+static void on_training_failed(struct shard *s, struct shard_message *m)
+{
+    struct slot *slot = &s->slot[m->slot];
+
+    announce_break(s->o.announcer);
+    log_event(LOG_ERROR, "training failed, learning goes on", "instance",
+              entity_instance(slot->entity), "err", m->why.msg, NULL);
+    entity_training_failed(slot->entity, TAKE(m->dataset));
+    publish(s, slot);
+}
+
+/* The configuration was read again: the same model with another threshold. */
+static void on_settings(struct shard *s, const struct shard_message *m)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        struct entity *e = s->slot[i].entity;
+        CLEANUP(model_unrefp) struct model *changed = NULL;
+        struct err err;
+
+        entity_set_confirm(e, m->confirm);
+        if (!entity_model(e))
+            continue;
+        if (model_with_threshold(entity_model(e), &m->threshold, &changed, &err) != OK ||
+            entity_set_model(e, changed, entity_model_id(e), &err) != OK) {
+            announce_break(s->o.announcer);
+            log_event(LOG_ERROR, "the new threshold was not taken", "instance", entity_instance(e),
+                      "err", err.msg, NULL);
+            continue;
+        }
+        publish(s, &s->slot[i]);
+    }
+}
+
+static void *run(void *arg)
+{
+    struct shard *s = arg;
+
+    pthread_setname_np(pthread_self(), "shard");
+    for (;;) {
+        CLEANUP(shard_message_freep) struct shard_message *m = queue_wait(s->queue, -1);
+        if (!m)
+            return NULL; /* closed and empty */
+        switch (m->kind) {
+        case SHARD_TICK:
+            on_tick(s, m);
+            break;
+        case SHARD_MODEL:
+            on_model(s, m);
+            break;
+        case SHARD_TRAINING_FAILED:
+            on_training_failed(s, m);
+            break;
+        case SHARD_SETTINGS:
+            on_settings(s, m);
+            break;
+        }
+    }
+}
+
+enum rc shard_new(const struct shard_options *o, struct shard **ret, struct err *err)
+{
+    CLEANUP(mem_freep) struct shard *s = mem_alloc(sizeof *s);
+
+    if (!s)
+        return err_set(err, E_NOMEM, "shard: no memory");
+    s->o = *o;
+    if (queue_new(SHARD_QUEUE, &s->queue, err) != OK)
+        return err->rc;
+    *ret = TAKE(s);
+    return OK;
+}
+
+enum rc shard_add(struct shard *s, struct entity *e, size_t *ret_slot, struct err *err)
+{
+    if (s->n == SHARD_ENTITIES_MAX)
+        return err_set(err, E_LIMIT, "entity '%s': a shard holds %d", entity_instance(e),
+                       SHARD_ENTITIES_MAX);
+    struct slot *slot = &s->slot[s->n];
+    CLEANUP(mem_freep)
+    enum presence_state *told = mem_array(entity_schema(e)->n, sizeof *told);
+    if (!told)
+        return err_set(err, E_NOMEM, "entity '%s': no memory", entity_instance(e));
+    if (board_add(s->o.board, entity_instance(e), &slot->board_slot, err) != OK)
+        return err->rc;
+    slot->entity = e;
+    slot->told = TAKE(told);
+    publish(s, slot);
+    *ret_slot = s->n++;
+    return OK;
+}
+
+struct queue *shard_queue(struct shard *s)
+{
+    return s->queue;
+}
+
+enum rc shard_start(struct shard *s, struct err *err)
+{
+    errno = pthread_create(&s->thread, NULL, run, s);
+    if (errno)
+        return err_set(err, E_IO, "shard: thread: %m");
+    s->started = true;
+    return OK;
+}
+
+void shard_stop(struct shard *s)
+{
+    if (!s)
+        return;
+    queue_close(s->queue);
+    if (s->started)
+        pthread_join(s->thread, NULL);
+    queue_free(s->queue, shard_message_free);
+    for (size_t i = 0; i < s->n; i++) {
+        entity_free(s->slot[i].entity);
+        mem_free(s->slot[i].told);
+    }
+    mem_free(s);
+}

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/storekeeper.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+enum {
+    KEEP_QUEUE = 4096, /* over an hour of one host's ticks, should the disk hang */
+    KEEP_SLOTS_MAX = BOARD_ENTITIES_MAX,
+    PENDING_MAX = 256, /* incidents that wait for a store that works */
+    COMMIT_EVERY_MS = 1000,
+    PRUNE_EVERY_MS = 60000,
+};
+
+struct kept {
+    char instance[INSTANCE_MAX];
+    const struct schema *schema;
+    int64_t entity; /* its number in the store; 0 = not known */
+    bool schema_kept;
+    int64_t incident_id; /* of the last incident committed, */
+    int64_t incident_ms; /* which started then */
+};
+
+struct pending {
+    size_t slot;
+    struct incident incident;
+};
+
+struct storekeeper {
+    struct storekeeper_options o;
+    struct store *store;
+    struct queue *queue;
+    pthread_t thread;
+    bool started;
+    bool failing;                    /* trouble was said and stands on the board */
+    bool open;                       /* a transaction is, */
+    bool marred;                     /* and a row of it could not be put */
+    int64_t committed_ms, pruned_ms; /* monotonic; of the last attempt */
+    size_t n_pending;
+    struct pending pending[PENDING_MAX];
+    size_t n;
+    struct kept kept[KEEP_SLOTS_MAX];
+};
+
+struct storekeeper_message *storekeeper_message_new(enum storekeeper_kind kind, size_t slot,
+                                                    const float *frame, size_t n)
+{
+    struct storekeeper_message *m = mem_alloc(sizeof *m + n * sizeof m->frame[0]);
+
+    if (!m)
+        return NULL;
+    m->kind = kind;
+    m->slot = slot;
+    m->n = n;
+    if (n)
+        memcpy(m->frame, frame, n * sizeof *frame);
+    return m;
+}
+
+/* Said once, until it works again; numbers that a rollback undid are not known any more. */
+static void fail(struct storekeeper *k, const struct err *err)
+{
+    char sentence[ERR_MSG_MAX + 16];
+
+    telemetry_add(k->o.telemetry, TEL_STORE_ERRORS, 1);
+    k->marred = true;
+    for (size_t i = 0; i < k->n; i++) {
+        k->kept[i].entity = 0;
+        k->kept[i].schema_kept = false;
+    }
+    if (k->failing)
+        return;
+    k->failing = true;
+    snprintf(sentence, sizeof sentence, "store: %s", err->msg);
+    board_set_trouble(k->o.board, sentence);
+    log_event(LOG_ERROR, "the store failed; watching goes on, rows are lost until it works again",
+              "err", err->msg, NULL);
+}
+
+static void recover(struct storekeeper *k)
+{
+    if (!k->failing)
+        return;
+    k->failing = false;
+    board_set_trouble(k->o.board, "");
+    log_event(LOG_INFO, "the store works again", NULL);
+}
+
+static enum rc know(struct storekeeper *k, struct kept *kept, struct err *err)
+{
+    if (kept->entity == 0 && store_entity(k->store, kept->instance, &kept->entity, err) != OK)
+        return err->rc;
+    if (!kept->schema_kept && store_put_schema(k->store, kept->schema, err) != OK)
+        return err->rc;
+    kept->schema_kept = true;
+    return OK;
+}
+
+/* An update carries the whole incident, so only its last state must reach the store. */
+static void remember_incident(struct storekeeper *k, size_t slot, const struct incident *in)
+{
+    for (size_t i = 0; i < k->n_pending; i++) {
+        struct pending *p = &k->pending[i];
+        if (p->slot == slot && p->incident.start_ms == in->start_ms) {
+            p->incident = *in;
+            return;
+        }
+    }
+    if (k->n_pending == PENDING_MAX) { /* the store has failed for long: the oldest goes */
+        telemetry_add(k->o.telemetry, TEL_DROPPED_STORE_FULL, 1);
+        memmove(&k->pending[0], &k->pending[1], --k->n_pending * sizeof k->pending[0]);
+    }
+    k->pending[k->n_pending++] = (struct pending){slot, *in};
+}
+
+static enum rc put_pending(struct storekeeper *k, struct err *err)
+{
+    for (size_t i = 0; i < k->n_pending; i++) {
+        struct pending *p = &k->pending[i];
+        struct kept *kept = &k->kept[p->slot];
+        p->incident.id = kept->incident_ms == p->incident.start_ms ? kept->incident_id : 0;
+        if (know(k, kept, err) != OK ||
+            store_put_incident(k->store, kept->entity, kept->schema, &p->incident, err) != OK)
+            return err->rc;
+    }
+    return OK;
+}
+
+static void settle_pending(struct storekeeper *k)
+{
+    for (size_t i = 0; i < k->n_pending; i++) {
+        const struct pending *p = &k->pending[i];
+        k->kept[p->slot].incident_id = p->incident.id;
+        k->kept[p->slot].incident_ms = p->incident.start_ms;
+    }
+    k->n_pending = 0;
+}
+
+static enum rc put(struct storekeeper *k, const struct storekeeper_message *m, struct err *err)
+{
+    struct kept *kept = &k->kept[m->slot];
+
+    if (know(k, kept, err) != OK)
+        return err->rc;
+    if (m->kind == KEEP_MODEL)
+        return store_put_model(k->store, kept->entity, &m->model, err);
+    if (store_put_frame(k->store, kept->entity, m->ts_ms, kept->schema->hash, m->frame, m->n,
+                        err) != OK)
+        return err->rc;
+    return m->scored ? store_put_score(k->store, kept->entity, m->model_id, &m->verdict, err) : OK;
+}
+
+static void take(struct storekeeper *k, const struct storekeeper_message *m)
+{
+    struct err err;
+
+    if (m->kind == KEEP_RETENTION) {
+        k->o.max_age_ms = m->max_age_ms;
+        k->o.max_size_bytes = m->max_size_bytes;
+        return;
+    }
+    if (m->kind == KEEP_INCIDENT)
+        remember_incident(k, m->slot, &m->incident);
+    if (!k->open && store_begin(k->store, &err) != OK) {
+        fail(k, &err);
+        return;
+    }
+    if (!k->open)
+        k->marred = false;
+    k->open = true;
+    if (m->kind != KEEP_INCIDENT && put(k, m, &err) != OK)
+        fail(k, &err);
+}
+
+static void prune(struct storekeeper *k, int64_t now_ms)
+{
+    uint64_t deleted = 0;
+    struct err err;
+
+    if (now_ms - k->pruned_ms < PRUNE_EVERY_MS)
+        return;
+    if (store_prune(k->store, clock_wall_ms(), k->o.max_age_ms, k->o.max_size_bytes, &deleted,
+                    &err) != OK)
+        fail(k, &err);
+    telemetry_add(k->o.telemetry, TEL_STORE_PRUNED, deleted);
+    /* A call's work is bounded: while there is more to delete, go on at the next commit. */
+    k->pruned_ms = deleted ? k->pruned_ms : now_ms;
+}
+
+static void commit(struct storekeeper *k)
+{
+    struct err err;
+
+    k->committed_ms = clock_mono_ms();
+    const bool incidents = put_pending(k, &err) == OK;
+    if (!incidents)
+        fail(k, &err);
+    k->open = false;
+    if (store_commit(k->store, &err) != OK) {
+        fail(k, &err);
+        return;
+    }
+    telemetry_add(k->o.telemetry, TEL_STORE_COMMITS, 1);
+    if (incidents)
+        settle_pending(k);
+    if (!k->marred)
+        recover(k);
+    prune(k, k->committed_ms);
+}
+
+static void *run(void *arg)
+{
+    struct storekeeper *k = arg;
+
+    pthread_setname_np(pthread_self(), "store");
+    for (;;) {
+        const int64_t left = k->committed_ms + COMMIT_EVERY_MS - clock_mono_ms();
+        CLEANUP(mem_freep)
+        struct storekeeper_message *m = queue_wait(k->queue, !k->open   ? -1
+                                                             : left > 0 ? (int)left
+                                                                        : 0);
+        if (m)
+            take(k, m);
+        else if (!k->open)
+            return NULL; /* closed and empty */
+        if (k->open && (!m || (left <= 0 && queue_length(k->queue) == 0)))
+            commit(k);
+    }
+}
+
+enum rc storekeeper_new(const struct storekeeper_options *o, struct store *store,
+                        struct storekeeper **ret, struct err *err)
+{
+    CLEANUP(mem_freep) struct storekeeper *k = mem_alloc(sizeof *k);
+
+    if (!k)
+        return err_set(err, E_NOMEM, "storekeeper: no memory");
+    k->o = *o;
+    if (queue_new(KEEP_QUEUE, &k->queue, err) != OK)
+        return err->rc;
+    k->store = store;
+    k->committed_ms = clock_mono_ms() - COMMIT_EVERY_MS;
+    *ret = TAKE(k);
+    return OK;
+}
+
+enum rc storekeeper_add(struct storekeeper *k, const char *instance, const struct schema *schema,
+                        struct err *err)
+{
+    if (k->n == KEEP_SLOTS_MAX)
+        return err_set(err, E_LIMIT, "entity '%s': the store's thread holds %d", instance,
+                       KEEP_SLOTS_MAX);
+    struct kept *kept = &k->kept[k->n];
+    if ((size_t)snprintf(kept->instance, sizeof kept->instance, "%s", instance) >=
+        sizeof kept->instance)
+        return err_set(err, E_LIMIT, "instance '%.40s…': longer than %zu bytes", instance,
+                       sizeof kept->instance - 1);
+    kept->schema = schema;
+    k->n++;
+    return OK;
+}
+
+struct queue *storekeeper_queue(struct storekeeper *k)
+{
+    return k->queue;
+}
+
+enum rc storekeeper_start(struct storekeeper *k, struct err *err)
+{
+    errno = pthread_create(&k->thread, NULL, run, k);
+    if (errno)
+        return err_set(err, E_IO, "store: thread: %m");
+    k->started = true;
+    return OK;
+}
+
+void storekeeper_stop(struct storekeeper *k)
+{
+    if (!k)
+        return;
+    queue_close(k->queue);
+    if (k->started)
+        pthread_join(k->thread, NULL);
+    queue_free(k->queue, mem_free);
+    store_close(k->store);
+    mem_free(k);
+}

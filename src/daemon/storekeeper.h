@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/queue.h"
+#include "data/schema.h"
+#include "data/telemetry.h"
+#include "data/verdict.h"
+#include "serve/board.h"
+#include "store/store.h"
+
+/* storekeeper - the store's thread: rows of the last second in one transaction
+ *
+ * When the store fails (disk full), rows of that second are lost and counted, watching goes on,
+ * the trouble stands on the board until a commit works again. Incidents are kept and tried again.
+ * Thread: start and stop from main; the struct store is its own from storekeeper_start on. */
+struct storekeeper;
+
+enum storekeeper_kind {
+    KEEP_FRAME,    /* frame, and verdict when scored */
+    KEEP_INCIDENT, /* opened, updated or closed: the whole incident, told by its start */
+    KEEP_MODEL,
+    KEEP_RETENTION,
+};
+
+struct storekeeper_message {
+    enum storekeeper_kind kind;
+    size_t slot;
+    int64_t ts_ms;
+    bool scored;
+    uint64_t model_id;
+    struct verdict verdict;
+    struct incident incident;
+    struct store_model model;
+    int64_t max_age_ms;
+    uint64_t max_size_bytes;
+    size_t n;
+    float frame[]; /* [n] */
+};
+
+/* Zeroed but for n; mem_free. NULL: no memory. */
+struct storekeeper_message *storekeeper_message_new(enum storekeeper_kind kind, size_t slot,
+                                                    const float *frame, size_t n);
+
+struct storekeeper_options {
+    struct board *board;         /* lent */
+    struct telemetry *telemetry; /* lent */
+    int64_t max_age_ms;
+    uint64_t max_size_bytes;
+};
+
+/* Takes store on success. */
+MUST_CHECK enum rc storekeeper_new(const struct storekeeper_options *o, struct store *store,
+                                   struct storekeeper **ret, struct err *err);
+/* Before the start, in the order of slots. schema is lent. */
+MUST_CHECK enum rc storekeeper_add(struct storekeeper *k, const char *instance,
+                                   const struct schema *schema, struct err *err);
+struct queue *storekeeper_queue(struct storekeeper *k);
+MUST_CHECK enum rc storekeeper_start(struct storekeeper *k, struct err *err);
+void storekeeper_stop(
+    struct storekeeper *k); /* commits what came, closes the store; NULL is fine */

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/queue.h"
+#include "daemon/announce.h"
+#include "data/dataset.h"
+#include "data/schema.h"
+#include "data/settings.h"
+#include "data/telemetry.h"
+#include "data/verdict.h"
+
+/* trainer - the thread that learns beside the watching, at the lowest priority
+ *
+ * Takes a dataset, gives the shard a model, or the dataset back with the reason. The model is
+ * saved before it is used, and the store's thread records it. Thread: start and stop from main. */
+struct trainer;
+
+struct shard_message;
+
+struct trainer_job {             /* owns the dataset and the reply */
+    struct shard_message *reply; /* made beforehand: the answer must not fail for want of memory */
+    size_t slot;
+    char instance[INSTANCE_MAX];
+    char profile[96];
+    const struct schema *schema; /* lent: the profile's, lives as long as the daemon */
+    struct dataset *dataset;
+};
+
+void trainer_job_free(void *job); /* NULL is fine; void * for queue_free */
+
+struct trainer_options {
+    struct learn_spec learn;
+    struct threshold_spec threshold;
+    const char *models_dir;      /* copied */
+    struct queue *store;         /* of struct storekeeper_message; lent */
+    struct telemetry *telemetry; /* lent */
+    struct announcer *announcer; /* lent */
+};
+
+MUST_CHECK enum rc trainer_new(const struct trainer_options *o, struct trainer **ret,
+                               struct err *err);
+struct queue *trainer_queue(struct trainer *t);
+/* shard: where results go; lent. */
+MUST_CHECK enum rc trainer_start(struct trainer *t, struct queue *shard, struct err *err);
+void trainer_stop(struct trainer *t); /* cancels what runs, waits, frees; NULL is fine */

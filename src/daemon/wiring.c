@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/wiring.h"
+
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "daemon/announce.h"
+#include "daemon/collector.h"
+#include "daemon/restore.h"
+#include "daemon/shard.h"
+#include "daemon/storekeeper.h"
+#include "daemon/trainer.h"
+#include "feature/profile.h"
+#include "serve/serve.h"
+#include "source/host.h"
+
+/* Fields in the order in which they are made; daemon_done undoes them from the end. */
+struct daemon {
+    struct config config; /* in force */
+    char database[CONFIG_TEXT_MAX + 32], models_dir[CONFIG_TEXT_MAX + 32];
+    char boot_file[CONFIG_TEXT_MAX + 32];
+    char instance[INSTANCE_MAX];
+    struct telemetry telemetry;
+    struct profile *profile;
+    struct host *host;
+    struct announcer *announcer;
+    struct board *board;
+    struct storekeeper *storekeeper;
+    struct trainer *trainer;
+    struct shard *shard;
+    struct server *server;
+    struct collector *collector;
+};
+
+/* Backwards along the line: each stage has stopped sending when the next one works off its queue.
+ */
+static void daemon_done(struct daemon **daemon)
+{
+    struct daemon *d = *daemon;
+
+    if (!d)
+        return;
+    collector_stop(d->collector);
+    trainer_stop(d->trainer);
+    shard_stop(d->shard);
+    storekeeper_stop(d->storekeeper);
+    serve_stop(d->server);
+    board_free(d->board);
+    announcer_free(d->announcer);
+    host_close(d->host);
+    profile_free(d->profile);
+    mem_free(d);
+}
+
+static enum rc open_source(struct daemon *d, struct err *err)
+{
+    const struct config *c = &d->config;
+    const struct host_paths paths = {c->host.procfs, c->host.sysfs, c->host.rootfs};
+
+    if (profile_load(c->profile, c->host.interval_ms, &d->profile, err) != OK ||
+        host_open(&paths, &d->host, err) != OK)
+        return err->rc;
+    const char *name = c->host.instance[0] ? c->host.instance : host_nodename(d->host);
+    if ((size_t)snprintf(d->instance, sizeof d->instance, "%s", name) >= sizeof d->instance)
+        return err_set(err, E_LIMIT, "instance '%.40s…': longer than %zu bytes", name,
+                       sizeof d->instance - 1);
+    return OK;
+}
+
+static enum rc open_store(struct daemon *d, struct err *err)
+{
+    const struct storekeeper_options o = {d->board, &d->telemetry, d->config.retention.max_age_ms,
+                                          d->config.retention.max_size_bytes};
+    struct store *store = NULL;
+
+    snprintf(d->database, sizeof d->database, "%s/tocsin.db", d->config.data_dir);
+    snprintf(d->models_dir, sizeof d->models_dir, "%s/models", d->config.data_dir);
+    snprintf(d->boot_file, sizeof d->boot_file, "%s/boot_id", d->config.data_dir);
+    if (file_mkdirs(d->config.data_dir, err) != OK)
+        return err_wrap(err, "--data-dir");
+    if (store_open(d->database, &store, err) != OK)
+        return err->rc;
+    if (store_close_orphans(store, err) != OK ||
+        storekeeper_new(&o, store, &d->storekeeper, err) != OK) {
+        store_close(store);
+        return err->rc;
+    }
+    return storekeeper_add(d->storekeeper, d->instance, profile_schema(d->profile), err);
+}
+
+static enum rc make_stages(struct daemon *d, struct err *err)
+{
+    const struct trainer_options trainer = {d->config.learn, d->config.threshold,
+                                            d->models_dir,   storekeeper_queue(d->storekeeper),
+                                            &d->telemetry,   d->announcer};
+    if (trainer_new(&trainer, &d->trainer, err) != OK)
+        return err->rc;
+    const struct shard_options shard = {d->board, &d->telemetry, trainer_queue(d->trainer),
+                                        storekeeper_queue(d->storekeeper), d->announcer};
+    return shard_new(&shard, &d->shard, err);
+}
+
+/* A reboot since the last run is worth a line: counters start at zero, and nobody need wonder. */
+static void note_boot(struct daemon *d)
+{
+    const char *now = host_boot_id(d->host);
+    CLEANUP(mem_freep) char *before = NULL;
+    size_t n = 0;
+    struct err err;
+
+    if (!now[0])
+        return;
+    const bool known = file_read(d->boot_file, 256, &before, &n, &err) == OK;
+    if (known && strcmp(before, now) == 0)
+        return;
+    if (known) {
+        telemetry_add(&d->telemetry, TEL_REBOOTED, 1);
+        log_event(LOG_INFO, "the machine has rebooted since the last run", NULL);
+    }
+    if (file_write(d->boot_file, now, strlen(now), &err) != OK)
+        log_event(LOG_WARN, "the boot's identity was not kept", "err", err.msg, NULL);
+}
+
+static enum rc add_entity(struct daemon *d, bool relearn, size_t *ret_slot, struct err *err)
+{
+    const int64_t interval = d->config.host.interval_ms;
+    const uint64_t wanted = (uint64_t)((d->config.learn.for_ms + interval - 1) / interval);
+    const struct entity_options o = {d->instance, d->profile, interval, wanted, d->config.confirm};
+    const struct restore_options restore = {d->database,     d->models_dir, d->config.threshold,
+                                            clock_wall_ms(), wanted,        relearn};
+    CLEANUP(entity_freep) struct entity *e = NULL;
+
+    if (entity_new(&o, &e, err) != OK || restore_entity(e, &restore, err) != OK ||
+        shard_add(d->shard, e, ret_slot, err) != OK)
+        return err->rc;
+    const struct model *m = entity_model(e);
+    if (m)
+        announce_watching(d->announcer, d->instance, m->schema->n,
+                          m->stats.train_rows + m->stats.validation_rows, m->threshold,
+                          m->threshold_widening, true);
+    e = NULL; /* the shard's now */
+    return OK;
+}
+
+/* "HOST" of "HOST:PORT", for a URL that a browser can open. */
+static void url_host(const char *listen, char *out, size_t size)
+{
+    const char *colon = strrchr(listen, ':');
+    const int n = colon ? (int)(colon - listen) : (int)strlen(listen);
+
+    if (n == 0 || strncmp(listen, "0.0.0.0:", 8) == 0 || strncmp(listen, "[::]:", 5) == 0)
+        snprintf(out, size, "localhost");
+    else
+        snprintf(out, size, "%.*s", n, listen);
+}
+
+static enum rc start(struct daemon *d, size_t slot, struct err *err)
+{
+    const struct serve_options serve = {d->config.listen, d->database, TOCSIN_VERSION};
+    const struct collector_options collector = {d->host, d->config.host.interval_ms, slot,
+                                                shard_queue(d->shard), &d->telemetry};
+    char host[CONFIG_TEXT_MAX];
+
+    if (serve_start(&serve, d->board, &d->server, err) != OK ||
+        storekeeper_start(d->storekeeper, err) != OK ||
+        trainer_start(d->trainer, shard_queue(d->shard), err) != OK ||
+        shard_start(d->shard, err) != OK || collector_start(&collector, &d->collector, err) != OK)
+        return err->rc;
+    url_host(d->config.listen, host, sizeof host);
+    announce_serving(d->announcer, host, serve_port(d->server));
+    return OK;
+}
+
+static enum rc daemon_start(const struct daemon_options *o, struct daemon **ret, struct err *err)
+{
+    CLEANUP(daemon_done) struct daemon *d = mem_alloc(sizeof *d);
+    size_t slot;
+
+    if (!d)
+        return err_set(err, E_NOMEM, "daemon: no memory");
+    d->config = o->config;
+    if (open_source(d, err) != OK || announcer_new(o->pretty, &d->announcer, err) != OK ||
+        board_new(&d->telemetry, &d->board, err) != OK || open_store(d, err) != OK ||
+        make_stages(d, err) != OK)
+        return err->rc;
+    note_boot(d);
+    if (add_entity(d, o->relearn, &slot, err) != OK || start(d, slot, err) != OK)
+        return err->rc;
+    *ret = TAKE(d);
+    return OK;
+}
+
+/* Keys that only a restart can change, named when they were changed in the file. */
+static void tell_what_waits(const struct config *old, const struct config *new)
+{
+    const struct {
+        const char *key;
+        bool changed;
+    } keys[] = {
+        {"listen", strcmp(old->listen, new->listen) != 0},
+        {"data_dir", strcmp(old->data_dir, new->data_dir) != 0},
+        {"profile", strcmp(old->profile, new->profile) != 0},
+        {"sources", memcmp(&old->host, &new->host, sizeof old->host) != 0},
+        {"learn or model", memcmp(&old->learn, &new->learn, sizeof old->learn) != 0},
+    };
+
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        if (keys[i].changed)
+            log_event(LOG_WARN, "this change waits for a restart", "key", keys[i].key, NULL);
+}
+
+static void apply_config(struct daemon *d, const struct config *c)
+{
+    struct shard_message *s = mem_alloc(sizeof *s);
+    struct storekeeper_message *k = storekeeper_message_new(KEEP_RETENTION, 0, NULL, 0);
+
+    if (s && k) {
+        s->kind = SHARD_SETTINGS;
+        s->confirm = c->confirm;
+        s->threshold = c->threshold;
+        k->max_age_ms = c->retention.max_age_ms;
+        k->max_size_bytes = c->retention.max_size_bytes;
+    }
+    const bool to_shard = s && queue_push(shard_queue(d->shard), s);
+    const bool to_store = k && queue_push(storekeeper_queue(d->storekeeper), k);
+    if (!to_shard)
+        mem_free(s);
+    if (!to_store)
+        mem_free(k);
+    if (!to_shard || !to_store)
+        log_event(LOG_ERROR, "the new configuration was taken in part only; send SIGHUP again",
+                  NULL);
+    log_init(c->log.level, c->log.format);
+    d->config.confirm = c->confirm;
+    d->config.threshold = c->threshold;
+    d->config.retention = c->retention;
+    d->config.log = c->log;
+}
+
+static void reload(struct daemon *d, const struct daemon_options *o)
+{
+    struct config fresh;
+    struct err err;
+
+    announce_break(d->announcer);
+    if (o->reload(o->arg, &fresh, &err) != OK) {
+        telemetry_add(&d->telemetry, TEL_RELOADS_FAILED, 1);
+        log_event(LOG_ERROR, "the configuration was not read again; the old one stays", "err",
+                  err.msg, NULL);
+        return;
+    }
+    tell_what_waits(&d->config, &fresh);
+    apply_config(d, &fresh);
+    telemetry_add(&d->telemetry, TEL_RELOADS, 1);
+    log_event(LOG_INFO, "the configuration was read again", NULL);
+}
+
+enum rc daemon_run(const struct daemon_options *o, struct err *err)
+{
+    CLEANUP(daemon_done) struct daemon *d = NULL;
+    sigset_t signals;
+
+    /* A few threads that allocate little: one arena each would only cost memory. */
+    (void)mallopt(M_ARENA_MAX, 1);
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    (void)pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before threads: they inherit it */
+    (void)signal(SIGPIPE, SIG_IGN);
+    /* A file-size limit must be an error of the store, not the end of the daemon. */
+    (void)signal(SIGXFSZ, SIG_IGN);
+
+    log_init(o->config.log.level, o->config.log.format);
+    if (daemon_start(o, &d, err) != OK)
+        return err->rc;
+    for (;;) {
+        int sig = 0;
+        if (sigwait(&signals, &sig) != 0)
+            continue;
+        if (sig != SIGHUP)
+            break;
+        reload(d, o);
+    }
+    announce_break(d->announcer);
+    log_event(LOG_INFO, "stopping", NULL);
+    return OK;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "config/config.h"
+
+/* wiring - the whole daemon: builds every stage from a configuration, joins them by queues, runs
+ * until SIGTERM or SIGINT, reads the configuration again at SIGHUP
+ *
+ *   collector --ticks--> shard --rows--> storekeeper          (one thread each)
+ *                        |   ^ models
+ *                        v   |
+ *                       trainer             board <--- HTTP server
+ *
+ * Thread: main. */
+
+struct daemon_options {
+    struct config config;
+    /* Reads the configuration again, as the command line asked at the start; arg is the verb's. */
+    enum rc (*reload)(void *arg, struct config *ret, struct err *err);
+    void *arg;
+    bool relearn; /* forget the model and the frames learned from */
+    bool pretty;  /* see announce.h */
+};
+
+/* Returns when told to stop. Signals SIGTERM, SIGINT, SIGHUP are blocked and waited for here. */
+MUST_CHECK enum rc daemon_run(const struct daemon_options *o, struct err *err);

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "detect/scorer.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "feature/filler.h"
+
+struct scorer {
+    struct model *model;
+    struct filler *filler;
+    float *filled, *expected, *error, *work; /* [n], [n], [n], [model_work_size] */
+    uint8_t *present;                        /* [n] */
+};
+
+enum rc scorer_new(struct model *m, struct scorer **ret, struct err *err)
+{
+    const size_t n = m->schema->n;
+    CLEANUP(scorer_freep) struct scorer *s = mem_alloc(sizeof *s);
+
+    if (!s)
+        return err_set(err, E_NOMEM, "scorer of %zu features: no memory", n);
+    s->model = model_ref(m);
+    s->filled = mem_array_aligned(n, sizeof *s->filled);
+    s->expected = mem_array_aligned(n, sizeof *s->expected);
+    s->error = mem_array_aligned(n, sizeof *s->error);
+    s->work = mem_array_aligned(model_work_size(m), sizeof *s->work);
+    s->present = mem_alloc(n);
+    if (!s->filled || !s->expected || !s->error || !s->work || !s->present)
+        return err_set(err, E_NOMEM, "scorer of %zu features: no memory", n);
+    if (filler_new(n, &s->filler, err) != OK)
+        return err->rc;
+    *ret = TAKE(s);
+    return OK;
+}
+
+void scorer_free(struct scorer *s)
+{
+    if (!s)
+        return;
+    model_unref(s->model);
+    filler_free(s->filler);
+    mem_free(s->filled);
+    mem_free(s->expected);
+    mem_free(s->error);
+    mem_free(s->work);
+    mem_free(s->present);
+    mem_free(s);
+}
+
+/* The largest errors, in order: insertion into a short list, since most features are not in it. */
+static void rank_causes(const struct scorer *s, struct verdict *v)
+{
+    const size_t n = s->model->schema->n;
+    double sum = 0;
+    size_t found = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const float e = s->error[i];
+        sum += (double)e;
+        if (!(e > 0) || (found == CAUSES_MAX && e <= s->error[v->causes[found - 1].feature]))
+            continue;
+        size_t at = found < CAUSES_MAX ? found++ : found - 1;
+        for (; at > 0 && s->error[v->causes[at - 1].feature] < e; at--)
+            v->causes[at] = v->causes[at - 1];
+        v->causes[at] = (struct cause){
+            .feature = (uint16_t)i, .value = s->filled[i], .expected = s->expected[i], .share = e};
+    }
+    for (size_t k = 0; k < found; k++)
+        v->causes[k].share = (float)((double)v->causes[k].share / sum);
+    v->n_causes = (uint8_t)found;
+}
+
+void scorer_push(struct scorer *s, int64_t ts_ms, const float *frame, struct verdict *ret)
+{
+    const struct model *m = s->model;
+    const size_t n = m->schema->n;
+    size_t here = 0;
+
+    filler_apply(s->filler, &m->scaler, frame, s->filled, s->present);
+    for (size_t i = 0; i < n; i++)
+        here += s->present[i];
+
+    memset(ret, 0, sizeof *ret); /* padding too: verdicts are compared and copied as bytes */
+    ret->ts_ms = ts_ms;
+    ret->threshold = m->threshold;
+    ret->confidence = (float)here / (float)n;
+    ret->score = model_score(m, s->filled, s->present, s->expected, s->error, s->work);
+    ret->anomalous = ret->score > m->threshold; /* false for NaN */
+    if (!isnan(ret->score))
+        rank_causes(s, ret);
+}
+
+void scorer_clear(struct scorer *s)
+{
+    filler_clear(s->filler);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "data/settings.h"
+#include "data/verdict.h"
+
+/* watch - one entity's verdicts to incidents: k of the last n open one, hysteresis closes it
+ *
+ * Opens when k of the last `of` verdicts are anomalous; it starts at the first of them. Closes
+ * when `of` scored verdicts in a row lie under WATCH_CLOSE_SHARE of their threshold; it ends at
+ * the last verdict that did not. A NaN score neither opens nor closes: an entity that falls
+ * silent in the middle of an incident has not recovered.
+ * Pure: time comes with the verdict. Thread: its holder's. */
+
+enum { WATCH_OF_MAX = 64 }; /* largest `of`: the recent verdicts are bits of one word */
+
+/* A score that hovers about the threshold must not open and close an incident each second. */
+#define WATCH_CLOSE_SHARE 0.8f
+
+enum watch_event {
+    WATCH_QUIET,   /* no incident, or an open one that this verdict adds nothing to */
+    WATCH_OPENED,  /* *ret is the new incident */
+    WATCH_UPDATED, /* a new peak */
+    WATCH_CLOSED,  /* *ret has its end */
+};
+
+struct watch {
+    struct confirm_spec confirm;
+    uint64_t recent;                 /* bit 0: the newest verdict was anomalous */
+    int64_t recent_ms[WATCH_OF_MAX]; /* times of the last verdicts, newest at `head` */
+    uint32_t head;
+    uint32_t calm; /* verdicts in a row under the closing level */
+    bool open;
+    struct verdict worst;     /* of the anomalous ones since the window began, before opening */
+    struct incident incident; /* valid while open */
+    int64_t last_high_ms;
+};
+
+/* k and of are within 1 <= k <= of <= WATCH_OF_MAX. */
+void watch_init(struct watch *w, struct confirm_spec confirm);
+
+/* New numbers for confirmation; an open incident stays open. */
+void watch_confirm(struct watch *w, struct confirm_spec confirm);
+
+enum watch_event watch_push(struct watch *w, const struct verdict *v, struct incident *ret);
+
+/* After a gap, what was seen before it confirms nothing; an open incident stays open. */
+void watch_gap(struct watch *w);
