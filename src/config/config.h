@@ -19,10 +19,10 @@
 enum { CONFIG_TEXT_MAX = 512 };
 
 struct config {
-    char listen[CONFIG_TEXT_MAX];   /* HOST:PORT */
+    char listen[CONFIG_TEXT_MAX]; /* HOST:PORT */
     char data_dir[CONFIG_TEXT_MAX];
-    char profile[CONFIG_TEXT_MAX];  /* a built-in name or a path */
-    struct {                        /* sources: - host: {…} */
+    char profile[CONFIG_TEXT_MAX]; /* a built-in name or a path */
+    struct {                       /* sources: - host: {…} */
         int64_t interval_ms;
         char instance[INSTANCE_MAX]; /* label; "" = the machine's node name */
         char procfs[CONFIG_TEXT_MAX], sysfs[CONFIG_TEXT_MAX], rootfs[CONFIG_TEXT_MAX];
@@ -41,15 +41,20 @@ struct config {
 };
 
 /* Defaults; data_dir is /var/lib/tocsin as root, else $XDG_STATE_HOME/tocsin or
- * $HOME/.local/state/tocsin. E_CONFIG when none of these is known. */
-MUST_CHECK enum rc config_defaults(struct config *ret, struct err *err);
+ * $HOME/.local/state/tocsin, else "" (config_validate refuses that). */
+void config_defaults(struct config *ret);
 
 /* Defaults overlaid with the file; *ret is written only on success. E_IO, E_CONFIG with
- * FILE:LINE:COLUMN, E_LIMIT, E_NOMEM. */
+ * FILE:LINE:COLUMN, E_LIMIT, E_NOMEM. The result is valid. */
 MUST_CHECK enum rc config_load(const char *path, struct config *ret, struct err *err);
+MUST_CHECK enum rc config_parse(struct str text, const char *file, struct config *ret,
+                                struct err *err);
 
-/* One key from the command line, as "learn.for" and "2m"; messages begin with `where`
- * ("--learn"). E_CONFIG. */
+/* No setting contradicts another, none is missing: for defaults and after config_set. E_CONFIG. */
+MUST_CHECK enum rc config_validate(const struct config *c, struct err *err);
+
+/* One key from the command line, as "learn.for" and "2m", "sources.host.interval", "model.layers"
+ * and "14,8,14"; messages begin with `where` ("--learn"). E_CONFIG. */
 MUST_CHECK enum rc config_set(struct config *c, const char *key, const char *value,
                               const char *where, struct err *err);
 

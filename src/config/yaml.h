@@ -20,11 +20,11 @@ enum yaml_kind { YAML_SCALAR, YAML_MAP, YAML_LIST };
 
 struct yaml_node {
     enum yaml_kind kind;
-    bool quoted;            /* a scalar in quotes: "15" is text */
-    uint32_t line, column;  /* from 1 */
-    struct str scalar;      /* YAML_SCALAR; NUL-terminated too. A null value is an empty scalar */
-    size_t n;               /* entries of a map or list */
-    struct yaml_node *keys; /* YAML_MAP: [n] scalars */
+    bool quoted;              /* a scalar in quotes: "15" is text */
+    uint32_t line, column;    /* from 1 */
+    struct str scalar;        /* YAML_SCALAR; NUL-terminated too. A null value is an empty scalar */
+    size_t n;                 /* entries of a map or list */
+    struct yaml_node *keys;   /* YAML_MAP: [n] scalars */
     struct yaml_node *values; /* YAML_MAP, YAML_LIST: [n] */
 };
 

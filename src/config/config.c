@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config/config.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "config/config_keys.h"
+#include "config/yaml.h"
+
+enum { LEARN_ROWS_MIN = 20, KNOWN_MAX = 64 };
+
+/* Empty when neither variable helps; config_validate says so. */
+static void default_data_dir(char out[CONFIG_TEXT_MAX])
+{
+    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+    int n = 0;
+
+    out[0] = '\0';
+    if (geteuid() == 0)
+        n = snprintf(out, CONFIG_TEXT_MAX, "/var/lib/tocsin");
+    else if (state && state[0] == '/') /* relative ones are to be ignored, says the standard */
+        n = snprintf(out, CONFIG_TEXT_MAX, "%s/tocsin", state);
+    else if (home && home[0] == '/')
+        n = snprintf(out, CONFIG_TEXT_MAX, "%s/.local/state/tocsin", home);
+    if (n >= CONFIG_TEXT_MAX)
+        out[0] = '\0'; /* half a path is none */
+}
+
+void config_defaults(struct config *ret)
+{
+    *ret = (struct config){
+        .listen = "127.0.0.1:8001",
+        .profile = "node",
+        .host = {.interval_ms = 1000, .procfs = "/proc", .sysfs = "/sys", .rootfs = "/"},
+        .retention = {.max_age_ms = INT64_C(30) * 24 * 3600 * 1000, .max_size_bytes = 1 << 30},
+        .log = {.level = LOG_INFO, .format = LOG_LOGFMT},
+    };
+    default_data_dir(ret->data_dir);
+    settings_learn_defaults(&ret->learn);
+    settings_threshold_defaults(&ret->threshold);
+    settings_confirm_defaults(&ret->confirm);
+}
+
+/* -- one value against another -- */
+
+/* The sentence, and in ret_paths the two keys that it is about. */
+static enum rc contradiction(const struct config *c, const char *ret_paths[2], struct err *err)
+{
+    const int64_t rows = c->learn.for_ms / c->host.interval_ms;
+
+    if (c->data_dir[0] == '\0') {
+        ret_paths[0] = ret_paths[1] = "data_dir";
+        return err_set(err, E_CONFIG,
+                       "data_dir: expected a folder; none can be guessed, since neither "
+                       "$XDG_STATE_HOME nor $HOME is an absolute path");
+    }
+    if (isnan(c->threshold.value)) {
+        ret_paths[0] = ret_paths[1] = "threshold.method";
+        return err_set(err, E_CONFIG,
+                       "threshold.value: expected the threshold, since threshold.method is fixed");
+    }
+    if (c->confirm.k > c->confirm.of) {
+        ret_paths[0] = "confirm.k";
+        ret_paths[1] = "confirm.of";
+        return err_set(err, E_CONFIG,
+                       "confirm.k: expected at most confirm.of (%" PRIu32 "), found %" PRIu32,
+                       c->confirm.of, c->confirm.k);
+    }
+    if (rows < LEARN_ROWS_MIN) {
+        ret_paths[0] = "learn.for";
+        ret_paths[1] = "sources.host.interval";
+        return err_set(err, E_CONFIG,
+                       "learn.for: expected time for at least %d samples at sources.host.interval, "
+                       "found time for %" PRId64,
+                       LEARN_ROWS_MIN, rows);
+    }
+    return OK;
+}
+
+enum rc config_validate(const struct config *c, struct err *err)
+{
+    const char *paths[2];
+
+    return contradiction(c, paths, err);
+}
+
+/* -- the file -- */
+
+/* A value on its way from the file into struct config: expanded, and no longer than any key takes.
+ */
+struct text {
+    size_t n;
+    char p[2 * CONFIG_TEXT_MAX];
+};
+
+static bool text_add(struct text *t, const char *p, size_t n)
+{
+    if (n >= sizeof t->p - t->n)
+        return false;
+    memcpy(t->p + t->n, p, n);
+    t->n += n;
+    t->p[t->n] = '\0';
+    return true;
+}
+
+/* One ${NAME} at the start of s; *ret_taken bytes of s are it. */
+static enum rc expand_variable(struct str s, size_t *ret_taken, const char **ret_value,
+                               struct err *err)
+{
+    static const char word[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
+    const size_t n = strspn(s.p + 2, word); /* scalars end in a NUL */
+    char name[128];
+
+    if (n == 0 || n >= sizeof name || s.p[2 + n] != '}' || (s.p[2] >= '0' && s.p[2] <= '9'))
+        return err_set(err, E_CONFIG,
+                       "expected ${NAME} with the name of an environment variable, found '%.40s'; "
+                       "a plain '${' is written '$${'",
+                       s.p);
+    memcpy(name, s.p + 2, n);
+    name[n] = '\0';
+    *ret_value = getenv(name);
+    if (!*ret_value)
+        return err_set(err, E_CONFIG, "the environment variable '%s' is not set", name);
+    *ret_taken = n + 3;
+    return OK;
+}
+
+/* ${NAME} from the environment, $${ for a literal ${. */
+static enum rc expand(struct str s, struct text *out, struct err *err)
+{
+    while (s.n) {
+        const char *piece = s.p;
+        size_t taken = 1, n = 1;
+
+        if (str_starts(s, STR("$${"))) {
+            piece = "${";
+            n = 2;
+            taken = 3;
+        } else if (str_starts(s, STR("${"))) {
+            if (expand_variable(s, &taken, &piece, err) != OK)
+                return err->rc;
+            n = strlen(piece);
+        }
+        if (!text_add(out, piece, n))
+            return err_set(err, E_CONFIG, "expected at most %zu bytes", sizeof out->p - 1);
+        s.p += taken;
+        s.n -= taken;
+    }
+    return OK;
+}
+
+static const char *kind_name(const struct yaml_node *node)
+{
+    return node->kind == YAML_LIST ? "a list" : node->kind == YAML_MAP ? "a map" : "a single value";
+}
+
+static bool is_null(const struct yaml_node *node)
+{
+    return node->kind == YAML_SCALAR && node->scalar.n == 0 && !node->quoted;
+}
+
+/* A list as the command line writes it: "14,8,4,8,14". */
+static enum rc join_list(const struct yaml *y, const struct yaml_node *node, struct text *out,
+                         struct err *err)
+{
+    if (node->kind != YAML_LIST)
+        return yaml_fail(y, node, err,
+                         "model.layers: expected a list such as [14, 8, 4, 8, 14], "
+                         "found %s",
+                         kind_name(node));
+    if (node->n > NET_LAYERS_MAX)
+        return yaml_fail(y, node, err, "model.layers: expected at most %d layers, found %zu",
+                         NET_LAYERS_MAX, node->n);
+    for (size_t i = 0; i < node->n; i++) {
+        const struct yaml_node *v = &node->values[i];
+        char word[24];
+        uint64_t width;
+
+        if (v->kind != YAML_SCALAR || !str_to_u64(v->scalar, &width))
+            return yaml_fail(y, v, err, "model.layers: expected a width from 1 to %d",
+                             NET_WIDTH_MAX);
+        const int n = snprintf(word, sizeof word, "%s%" PRIu64, i ? "," : "", width);
+        if (!text_add(out, word, (size_t)n)) /* NET_LAYERS_MAX numbers always fit */
+            return yaml_fail(y, v, err, "model.layers: expected a shorter list");
+    }
+    return OK;
+}
+
+static enum rc load_value(const struct yaml *y, const struct yaml_node *node,
+                          const struct config_key *k, struct config *c, struct err *err)
+{
+    struct text text = {0};
+    char path[CONFIG_PATH_MAX];
+
+    config_key_path(k, path);
+    if (k->kind == CONFIG_LAYERS) {
+        if (join_list(y, node, &text, err) != OK)
+            return err->rc;
+    } else if (node->kind != YAML_SCALAR) {
+        return yaml_fail(y, node, err, "%s: expected a single value, found %s", path,
+                         kind_name(node));
+    } else if (is_null(node)) {
+        return yaml_fail(y, node, err, "%s: expected a value, found nothing", path);
+    } else if (expand(node->scalar, &text, err) != OK) {
+        return err_wrap(err, "%s:%" PRIu32 ":%" PRIu32 ": %s", yaml_file(y), node->line,
+                        node->column, path);
+    }
+    if (config_key_parse(k, (struct str){text.p, text.n}, c, err) != OK)
+        return err_wrap(err, "%s:%" PRIu32 ":%" PRIu32, yaml_file(y), node->line, node->column);
+    return OK;
+}
+
+/* The map of a section, or NULL when the file does not have it. */
+static const struct yaml_node *find_section(const struct yaml *y, const char *section)
+{
+    const struct yaml_node *root = yaml_root(y), *sources;
+
+    if (section[0] == '\0')
+        return root;
+    if (strcmp(section, "sources.host") != 0)
+        return yaml_get(root, section);
+    sources = yaml_get(root, "sources");
+    return sources && sources->kind == YAML_LIST ? yaml_get(&sources->values[0], "host") : NULL;
+}
+
+static const struct yaml_node *find_path(const struct yaml *y, const char *path)
+{
+    const struct config_key *k = config_key_find(str_of(path));
+    const struct yaml_node *map = find_section(y, k->section);
+
+    return map ? yaml_get(map, k->name) : NULL;
+}
+
+static enum rc check_section(const struct yaml *y, const char *section, struct err *err)
+{
+    const struct yaml_node *map = find_section(y, section);
+    const char *known[KNOWN_MAX]; /* more than the table has rows, with the sections */
+    size_t n = 0;
+
+    if (!map || (is_null(map) && section[0]))
+        return OK; /* "learn:" and nothing below says nothing */
+    for (size_t i = 0; i < config_n_keys; i++)
+        if (strcmp(config_keys[i].section, section) == 0)
+            known[n++] = config_keys[i].name;
+    if (section[0])
+        return yaml_expect_keys(y, map, section, known, n, err);
+    for (size_t i = 0; config_sections[i]; i++)
+        if (!strchr(config_sections[i], '.'))
+            known[n++] = config_sections[i];
+    known[n++] = "sources";
+    return yaml_expect_keys(y, map, "the configuration", known, n, err);
+}
+
+/* sources: a list with one entry, "host" */
+static enum rc check_sources(const struct yaml *y, struct err *err)
+{
+    const struct yaml_node *list = yaml_get(yaml_root(y), "sources");
+
+    if (!list || is_null(list))
+        return OK;
+    if (list->kind != YAML_LIST)
+        return yaml_fail(y, list, err,
+                         "sources: expected a list such as [host: {interval: 1s}], "
+                         "found %s",
+                         kind_name(list));
+    if (list->n == 0)
+        return yaml_fail(y, list, err, "sources: expected a source; known: host");
+    for (size_t i = 0; i < list->n; i++) {
+        const struct yaml_node *entry = &list->values[i];
+
+        if (entry->kind != YAML_MAP || entry->n != 1)
+            return yaml_fail(y, entry, err,
+                             "sources: expected a source with its settings such as "
+                             "'host: {interval: 1s}'");
+        if (!str_eq(entry->keys[0].scalar, STR("host")))
+            return yaml_fail(y, &entry->keys[0], err, "source '%.64s' is not known; known: host",
+                             entry->keys[0].scalar.p);
+        if (i > 0)
+            return yaml_fail(y, &entry->keys[0], err, "a second source 'host'; expected one");
+    }
+    return OK;
+}
+
+static enum rc check_contradictions(const struct yaml *y, const struct config *c, struct err *err)
+{
+    const char *paths[2];
+
+    if (contradiction(c, paths, err) == OK)
+        return OK;
+    const struct yaml_node *at = find_path(y, paths[0]);
+    if (!at)
+        at = find_path(y, paths[1]);
+    if (!at)
+        at = yaml_root(y); /* not the file's fault, but it could help */
+    return err_wrap(err, "%s:%" PRIu32 ":%" PRIu32, yaml_file(y), at->line, at->column);
+}
+
+static enum rc load_tree(const struct yaml *y, struct config *c, struct err *err)
+{
+    if (check_section(y, "", err) != OK || check_sources(y, err) != OK)
+        return err->rc;
+    for (size_t i = 0; config_sections[i]; i++)
+        if (check_section(y, config_sections[i], err) != OK)
+            return err->rc;
+    /* in the table's order: a threshold's method comes before its number */
+    for (size_t i = 0; i < config_n_keys; i++) {
+        const struct yaml_node *map = find_section(y, config_keys[i].section);
+        const struct yaml_node *v = map ? yaml_get(map, config_keys[i].name) : NULL;
+
+        if (v && load_value(y, v, &config_keys[i], c, err) != OK)
+            return err->rc;
+    }
+    return check_contradictions(y, c, err);
+}
+
+enum rc config_parse(struct str text, const char *file, struct config *ret, struct err *err)
+{
+    CLEANUP(yaml_freep) struct yaml *y = NULL;
+    struct config c;
+
+    config_defaults(&c);
+    if (yaml_parse(text, file, &y, err) != OK || load_tree(y, &c, err) != OK)
+        return err->rc;
+    *ret = c;
+    return OK;
+}
+
+enum rc config_load(const char *path, struct config *ret, struct err *err)
+{
+    CLEANUP(mem_freep) char *text = NULL;
+    size_t n;
+
+    if (file_read(path, YAML_BYTES_MAX, &text, &n, err) != OK)
+        return err->rc;
+    return config_parse((struct str){text, n}, path, ret, err);
+}
+
+enum rc config_set(struct config *c, const char *key, const char *value, const char *where,
+                   struct err *err)
+{
+    const struct config_key *k = config_key_find(str_of(key));
+
+    if (!k)
+        return err_set(err, E_CONFIG, "%s: there is no key '%s'", where, key);
+    if (config_key_parse(k, str_of(value), c, err) != OK)
+        return err_wrap(err, "%s", where);
+    return OK;
+}
+
+/* -- and back -- */
+
+void config_print(const struct config *c, struct buf *out)
+{
+    enum { HELP_COLUMN = 34 };
+    const char *section = "";
+
+    for (size_t i = 0; i < config_n_keys; i++) {
+        const struct config_key *k = &config_keys[i];
+        const char *indent = "";
+
+        if (!config_key_applies(k, c))
+            continue;
+        if (strcmp(k->section, section) != 0 && strcmp(k->section, "sources.host") == 0)
+            buf_puts(out, "sources:\n  - host:\n");
+        else if (strcmp(k->section, section) != 0)
+            buf_printf(out, "%s:\n", k->section);
+        section = k->section;
+        if (section[0])
+            indent = strcmp(section, "sources.host") == 0 ? "      " : "  ";
+
+        const size_t start = out->n;
+        buf_printf(out, "%s%s: ", indent, k->name);
+        config_key_format(k, c, out);
+        const size_t width = out->n - start;
+        buf_printf(out, "%*s # %s\n", width < HELP_COLUMN ? (int)(HELP_COLUMN - width) : 0, "",
+                   k->help);
+    }
+}
