@@ -11,7 +11,8 @@
 enum { OVERRIDES_MAX = 64 };
 
 struct run_options {
-    const char *file; /* NULL: no configuration file */
+    const char *file;      /* NULL: no configuration file */
+    const char *threshold; /* METHOD:VALUE, or NULL */
     struct {
         const char *key, *value, *option;
     } override[OVERRIDES_MAX];
@@ -47,15 +48,13 @@ static const char *key_of(int option)
     case 'p':
         return "profile";
     case 'i':
-        return "host.interval";
+        return "sources.host.interval";
     case 'n':
-        return "host.instance";
+        return "sources.host.instance";
     case 'L':
         return "learn.for";
     case 's':
         return "learn.seed";
-    case 't':
-        return "threshold";
     case 'v':
         return "log.level";
     case 'f':
@@ -70,12 +69,18 @@ static enum rc load(void *arg, struct config *ret, struct err *err)
     const struct run_options *o = arg;
     struct config c;
 
-    if ((o->file ? config_load(o->file, &c, err) : config_defaults(&c, err)) != OK)
+    if (o->file && config_load(o->file, &c, err) != OK)
         return err->rc;
+    if (!o->file)
+        config_defaults(&c);
     for (size_t i = 0; i < o->n; i++)
         if (config_set(&c, o->override[i].key, o->override[i].value, o->override[i].option, err) !=
             OK)
             return err->rc;
+    if (o->threshold && config_parse_threshold(o->threshold, &c.threshold, err) != OK)
+        return err_wrap(err, "--threshold");
+    if (config_validate(&c, err) != OK)
+        return err->rc;
     *ret = c;
     return OK;
 }
@@ -96,6 +101,8 @@ static int parse(int argc, char **argv, struct run_options *o)
             return verb_usage(&verb_run, "expected the options of --help");
         if (c == 'c')
             o->file = optarg;
+        if (c == 't')
+            o->threshold = optarg;
         if (c == 'r')
             o->relearn = true;
         if (c == 'f')
