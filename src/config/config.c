@@ -345,6 +345,11 @@ enum rc config_set(struct config *c, const char *key, const char *value, const c
 {
     const struct config_key *k = config_key_find(str_of(key));
 
+    if (strcmp(key, "threshold") == 0) {
+        if (config_parse_threshold(value, &c->threshold, err) != OK)
+            return err_wrap(err, "%s", where);
+        return OK;
+    }
     if (!k)
         return err_set(err, E_CONFIG, "%s: there is no key '%s'", where, key);
     if (config_key_parse(k, str_of(value), c, err) != OK)

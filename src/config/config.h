@@ -54,7 +54,7 @@ MUST_CHECK enum rc config_parse(struct str text, const char *file, struct config
 MUST_CHECK enum rc config_validate(const struct config *c, struct err *err);
 
 /* One key from the command line, as "learn.for" and "2m", "sources.host.interval", "model.layers"
- * and "14,8,14"; messages begin with `where` ("--learn"). E_CONFIG. */
+ * and "14,8,14", "threshold" and "fixed:0.2"; messages begin with `where` ("--learn"). E_CONFIG. */
 MUST_CHECK enum rc config_set(struct config *c, const char *key, const char *value,
                               const char *where, struct err *err);
 

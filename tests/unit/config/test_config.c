@@ -371,6 +371,12 @@ static void command_line_sets_single_keys(void **state)
     assert_int_equal(c.host.interval_ms, 2000);
     assert_int_equal(config_set(&c, "model.layers", "3,2,3", "--layers", &err), OK);
     assert_int_equal(c.learn.n_layers, 3);
+    assert_int_equal(config_set(&c, "threshold", "fixed:0.2", "--threshold", &err), OK);
+    assert_int_equal(c.threshold.method, THRESHOLD_FIXED);
+    assert_float_equal(c.threshold.value, 0.2, 0);
+    assert_int_equal(config_set(&c, "threshold", "x", "--threshold", &err), E_CONFIG);
+    assert_string_equal(err.msg, "--threshold: threshold.method: expected one of percentile, "
+                                 "sigma, fixed, found 'x'");
     assert_int_equal(config_set(&c, "learn.for", "2", "--learn", &err), E_CONFIG);
     assert_string_equal(err.msg, "--learn: learn.for: expected a duration such as 15s or 1h30m, "
                                  "from 1s to 1y, found '2'");
