@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+import os
+import socket
+
+import pytest
+
+from daemon import Daemon
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+@pytest.fixture(scope="session")
+def binary():
+    """The program under test: $TOCSIN, or build/tocsin."""
+    path = os.path.abspath(os.environ.get("TOCSIN", os.path.join(ROOT, "build", "tocsin")))
+    assert os.access(path, os.X_OK), f"{path}: not built; run ./test.sh, or set TOCSIN"
+    return path
+
+
+@pytest.fixture
+def free_port():
+    """A loopback port that was free a moment ago, for servers that cannot choose one."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+@pytest.fixture
+def make_daemon(binary, tmp_path):
+    """make_daemon(option...) starts a `tocsin run`; all are stopped at the end of the test."""
+    started = []
+
+    def make(*options, **more):
+        daemon = Daemon(binary, tmp_path, *options, **more)
+        started.append(daemon)
+        return daemon.start()
+
+    yield make
+    for daemon in started:
+        daemon.stop()

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`tocsin run` as its user has it: learns, watches, rings, survives."""
+import json
+import os
+import random
+import resource
+import signal
+import struct
+import subprocess
+import time
+
+import pytest
+
+
+def test_it_learns_then_watches_and_says_so(make_daemon):
+    d = make_daemon(learn="15s")
+    status, body = d.get("/readyz")
+    assert status == 503 and "learning" in body
+    status, body = d.get("/predict")
+    assert status == 503 and "error" in json.loads(body)
+    assert 0 <= d.entity()["progress"] <= 1
+
+    d.wait_watching()
+    d.wait(lambda: d.get("/readyz")[0] == 200)
+    prediction = d.json("/predict")
+    assert prediction["reconstruction_error"] >= 0
+    assert prediction["anomaly_detected"] in (True, False)
+    assert prediction["threshold"] == pytest.approx(d.entity()["threshold"])
+    assert abs(prediction["timestamp"] - time.time()) < 60
+    log = d.log()
+    assert 'msg=learning' in log and 'progress=50%' in log and 'msg=watching' in log
+
+
+def test_a_restart_goes_straight_to_watching_with_the_same_model(make_daemon):
+    d = make_daemon(learn="15s").wait_watching()
+    model = d.entity()["model"]["id"]
+    d.stop()
+    d.start().wait_watching()
+    assert d.entity()["model"]["id"] == model
+    assert d.log().count("msg=training") == 1
+
+
+def test_scores_of_stored_frames_are_bit_equal_after_a_restart(make_daemon, binary, tmp_path):
+    d = make_daemon(learn="15s").wait_watching()
+    d.wait(lambda: d.metric("tocsin_scores_total") >= 12)
+    d.stop()
+    d.start().wait_watching()
+    d.wait(lambda: d.metric("tocsin_scores_total") >= 5)
+    d.stop()
+    db = d.database()
+    features = [f["name"] for f in json.loads(db.execute(
+        "select features from schemas").fetchone()[0])]
+    # A window of gaps begins with each run, so runs are scored one by one.
+    rows = db.execute("select ts_ms, score, frames.\"values\" from scores join frames "
+                      "using (entity, ts_ms) order by ts_ms").fetchall()
+    model = os.path.join(d.data_dir, "models", db.execute("select file from models").fetchone()[0])
+    assert len(rows) >= 15
+    data = tmp_path / "frames.csv"
+    with open(data, "w") as f:
+        print("timestamp", *features, sep=",", file=f)
+        for ts_ms, _, blob in rows:
+            values = struct.unpack(f"<{len(features)}f", blob)
+            print(f"{ts_ms / 1000:.3f}", *("" if v != v else f"{v:.9g}" for v in values),
+                  sep=",", file=f)
+    out = subprocess.run([binary, "score", "--model", model, "--data", str(data), "-o", "-"],
+                         capture_output=True, text=True, check=True).stdout.splitlines()
+    assert len(out) == len(rows) + 1
+    for line, (_, score, _) in zip(out[1:], rows):
+        written = float(line.split(",")[1])
+        assert struct.pack("<f", written) == struct.pack("<f", score), line
+
+
+def test_it_rings_for_a_busy_cpu_and_stops_when_it_is_over(make_daemon, binary):
+    d = make_daemon(learn="30s").wait_watching()
+    d.wait(lambda: not d.entity()["ringing"])
+    drill = subprocess.run(
+        [binary, "drill", "--fault", "cpu", "--for", "30s", "--url", d.url, "--json"],
+        capture_output=True, text=True, timeout=120)
+    assert drill.returncode == 0, drill.stdout + drill.stderr + d.log()[-2000:]
+    assert json.loads(drill.stdout)["rang"] is True
+    incident = d.wait(lambda: d.json("/api/v1/incidents")["incidents"])[0]
+    assert incident["causes"][0]["share"] > 0
+    assert {"cpu", "load", "processes", "pressure"} & {c["group"] for c in incident["causes"][:3]}
+    closed = d.wait(lambda: [i for i in d.json("/api/v1/incidents")["incidents"]
+                             if i["id"] == incident["id"] and i["end"]])[0]
+    assert closed["end"] >= closed["peak"] >= closed["start"]
+    assert "incident opened" in d.log() and "incident closed" in d.log()
+
+
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_cleanly_when_told(make_daemon, sig):
+    d = make_daemon(learn="1h")
+    d.wait(lambda: d.metric("tocsin_frames_total") >= 2)
+    assert d.stop(sig) == 0
+    assert "msg=stopping" in d.log()
+    assert d.database().execute("pragma integrity_check").fetchone() == ("ok",)
+
+
+def test_learning_goes_on_where_a_restart_cut_it_off(make_daemon):
+    d = make_daemon(learn="25s")
+    d.wait(lambda: d.metric("tocsin_frames_total") >= 8)
+    d.stop()
+    d.start()
+    assert d.entity()["progress"] >= 8 / 25
+    d.wait_watching()
+
+
+def test_killed_fifty_times_the_store_stays_whole(make_daemon):
+    rng = random.Random(50)
+    d = make_daemon("--interval", "100ms", learn="4s")
+    d.wait_watching()
+    seen = set()
+    for _ in range(50):
+        time.sleep(rng.uniform(0, 0.4))
+        with d.database() as db:
+            seen |= set(db.execute("select entity, ts_ms from frames"))
+        d.stop(signal.SIGKILL)
+        with d.database() as db:
+            assert db.execute("pragma integrity_check").fetchone() == ("ok",)
+            rows = set(db.execute("select entity, ts_ms from frames"))
+        assert not seen - rows, "rows that were stored are lost"
+        seen = rows
+        d.start()
+    d.wait_watching()
+    assert d.log().count("msg=training") == 1
+
+
+def test_a_wrong_configuration_at_sighup_leaves_the_old_one(make_daemon, tmp_path):
+    config = tmp_path / "tocsin.yml"
+    config.write_text("threshold: {method: fixed, value: 3.5}\n")
+    d = make_daemon("-c", str(config), learn="10s").wait_watching()
+    assert d.entity()["threshold"] == 3.5
+
+    config.write_text("threshold: {method: fixed, valu: 4.5}\n")
+    d.process.send_signal(signal.SIGHUP)
+    d.wait(lambda: "did you mean" in d.log() or "value" in d.log().split("not read again")[-1])
+    assert f"{config}:1:" in d.log()
+    assert d.entity()["threshold"] == 3.5
+    assert d.metric('tocsin_config_reloads_total{result="failed"}'.split("{")[0]) >= 1
+
+    config.write_text("threshold: {method: fixed, value: 4.5}\nlisten: 127.0.0.1:1\n")
+    d.process.send_signal(signal.SIGHUP)
+    d.wait(lambda: d.entity()["threshold"] == 4.5)
+    assert "waits for a restart" in d.log()
+    assert not d.is_dead()
+
+
+def test_a_full_disk_stops_the_store_and_not_the_watching(make_daemon):
+    """A limit on file sizes, set from outside while it runs, is a disk that is full."""
+    d = make_daemon(learn="10s").wait_watching()
+    before = d.metric("tocsin_scores_total")
+    unlimited = resource.prlimit(d.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(d.process.pid, resource.RLIMIT_FSIZE, (4096, unlimited[1]))
+    status, body = d.wait(lambda: (lambda a: a[0] == 503 and a)(d.get("/readyz")))
+    assert "store" in body
+    assert d.metric("tocsin_store_errors_total") >= 1
+    assert d.metric("tocsin_scores_total") > before
+    d.wait(lambda: d.metric("tocsin_store_errors_total") >= 3)
+    assert d.log().count("the store failed") == 1, "logged once"
+    resource.prlimit(d.process.pid, resource.RLIMIT_FSIZE, unlimited)
+    d.wait(lambda: d.get("/readyz")[0] == 200)
+    assert "the store works again" in d.log()
+
+
+def test_a_pause_is_a_gap_and_no_anomaly(make_daemon):
+    d = make_daemon(learn="15s").wait_watching()
+    d.process.send_signal(signal.SIGSTOP)
+    time.sleep(5)
+    d.process.send_signal(signal.SIGCONT)
+    d.wait(lambda: d.entity()["discontinuity"])
+    assert d.metric("tocsin_discontinuities_total") >= 1
+    assert "no samples for" in d.log()
+    d.wait(lambda: time.time() - d.json("/predict")["timestamp"] < 3)
+    assert d.json("/api/v1/incidents")["incidents"] == []
+
+
+def test_a_damaged_model_is_refused_by_name_and_learned_anew(make_daemon):
+    d = make_daemon(learn="15s").wait_watching()
+    d.stop()
+    folder = os.path.join(d.data_dir, "models")
+    path = os.path.join(folder, os.listdir(folder)[0])
+    with open(path, "r+b") as f:
+        f.seek(os.path.getsize(path) // 2)
+        byte = f.read(1)
+        f.seek(-1, 1)
+        f.write(bytes([byte[0] ^ 1]))
+    d.start().wait_watching()
+    assert os.path.basename(path) in d.log()
+    assert d.log().count("msg=training") == 2
+
+
+def test_two_daemons_do_not_share_a_data_folder(make_daemon, binary, tmp_path):
+    d = make_daemon(learn="1h")
+    second = subprocess.run([binary, "run", "--listen", "127.0.0.1:0", "--data-dir", d.data_dir],
+                            capture_output=True, text=True, timeout=60)
+    assert second.returncode == 1
+    assert second.stderr.startswith("tocsin: ") and second.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("options, word", [
+    (["--listen", "nonsense"], "listen"),
+    (["--learn", "fast"], "learn"),
+    (["--interval", "0s"], "interval"),
+    (["--threshold", "fixed:lots"], "threshold"),
+    (["--profile", "nod"], "nod"),
+    (["--seed", "-1"], "seed"),
+    (["-c", "/nonexistent.yml"], "nonexistent"),
+    (["--nonsense"], "nonsense"),
+    (["stray"], "stray"),
+])
+def test_wrong_options_get_a_sentence(binary, tmp_path, options, word):
+    out = subprocess.run([binary, "run", "--data-dir", str(tmp_path / "d"), *options],
+                         capture_output=True, text=True, timeout=60)
+    assert out.returncode in (1, 2)
+    assert word in out.stderr
+    assert not (tmp_path / "d").exists(), "nothing is made before the options are right"
