@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "base/err.h"
+
+/* lock - one tocsin a database: flock(2) on PATH.lock, which ends with its process however it ends
+ *
+ * Private to store/. The file stays (to remove it would race with the next holder) and holds the
+ * process number, for the sentence that the second tocsin prints. */
+
+/* *ret_fd keeps the lock until it is closed. E_STATE when another process has it; E_IO. */
+MUST_CHECK enum rc lock_take(const char *path, int *ret_fd, struct err *err);

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/migrate.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* Hashes and model numbers are 64 bits without a sign; SQLite has a sign, so they are kept as the
+ * same bits. Keys (entity, ts_ms) without a rowid keep one entity's time line together on disk. */
+const char *const store_steps[] = {
+    "CREATE TABLE entities ("
+    " id INTEGER PRIMARY KEY,"
+    " instance TEXT NOT NULL UNIQUE);"
+
+    /* used_ms: time of a late frame of this schema, NULL before the first; at most an hour behind
+       the last one, so that not every frame has to touch it. */
+    "CREATE TABLE schemas ("
+    " hash INTEGER PRIMARY KEY,"
+    " features TEXT NOT NULL,"
+    " used_ms INTEGER);"
+
+    "CREATE TABLE frames ("
+    " entity INTEGER NOT NULL,"
+    " ts_ms INTEGER NOT NULL,"
+    " schema_hash INTEGER NOT NULL,"
+    " floats BLOB NOT NULL," /* float32, little-endian, in the schema's order; NaN = missing */
+    " PRIMARY KEY (entity, ts_ms)) WITHOUT ROWID;"
+
+    "CREATE TABLE scores ("
+    " entity INTEGER NOT NULL,"
+    " ts_ms INTEGER NOT NULL,"
+    " model INTEGER NOT NULL,"
+    " score REAL," /* NULL when nothing could be scored */
+    " threshold REAL,"
+    " confidence REAL,"
+    " anomalous INTEGER NOT NULL,"
+    " PRIMARY KEY (entity, ts_ms)) WITHOUT ROWID;"
+
+    "CREATE TABLE incidents ("
+    " id INTEGER PRIMARY KEY,"
+    " entity INTEGER NOT NULL,"
+    " start_ms INTEGER NOT NULL,"
+    " peak_ms INTEGER NOT NULL,"
+    " end_ms INTEGER," /* NULL while open */
+    " peak_score REAL,"
+    " threshold REAL,"
+    " causes TEXT NOT NULL);"
+    "CREATE INDEX incidents_start ON incidents (start_ms);"
+
+    /* The newest of an entity is the one put last: a clock that was wrong once stays harmless. */
+    "CREATE TABLE models ("
+    " id INTEGER PRIMARY KEY,"
+    " entity INTEGER NOT NULL,"
+    " created_ms INTEGER NOT NULL,"
+    " model_id INTEGER NOT NULL,"
+    " schema_hash INTEGER NOT NULL,"
+    " file TEXT NOT NULL,"
+    " provenance TEXT NOT NULL,"
+    " UNIQUE (entity, model_id));",
+};
+const size_t store_steps_count = sizeof store_steps / sizeof store_steps[0];
+
+enum rc migrate_check(const struct conn *c, size_t n_steps, int64_t *ret_version, struct err *err)
+{
+    int64_t id, version, tables;
+    enum rc rc;
+
+    if ((rc = conn_number(c, "SELECT count(*) FROM sqlite_schema", &tables, err)) != OK ||
+        (rc = conn_number(c, "PRAGMA application_id", &id, err)) != OK ||
+        (rc = conn_number(c, "PRAGMA user_version", &version, err)) != OK)
+        return rc;
+    if (id == 0 && version == 0 && tables == 0) {
+        *ret_version = 0;
+        return OK;
+    }
+    if (id != STORE_APPLICATION_ID || version < 1)
+        return err_set(err, E_STATE, "store '%s': an SQLite database, but not one of tocsin",
+                       c->path);
+    if (version > (int64_t)n_steps)
+        return err_set(err, E_STATE,
+                       "store '%s': its version is %" PRId64
+                       ", made by a newer tocsin; this one knows versions up to %zu",
+                       c->path, version, n_steps);
+    *ret_version = version;
+    return OK;
+}
+
+static enum rc apply_step(const struct conn *c, const char *step, size_t version, struct err *err)
+{
+    char stamp[96];
+    enum rc rc;
+
+    (void)snprintf(stamp, sizeof stamp, "PRAGMA application_id = %d; PRAGMA user_version = %zu",
+                   STORE_APPLICATION_ID, version);
+    if ((rc = conn_exec(c, "BEGIN IMMEDIATE", "begin", err)) != OK ||
+        (rc = conn_exec(c, step, "tables", err)) != OK ||
+        (rc = conn_exec(c, stamp, "version", err)) != OK ||
+        (rc = conn_exec(c, "COMMIT", "commit", err)) != OK)
+        return rc;
+    return rc;
+}
+
+enum rc migrate_apply(const struct conn *c, const char *const *steps, size_t n_steps,
+                      int64_t version, struct err *err)
+{
+    for (size_t i = (size_t)version; i < n_steps; i++) {
+        if (apply_step(c, steps[i], i + 1, err) != OK) {
+            (void)sqlite3_exec(c->db, "ROLLBACK", NULL, NULL, NULL); /* fails when none is open */
+            return err_wrap(err, "migration to version %zu", i + 1);
+        }
+    }
+    return OK;
+}
