@@ -43,33 +43,42 @@ struct entity_view {
     bool scored;                        /* the fields below hold a verdict */
     int64_t ts_ms;                      /* of the last frame */
     float score, threshold, confidence;
-    bool anomalous;                     /* this frame alone */
-    bool ringing;                       /* an incident is open */
+    bool anomalous; /* this frame alone */
+    bool ringing;   /* an incident is open */
     struct incident_view incident;
     size_t n_causes;
     struct cause_view causes[CAUSES_MAX];
-    size_t n_absent, n_frozen;          /* how many in all; names of the first few */
+    size_t n_absent, n_frozen; /* how many in all; names of the first few */
     char absent[BOARD_FEATURES_MAX][FEATURE_NAME_MAX];
     char frozen[BOARD_FEATURES_MAX][FEATURE_NAME_MAX];
-    char discontinuity[96];             /* the last one in words, or "" */
+    char discontinuity[96]; /* the last one in words, or "" */
     int64_t discontinuity_ms;
     uint64_t model_id, model_rows;
     int64_t model_created_ms;
     size_t n_features;
-    float widening;                     /* of the threshold, >= 1 */
+    float widening; /* of the threshold, >= 1 */
 };
 
 struct board;
 
-MUST_CHECK enum rc board_new(const struct telemetry *t, struct board **ret, struct err *err);
+/* t is lent and must outlive the board. */
+MUST_CHECK enum rc board_new(struct telemetry *t, struct board **ret, struct err *err);
 void board_free(struct board *b); /* NULL is fine */
+static inline void board_freep(struct board **b)
+{
+    board_free(*b);
+}
 
+/* A new entity, learning, without a score. E_CONFIG for a name that is empty or there already;
+ * E_LIMIT for one over INSTANCE_MAX - 1 bytes, or past BOARD_ENTITIES_MAX. */
 MUST_CHECK enum rc board_add(struct board *b, const char *instance, size_t *ret_slot,
                              struct err *err);
+/* The name stays the one given to board_add, whatever v->instance says. */
 void board_publish(struct board *b, size_t slot, const struct entity_view *v);
 size_t board_count(const struct board *b);
+/* False when there is no such slot. */
 bool board_read(const struct board *b, size_t slot, struct entity_view *ret);
-const struct telemetry *board_telemetry(const struct board *b);
+struct telemetry *board_telemetry(const struct board *b);
 
 /* What /readyz adds beside the phases: "" = fine, else a sentence ("store: disk full"). */
 void board_set_trouble(struct board *b, const char *sentence);

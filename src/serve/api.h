@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "serve/board.h"
+#include "serve/params.h"
+
+/* api - one request to one answer, without sockets: docs/api.md has every form
+ *
+ * Reads the board and, through a read-only connection opened on first need, the store; takes the
+ * time as a parameter. Thread: its holder's (the server's). */
+
+struct api_request {
+    const char *method, *path;
+    struct str accept; /* the header's text, or empty */
+    const struct param_pair *pairs;
+    size_t n_pairs;
+    int64_t now_ms;
+};
+
+struct api_answer {
+    unsigned status;  /* HTTP's */
+    const char *type; /* Content-Type */
+    const char *csp;  /* Content-Security-Policy */
+    bool allow;       /* a 405: say which methods there are */
+    struct buf body;
+};
+
+struct api;
+
+/* All strings are lent and must outlive the api; database NULL: there is no store. */
+MUST_CHECK enum rc api_new(struct board *board, const char *database, const char *version,
+                           int64_t started_ms, struct api **ret, struct err *err);
+void api_free(struct api *a); /* NULL is fine */
+static inline void api_freep(struct api **a)
+{
+    api_free(*a);
+}
+
+/* Always an answer. The caller ends it with buf_done (or takes the body). */
+void api_handle(struct api *a, const struct api_request *q, struct api_answer *ret);
+
+/* A refusal in the API's form, for what never reached api_handle. */
+void api_refuse(struct api_answer *ret, unsigned status, const char *sentence);

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+#include <errno.h>
+#include <microhttpd.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "serve/api.h"
+#include "serve/listen.h"
+#include "serve/process.h"
+#include "serve/serve.h"
+
+/* libmicrohttpd's own time-out counts from the last byte, so a client that sends one byte a second
+ * would hold its place for hours. The loop is therefore ours (one thread, epoll), and once a second
+ * it closes the connections that have been in one state for too long. */
+enum {
+    CONNECTIONS_MAX = 256,
+    CONNECTIONS_PER_IP = 64,
+    CONNECTION_MEMORY = 16 << 10, /* request line and headers; more is a 431 or 414 */
+    SILENCE_MAX_S = 30,           /* libmicrohttpd's: no byte at all */
+    ASKING_MAX_MS = 10 * 1000,    /* from connecting to the end of the first request's headers */
+    IDLE_MAX_MS = 60 * 1000,      /* from an answer to the end of the next request's headers */
+    ANSWERING_MAX_MS = 60 * 1000, /* to take an answer */
+    SWEEP_MS = 1000,
+};
+
+enum talk { FREE, ASKING, ANSWERING, IDLE };
+
+struct talker {
+    enum talk state;
+    int fd;
+    int64_t since_ms; /* in this state, monotonic */
+};
+
+struct server {
+    struct MHD_Daemon *http;
+    struct api *api;
+    struct telemetry *telemetry;
+    pthread_t thread;
+    bool thread_runs;
+    int stop_fd; /* eventfd */
+    uint16_t port;
+    struct talker talkers[CONNECTIONS_MAX]; /* the server thread's */
+};
+
+static char bad_path; /* its address marks a request whose path hides a NUL */
+
+static struct talker *talker_of(struct MHD_Connection *c)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+    return info ? info->socket_context : NULL;
+}
+
+static void set_state(struct talker *t, enum talk state)
+{
+    if (!t)
+        return;
+    t->state = state;
+    t->since_ms = clock_mono_ms();
+}
+
+static void on_connection(void *arg, struct MHD_Connection *c, void **context,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    struct server *s = arg;
+
+    if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+        set_state(*context, FREE);
+        return;
+    }
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+    for (size_t i = 0; info && i < CONNECTIONS_MAX; i++) {
+        if (s->talkers[i].state != FREE)
+            continue;
+        s->talkers[i].fd = info->connect_fd;
+        set_state(&s->talkers[i], ASKING);
+        *context = &s->talkers[i];
+        return;
+    }
+}
+
+static void on_completed(void *arg, struct MHD_Connection *c, void **context,
+                         enum MHD_RequestTerminationCode how)
+{
+    (void)arg, (void)context, (void)how;
+    set_state(talker_of(c), IDLE);
+}
+
+/* The library hands paths over as C strings after decoding: "/metrics%00x" would pass for
+ * "/metrics". */
+static void *on_uri(void *arg, const char *uri, struct MHD_Connection *c)
+{
+    (void)arg, (void)c;
+    const char *query = strchr(uri, '?');
+    const char *nul = strstr(uri, "%00");
+
+    return nul && (!query || nul < query) ? &bad_path : NULL;
+}
+
+struct pair_list {
+    struct param_pair v[PARAMS_PAIRS_MAX + 1]; /* one more, so that params_parse sees too many */
+    size_t n;
+};
+
+static enum MHD_Result add_pair(void *arg, enum MHD_ValueKind kind, const char *key, size_t key_n,
+                                const char *value, size_t value_n)
+{
+    struct pair_list *list = arg;
+
+    (void)kind;
+    list->v[list->n++] =
+        (struct param_pair){{key, key_n}, {value ? value : "", value ? value_n : 0}};
+    return list->n < PARAMS_PAIRS_MAX + 1 ? MHD_YES : MHD_NO;
+}
+
+static enum MHD_Result send_answer(struct MHD_Connection *c, struct api_answer *answer)
+{
+    const size_t n = answer->body.n;
+    char *body = buf_take(&answer->body);
+    if (!body)
+        return MHD_NO; /* no memory even for a sentence: the connection is closed */
+
+    struct MHD_Response *r = MHD_create_response_from_buffer_with_free_callback(n, body, mem_free);
+    if (!r) {
+        mem_free(body);
+        return MHD_NO;
+    }
+    bool ok = MHD_add_response_header(r, "Content-Type", answer->type) == MHD_YES;
+    ok = ok && MHD_add_response_header(r, "Cache-Control", "no-store") == MHD_YES;
+    ok = ok && MHD_add_response_header(r, "X-Content-Type-Options", "nosniff") == MHD_YES;
+    ok = ok && MHD_add_response_header(r, "Referrer-Policy", "no-referrer") == MHD_YES;
+    ok = ok && MHD_add_response_header(r, "Content-Security-Policy", answer->csp) == MHD_YES;
+    if (answer->allow)
+        ok = ok && MHD_add_response_header(r, "Allow", "GET, HEAD") == MHD_YES;
+    const enum MHD_Result sent = ok ? MHD_queue_response(c, answer->status, r) : MHD_NO;
+    MHD_destroy_response(r);
+    return sent;
+}
+
+/* Called once the headers are there. It is answered at once: no request's body is ever read, and
+ * the library closes a connection that still sends one. */
+static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const char *path,
+                                  const char *method, const char *version, const char *upload,
+                                  size_t *upload_n, void **context)
+{
+    struct server *s = arg;
+    struct pair_list pairs = {.n = 0};
+    struct api_answer answer;
+
+    (void)version, (void)upload, (void)upload_n;
+    set_state(talker_of(c), ANSWERING);
+    telemetry_add(s->telemetry, TEL_HTTP_REQUESTS, 1);
+    if (*context == &bad_path) {
+        api_refuse(&answer, 400, "the path holds a NUL byte");
+    } else {
+        const char *accept = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Accept");
+        (void)MHD_get_connection_values_n(c, MHD_GET_ARGUMENT_KIND, add_pair, &pairs);
+        api_handle(s->api,
+                   &(struct api_request){.method = method,
+                                         .path = path,
+                                         .accept = str_of(accept ? accept : ""),
+                                         .pairs = pairs.v,
+                                         .n_pairs = pairs.n,
+                                         .now_ms = clock_wall_ms()},
+                   &answer);
+    }
+    if (answer.status >= 400)
+        telemetry_add(s->telemetry, TEL_HTTP_REFUSED, 1);
+    return send_answer(c, &answer);
+}
+
+/* Shut down what has taken too long; the library sees the end and closes it. True when there is
+ * any connection at all. */
+static bool sweep(struct server *s)
+{
+    static const int64_t most_ms[] = {
+        [FREE] = INT64_MAX,
+        [ASKING] = ASKING_MAX_MS,
+        [ANSWERING] = ANSWERING_MAX_MS,
+        [IDLE] = IDLE_MAX_MS,
+    };
+    const int64_t now_ms = clock_mono_ms();
+    bool any = false;
+
+    for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
+        const struct talker *t = &s->talkers[i];
+        any = any || t->state != FREE;
+        if (t->state != FREE && now_ms - t->since_ms > most_ms[t->state])
+            (void)shutdown(t->fd, SHUT_RDWR); /* best effort: it may have gone by itself */
+    }
+    return any;
+}
+
+static void *run(void *arg)
+{
+    struct server *s = arg;
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(s->http, MHD_DAEMON_INFO_EPOLL_FD);
+    struct pollfd fds[2] = {{.fd = info->epoll_fd, .events = POLLIN},
+                            {.fd = s->stop_fd, .events = POLLIN}};
+
+    for (;;) {
+        unsigned long long wait_ms;
+        int timeout = -1; /* nobody is connected: sleep until somebody is */
+        if (sweep(s))
+            timeout = SWEEP_MS;
+        if (MHD_get_timeout(s->http, &wait_ms) == MHD_YES && (timeout < 0 || wait_ms < SWEEP_MS))
+            timeout = wait_ms < SWEEP_MS ? (int)wait_ms : SWEEP_MS;
+        const int n = poll(fds, 2, timeout);
+        assert(n >= 0 || errno == EINTR || errno == ENOMEM);
+        if (fds[1].revents)
+            return NULL;
+        (void)MHD_run(s->http); /* the library closes the connection that an error belongs to */
+    }
+}
+
+static enum rc start_http(struct server *s, int listen_fd, struct err *err)
+{
+    s->http = MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, on_request, s, /**/
+                               MHD_OPTION_LISTEN_SOCKET, listen_fd,         /**/
+                               MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+                               MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)CONNECTIONS_PER_IP,
+                               MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+                               MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SILENCE_MAX_S,
+                               MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, /**/
+                               MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,   /**/
+                               MHD_OPTION_URI_LOG_CALLBACK, on_uri, s,         /**/
+                               MHD_OPTION_END);
+    if (!s->http)
+        return err_set(err, E_IO, "serve: libmicrohttpd %s would not start", MHD_get_version());
+    return OK;
+}
+
+static enum rc start_thread(struct server *s, struct err *err)
+{
+    sigset_t all, before;
+
+    /* signals are the main thread's business */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    const int failed = pthread_create(&s->thread, NULL, run, s);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (failed) {
+        errno = failed;
+        return err_set(err, E_IO, "serve: thread: %m");
+    }
+    s->thread_runs = true;
+    (void)pthread_setname_np(s->thread, "serve"); /* only for ps and top */
+    return OK;
+}
+
+static void server_freep(struct server **s)
+{
+    serve_stop(*s);
+}
+
+enum rc serve_start(const struct serve_options *o, struct board *board, struct server **ret,
+                    struct err *err)
+{
+    CLEANUP(server_freep) struct server *s = mem_alloc(sizeof *s);
+    CLEANUP(fd_closep) int listen_fd = -1;
+
+    if (!s)
+        return err_set(err, E_NOMEM, "serve: no memory");
+    s->telemetry = board_telemetry(board);
+    s->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (s->stop_fd < 0)
+        return err_set(err, E_IO, "serve: eventfd: %m");
+    if (listen_open(o->listen, &listen_fd, &s->port, err) != OK ||
+        api_new(board, o->database, o->version, process_start_ms(clock_wall_ms()), &s->api, err) !=
+            OK ||
+        start_http(s, listen_fd, err) != OK)
+        return err->rc;
+    listen_fd = -1; /* the library's now */
+    if (start_thread(s, err) != OK)
+        return err->rc;
+    *ret = TAKE(s);
+    return OK;
+}
+
+uint16_t serve_port(const struct server *s)
+{
+    return s->port;
+}
+
+void serve_stop(struct server *s)
+{
+    if (!s)
+        return;
+    if (s->thread_runs) {
+        const uint64_t one = 1;
+        const ssize_t n = write(s->stop_fd, &one, sizeof one);
+        assert(n == sizeof one); /* an eventfd at 0 takes it */
+        pthread_join(s->thread, NULL);
+    }
+    if (s->http)
+        MHD_stop_daemon(s->http);
+    api_free(s->api);
+    if (s->stop_fd >= 0)
+        close(s->stop_fd);
+    mem_free(s);
+}
