@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 static const char *const scaling_words[] = {
-    [SCALING_MINMAX] = "minmax", [SCALING_QUANTILE] = "quantile", NULL};
+    [SCALING_MINMAX] = "minmax", [SCALING_QUANTILE] = "quantile", [SCALING_NONE] = "none", NULL};
 static const char *const activation_words[] = {[ACT_LINEAR] = "linear",
                                                [ACT_RELU] = "relu",
                                                [ACT_SIGMOID] = "sigmoid",
@@ -51,7 +51,7 @@ const struct config_key config_keys[] = {
      .open = true, .help = "last part of the data, held back to judge the model"},
     {"learn", "seed", CONFIG_SEED, MEMBER(learn.seed), .help = "same data and seed, same model"},
     {"learn", "scaling", CONFIG_CHOICE, MEMBER(learn.scaling), .words = scaling_words,
-     .help = "minmax, or quantile: robust against outliers"},
+     .help = "minmax; quantile: robust against outliers; none: already 0 to 1"},
     {"model", "layers", CONFIG_LAYERS, MEMBER(learn),
      .help = "widths of the layers, as [14, 8, 4, 8, 14]; [] = from the profile"},
     {"model", "hidden", CONFIG_CHOICE, MEMBER(learn.hidden), .words = activation_words,

@@ -504,7 +504,7 @@ static void random_config(struct rng *r, struct config *c)
     c->learn.for_ms = 20 * c->host.interval_ms + (int64_t)rng_below(r, 1000000000);
     c->learn.validation = 1e-9 + (double)rng_float(r) * 0.99;
     c->learn.seed = rng_u64(r);
-    c->learn.scaling = (enum scaling)rng_below(r, 2);
+    c->learn.scaling = (enum scaling)rng_below(r, 3);
     c->learn.n_layers = rng_below(r, NET_LAYERS_MAX + 1);
     for (size_t i = 0; i < c->learn.n_layers; i++)
         c->learn.layers[i] = 1 + (uint32_t)rng_below(r, NET_WIDTH_MAX);
