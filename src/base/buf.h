@@ -23,7 +23,8 @@ void buf_add(struct buf *b, const void *p, size_t n);
 void buf_str(struct buf *b, struct str s);
 void buf_puts(struct buf *b, const char *z);
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* Shortest decimal form that reads back as the same value; NaN, +Inf, -Inf as Prometheus. */
+/* The fewest digits that read back as the same value (whole numbers under 10^15 as such); NaN,
+ * +Inf, -Inf as Prometheus. */
 void buf_double(struct buf *b, double v);
 void buf_float(struct buf *b, float v);
 char *buf_take(struct buf *b); /* caller owns (mem_free); NULL when failed. The buffer is empty */

@@ -11,13 +11,14 @@
 enum rc err_set(struct err *err, enum rc rc, const char *fmt, ...)
 {
     const int saved = errno;
+    char msg[ERR_MSG_MAX]; /* not at once into err: an argument may be its old sentence */
     va_list ap;
 
     va_start(ap, fmt);
-    errno = saved;                                       /* for %m */
-    (void)vsnprintf(err->msg, sizeof err->msg, fmt, ap); /* cut at the end: still a sentence */
+    (void)vsnprintf(msg, sizeof msg, fmt, ap); /* cut at the end: still a sentence */
     va_end(ap);
-    str_make_printable(err->msg);
+    str_make_printable(msg);
+    memcpy(err->msg, msg, sizeof msg);
     err->rc = rc;
     errno = saved;
     return rc;
@@ -25,6 +26,7 @@ enum rc err_set(struct err *err, enum rc rc, const char *fmt, ...)
 
 enum rc err_wrap(struct err *err, const char *fmt, ...)
 {
+    const int saved = errno;
     char inner[ERR_MSG_MAX];
     va_list ap;
 
@@ -36,6 +38,7 @@ enum rc err_wrap(struct err *err, const char *fmt, ...)
     if (at < sizeof err->msg)
         (void)snprintf(err->msg + at, sizeof err->msg - at, ": %s", inner);
     str_make_printable(err->msg);
+    errno = saved;
     return err->rc;
 }
 

@@ -132,7 +132,8 @@ static int open_tmp(const char *path, char tmp[PATH_MAX])
 
 enum rc file_write(const char *path, const void *p, size_t n, struct err *err)
 {
-    char target[PATH_MAX], tmp[PATH_MAX];
+    char resolved[PATH_MAX], tmp[PATH_MAX];
+    const char *target = path;
     struct stat st;
 
     if (stat(path, &st) == 0) {
@@ -140,24 +141,19 @@ enum rc file_write(const char *path, const void *p, size_t n, struct err *err)
             return err_set(err, E_IO, "'%s': is a directory", path);
         if (!S_ISREG(st.st_mode))
             return write_through(path, p, n, err);
-        if (!realpath(path, target)) /* a symbolic link stays one */
+        target = realpath(path, resolved); /* a symbolic link stays one */
+        if (!target)
             return err_set(err, E_IO, "'%s': %m", path);
-        path = target;
     }
-    CLEANUP(fd_closep) int fd = open_tmp(path, tmp);
+    CLEANUP(fd_closep) int fd = open_tmp(target, tmp);
     if (fd < 0)
         return err_set(err, E_IO, "'%s': create a temporary file beside it: %m", path);
-    if (!write_all(fd, p, n) || fsync(fd) != 0) {
+    if (!write_all(fd, p, n) || fsync(fd) != 0 || rename(tmp, target) != 0) {
         (void)err_set(err, E_IO, "'%s': write: %m", path);
         (void)unlink(tmp); /* best effort */
         return E_IO;
     }
-    if (rename(tmp, path) != 0) {
-        (void)err_set(err, E_IO, "'%s': rename: %m", path);
-        (void)unlink(tmp); /* best effort */
-        return E_IO;
-    }
-    return sync_folder(path, err);
+    return sync_folder(target, err);
 }
 
 enum rc file_mkdirs(const char *path, struct err *err)

@@ -14,7 +14,9 @@ MUST_CHECK enum rc file_read(const char *path, size_t limit, char **ret, size_t 
                              struct err *err);
 
 /* Replace path by n bytes: temporary name in the same folder, fsync, rename, fsync of the folder.
- * On failure the old file is untouched and the temporary one removed. Mode 0644 less the umask. */
+ * On failure the old file is untouched and the temporary one removed (only when the last sync
+ * fails, the new one is there). Mode 0644 less the umask. A symbolic link stays: its target is
+ * replaced. Devices and pipes (/dev/stdout) are written into. */
 MUST_CHECK enum rc file_write(const char *path, const void *p, size_t n, struct err *err);
 
 /* mkdir -p with mode 0750 for what is made. */

@@ -42,9 +42,14 @@ bool log_enabled(enum log_level level)
     return (int)level >= atomic_load_explicit(&log_least, memory_order_relaxed);
 }
 
+static size_t room(const struct line *l)
+{
+    return l->n < sizeof l->p - RESERVE ? sizeof l->p - RESERVE - l->n : 0;
+}
+
 static void add(struct line *l, const char *p, size_t n)
 {
-    if (l->full || n > sizeof l->p - RESERVE - l->n) {
+    if (l->full || n > room(l)) {
         l->full = true;
         return;
     }
@@ -57,6 +62,14 @@ static void add_closing(struct line *l, char c)
 {
     if (l->n < sizeof l->p)
         l->p[l->n++] = c;
+}
+
+static bool is_control(const char *p)
+{
+    const unsigned char c = (unsigned char)p[0];
+
+    /* U+0080 to U+009F command terminals as well */
+    return c < 0x20 || c == 0x7f || (c == 0xc2 && (unsigned char)p[1] < 0xa0);
 }
 
 /* One character of a quoted value; returns the bytes of s that it took. */
@@ -76,7 +89,7 @@ static size_t add_escaped(struct line *l, struct str s)
         add(l, "\\n", 2);
     else if (c == '\t')
         add(l, "\\t", 2);
-    else if (c < 0x20 || c == 0x7f || (c == 0xc2 && (unsigned char)s.p[1] < 0xa0))
+    else if (is_control(s.p))
         add(l, out, (size_t)snprintf(out, sizeof out, "\\u%04x", n == 1 ? c : s.p[1] & 0xff));
     else
         add(l, s.p, n);
@@ -100,10 +113,16 @@ static void add_quoted(struct line *l, struct str s)
 
 static bool needs_quotes(struct str s)
 {
-    for (size_t i = 0; i < s.n; i++)
-        if (s.p[i] <= ' ' || s.p[i] == '=' || s.p[i] == '"' || s.p[i] == '\\' || s.p[i] == 0x7f)
-            return true; /* bytes over 0x7f, too: they are negative here or checked below */
-    return s.n == 0 || !str_is_utf8(s);
+    if (s.n == 0)
+        return true;
+    while (s.n) {
+        const size_t n = str_utf8_next(s);
+        if (n == 0 || is_control(s.p) || strchr(" =\"\\", s.p[0]))
+            return true;
+        s.p += n;
+        s.n -= n;
+    }
+    return false;
 }
 
 static void add_pair(struct line *l, enum log_format format, const char *key, const char *value)
@@ -113,10 +132,10 @@ static void add_pair(struct line *l, enum log_format format, const char *key, co
 
     (void)snprintf(name, sizeof name, "%s", key);
     for (char *c = name; *c; c++)
-        if (*c <= ' ' || *c == '=' || *c == '"' || *c == '\\' || *c == 0x7f)
+        if ((unsigned char)*c <= ' ' || *c == '=' || *c == '"' || *c == '\\' || *c == 0x7f)
             *c = '_'; /* our own keys never have these */
     const size_t n = strlen(name);
-    if (n + RESERVE > sizeof l->p - RESERVE - l->n) { /* a key without a value is no JSON */
+    if (l->full || n + RESERVE > room(l)) { /* a key without a value is no JSON */
         l->full = true;
         return;
     }
@@ -130,10 +149,8 @@ static void add_pair(struct line *l, enum log_format format, const char *key, co
     add(l, " ", l->n > 0);
     add(l, name, n);
     add(l, "=", 1);
-    if (needs_quotes(v))
+    if (needs_quotes(v) || v.n > room(l)) /* too long: quotes, and as much as there is room for */
         add_quoted(l, v);
-    else if (v.n > sizeof l->p - RESERVE - l->n)
-        add_quoted(l, v); /* cut, and seen to be cut by what follows */
     else
         add(l, v.p, v.n);
 }
@@ -152,11 +169,13 @@ void log_event(enum log_level level, const char *msg, ...)
 {
     const enum log_format format = (enum log_format)atomic_load(&log_form);
     char ts[STR_RFC3339_MAX];
-    struct line l = {.n = 0};
+    struct line l;
     va_list ap;
 
     if (!log_enabled(level))
         return;
+    l.n = 0;
+    l.full = false;
     str_from_rfc3339_ms(clock_wall_ms(), ts);
     if (format == LOG_JSON)
         add(&l, "{", 1);

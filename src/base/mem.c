@@ -15,10 +15,11 @@ void mem_fail_at(uint64_t n)
 static int must_fail(void)
 {
     uint64_t left = atomic_load_explicit(&fail_countdown, memory_order_relaxed);
-    if (left == 0)
-        return 0;
-    atomic_store(&fail_countdown, left - 1);
-    return left == 1;
+
+    while (left)
+        if (atomic_compare_exchange_weak(&fail_countdown, &left, left - 1))
+            return left == 1;
+    return 0;
 }
 
 void *mem_alloc(size_t size)
@@ -28,9 +29,12 @@ void *mem_alloc(size_t size)
 
 void *mem_array(size_t n, size_t size)
 {
-    if (must_fail())
+    size_t bytes;
+
+    /* calloc checks the product as well, but sanitizers end the program over it */
+    if (must_fail() || __builtin_mul_overflow(n, size, &bytes))
         return NULL;
-    return calloc(n ? n : 1, size ? size : 1); /* calloc checks the product */
+    return calloc(bytes ? bytes : 1, 1);
 }
 
 void *mem_grow(void *p, size_t n, size_t size)

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "data/dataset.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "../test.h"
+#include "base/cleanup.h"
+#include "base/mem.h"
+
+static struct dataset *new_filled(size_t rows)
+{
+    struct dataset *d = NULL;
+    struct err err;
+
+    assert_int_equal(dataset_new(3, &d, &err), OK);
+    for (size_t i = 0; i < rows; i++) {
+        const float frame[] = {(float)i, NAN, (float)-(int)i};
+        assert_int_equal(dataset_append(d, 1000 * (int64_t)i, frame, &err), OK);
+    }
+    return d;
+}
+
+static void rows_are_kept_in_order_with_their_gaps(void **state)
+{
+    (void)state;
+    CLEANUP(dataset_freep) struct dataset *d = new_filled(1000);
+
+    assert_int_equal(d->rows, 1000);
+    for (size_t i = 0; i < 1000; i++) {
+        assert_int_equal(d->ts_ms[i], 1000 * i);
+        assert_true(d->X[i * 3] == (float)i);
+        assert_true(isnan(d->X[i * 3 + 1]));
+        assert_true(d->X[i * 3 + 2] == -(float)i);
+    }
+}
+
+static void row_that_does_not_come_after_the_last_is_refused(void **state)
+{
+    (void)state;
+    CLEANUP(dataset_freep) struct dataset *d = new_filled(5);
+    const float frame[3] = {0};
+    struct err err;
+
+    assert_int_equal(dataset_append(d, 4000, frame, &err), E_STATE);
+    assert_string_equal(err.msg, "dataset: a row of 4000 ms does not come after the last, 4000 ms");
+    assert_int_equal(dataset_append(d, -1, frame, &err), E_STATE);
+    assert_int_equal(d->rows, 5);
+    assert_int_equal(dataset_append(d, 4001, frame, &err), OK);
+}
+
+static void slice_is_a_copy_of_its_rows(void **state)
+{
+    (void)state;
+    CLEANUP(dataset_freep) struct dataset *d = new_filled(100), *part = NULL, *none = NULL;
+    struct err err;
+
+    assert_int_equal(dataset_slice(d, 75, 25, &part, &err), OK);
+    assert_int_equal(part->rows, 25);
+    assert_int_equal(part->ts_ms[0], 75000);
+    assert_memory_equal(part->X, d->X + 75 * 3, 25 * 3 * sizeof(float));
+    part->X[0] = -1;
+    assert_true(d->X[75 * 3] == 75);
+    const float frame[3] = {0};
+    assert_int_equal(dataset_append(part, 100000, frame, &err), OK);
+    assert_int_equal(dataset_slice(d, 100, 0, &none, &err), OK);
+    assert_int_equal(none->rows, 0);
+}
+
+static void slice_past_the_end_is_refused(void **state)
+{
+    (void)state;
+    CLEANUP(dataset_freep) struct dataset *d = new_filled(10), *part = NULL;
+    struct err err;
+
+    assert_int_equal(dataset_slice(d, 5, 6, &part, &err), E_LIMIT);
+    assert_int_equal(dataset_slice(d, 11, 0, &part, &err), E_LIMIT);
+    assert_int_equal(dataset_slice(d, 1, SIZE_MAX, &part, &err), E_LIMIT);
+    assert_null(part);
+}
+
+static void frame_without_features_is_refused(void **state)
+{
+    (void)state;
+    struct dataset *d = NULL;
+    struct err err;
+
+    assert_int_equal(dataset_new(0, &d, &err), E_LIMIT);
+    dataset_free(NULL);
+}
+
+static void dataset_without_memory_stays_whole(void **state)
+{
+    (void)state;
+    CLEANUP(dataset_freep) struct dataset *d = new_filled(64), *part = NULL;
+    const float frame[] = {1, 2, 3};
+    struct err err;
+
+    for (uint64_t at = 1; at <= 2; at++) {
+        mem_fail_at(at);
+        assert_int_equal(dataset_append(d, 64000, frame, &err), E_NOMEM);
+        assert_int_equal(d->rows, 64);
+    }
+    for (uint64_t at = 1; at <= 3; at++) {
+        mem_fail_at(at);
+        assert_int_equal(dataset_slice(d, 0, 64, &part, &err), E_NOMEM);
+        assert_null(part);
+    }
+    mem_fail_at(0);
+    assert_int_equal(dataset_append(d, 64000, frame, &err), OK);
+    assert_memory_equal(d->X + 64 * 3, frame, sizeof frame);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rows_are_kept_in_order_with_their_gaps),
+        cmocka_unit_test(row_that_does_not_come_after_the_last_is_refused),
+        cmocka_unit_test(slice_is_a_copy_of_its_rows),
+        cmocka_unit_test(slice_past_the_end_is_refused),
+        cmocka_unit_test(frame_without_features_is_refused),
+        cmocka_unit_test(dataset_without_memory_stays_whole),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
