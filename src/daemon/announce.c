@@ -172,7 +172,7 @@ static void list_causes(const struct schema *schema, const struct incident *in, 
     out[0] = '\0';
     for (size_t i = 0; i < in->n_causes && i < CAUSES_SHOWN; i++) {
         const struct feature *f = &schema->f[in->causes[i].feature];
-        char value[UNITS_TEXT_MAX], expected[UNITS_TEXT_MAX];
+        char value[UNITS_MAX], expected[UNITS_MAX];
         units_format((double)in->causes[i].value, f->unit, value);
         units_format((double)in->causes[i].expected, f->unit, expected);
         const int n = snprintf(out + at, size - at, "%s%s %s (expected %s)", i ? ", " : "", f->name,

@@ -2,72 +2,89 @@
 #include "data/units.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
-/* Three digits say enough, and a number of up to six is easier read whole than in powers. */
-static void format_number(double v, char *out, size_t size)
+enum { NUMBER_MAX = 24 };
+
+struct step {
+    double from; /* the least value that is told in this unit */
+    double size; /* how many of the base unit it is */
+    const char *name;
+};
+
+#define KIB 1024.0
+#define MIB (1024 * KIB)
+#define GIB (1024 * MIB)
+#define TIB (1024 * GIB)
+
+static const struct step bytes_steps[] = {{0, 1, "B"},       {KIB, KIB, "KiB"}, {MIB, MIB, "MiB"},
+                                          {GIB, GIB, "GiB"}, {TIB, TIB, "TiB"}, {0, 0, NULL}};
+static const struct step seconds_steps[] = {
+    {0, 1e-9, "ns"},  {1e-6, 1e-6, "µs"}, {1e-3, 1e-3, "ms"},   {1, 1, "s"},
+    {120, 60, "min"}, {7200, 3600, "h"},  {172800, 86400, "d"}, {0, 0, NULL}};
+
+/* Three digits that count, whole numbers up to a billion as they are. */
+static void format_number(double v, char out[NUMBER_MAX])
 {
-    if (v != 0 && (fabs(v) < 0.001 || fabs(v) >= 1e9))
-        snprintf(out, size, "%.3g", v);
-    else if (fabs(v) >= 100)
-        snprintf(out, size, "%.0f", v);
+    const double size = fabs(v);
+
+    if (size >= 1e9 || (size < 1e-3 && size > 0))
+        (void)snprintf(out, NUMBER_MAX, "%.3g", v);
+    else if (size >= 99.95 || v == floor(v))
+        (void)snprintf(out, NUMBER_MAX, "%.0f", v);
+    else if (size >= 9.995)
+        (void)snprintf(out, NUMBER_MAX, "%.1f", v);
+    else if (size >= 0.9995)
+        (void)snprintf(out, NUMBER_MAX, "%.2f", v);
     else
-        snprintf(out, size, "%.3g", v);
+        (void)snprintf(out, NUMBER_MAX, "%.3f", v);
 }
 
-static void format_bytes(double v, const char *per, char out[UNITS_TEXT_MAX])
+static void format_steps(double v, const struct step *steps, const char *tail, char out[UNITS_MAX])
 {
-    static const char *const prefix[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
-    char number[24];
-    size_t i = 0;
+    const struct step *s = steps;
+    char number[NUMBER_MAX];
 
-    for (; fabs(v) >= 1000 && i + 1 < sizeof prefix / sizeof prefix[0]; i++)
-        v /= 1024;
-    format_number(v, number, sizeof number);
-    snprintf(out, UNITS_TEXT_MAX, "%s %s%s", number, prefix[i], per);
+    while (s[1].name && fabs(v) >= s[1].from)
+        s++;
+    if (v == 0) /* "0 s", not "0 ns" */
+        while (s->size < 1)
+            s++;
+    format_number(v / s->size, number);
+    (void)snprintf(out, UNITS_MAX, "%s %s%s", number, s->name, tail);
 }
 
-static void format_seconds(double v, char out[UNITS_TEXT_MAX])
+void units_format(double value, const char *unit, char out[UNITS_MAX])
 {
-    static const struct {
-        double least, factor;
-        const char *name;
-    } scale[] = {{86400, 86400, "d"}, {3600, 3600, "h"},  {60, 60, "min"},
-                 {1, 1, "s"},         {1e-3, 1e-3, "ms"}, {0, 1e-6, "µs"}};
-    char number[24];
-    size_t i = 0;
-
-    while (v != 0 && fabs(v) < scale[i].least)
-        i++;
-    if (v == 0)
-        i = 3; /* "0 s" */
-    format_number(v / scale[i].factor, number, sizeof number);
-    snprintf(out, UNITS_TEXT_MAX, "%s %s", number, scale[i].name);
-}
-
-void units_format(double value, const char *unit, char out[UNITS_TEXT_MAX])
-{
-    char number[24];
+    char number[NUMBER_MAX];
 
     if (isnan(value)) {
-        snprintf(out, UNITS_TEXT_MAX, "absent");
+        (void)snprintf(out, UNITS_MAX, "missing");
         return;
     }
-    if (strcmp(unit, "bytes") == 0 || strcmp(unit, "bytes/s") == 0) {
-        format_bytes(value, unit + 5, out);
+    if (strcmp(unit, "bytes") == 0) {
+        format_steps(value, bytes_steps, "", out);
         return;
     }
-    if (strcmp(unit, "s") == 0) {
-        format_seconds(value, out);
+    if (strcmp(unit, "bytes/s") == 0) {
+        format_steps(value, bytes_steps, "/s", out);
         return;
     }
-    const int is_ratio = strcmp(unit, "ratio") == 0;
-    format_number(is_ratio ? 100 * value : value, number, sizeof number);
-    if (is_ratio || strcmp(unit, "percent") == 0)
-        snprintf(out, UNITS_TEXT_MAX, "%s %%", number);
-    else if (!unit[0] || strcmp(unit, "count") == 0)
-        snprintf(out, UNITS_TEXT_MAX, "%s", number);
-    else
-        snprintf(out, UNITS_TEXT_MAX, "%s %.20s", number, unit);
+    if (strcmp(unit, "s") == 0 || strcmp(unit, "seconds") == 0) {
+        format_steps(value, seconds_steps, "", out);
+        return;
+    }
+    if (strcmp(unit, "ratio") == 0) {
+        format_number(100 * value, number);
+        unit = "%";
+    } else {
+        format_number(value, number);
+        if (strcmp(unit, "percent") == 0)
+            unit = "%";
+        else if (strcmp(unit, "count") == 0)
+            unit = "";
+    }
+    (void)snprintf(out, UNITS_MAX, "%s%s%.24s", number, unit[0] ? " " : "", unit);
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* units - a feature's value as a person reads it: "98 %", "1.2 MiB/s", "12 ms". Thread: any. */
+/* units - a feature's value as people read it: three digits and a unit of fitting size
+ *
+ * Units are those of data/schema.h. NaN is "missing". Thread: any. */
 
-enum { UNITS_TEXT_MAX = 48 };
+enum { UNITS_MAX = 64 };
 
-/* unit is the schema's: "ratio" and "percent" give %, "bytes" and "bytes/s" binary multiples, "s"
- * a duration, "" or "count" the bare number, any other follows the number. NaN gives "absent". */
-void units_format(double value, const char *unit, char out[UNITS_TEXT_MAX]);
+/* 0.931 ratio: "93.1 %"; 36805017 bytes/s: "35.1 MiB/s"; 0.0042 s: "4.20 ms". A unit that is not
+ * known stands behind the number as it is. */
+void units_format(double value, const char *unit, char out[UNITS_MAX]);
