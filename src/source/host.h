@@ -26,8 +26,10 @@ static inline void host_closep(struct host **h)
     host_close(*h);
 }
 
-/* Read everything once. The caller owns *ret. A file that is malformed or gone leaves its
- * families absent and is counted in *host_errors; E_NOMEM and E_LIMIT are the only failures. */
+/* Read everything once. The caller owns *ret. Its set is the last one's, unless that was full of
+ * series that are gone (devices of containers): then a new set begins. A file that is malformed or
+ * gone leaves its families absent and is counted in *host_errors; E_NOMEM and E_LIMIT are the only
+ * failures. */
 MUST_CHECK enum rc host_collect(struct host *h, int64_t ts_ms, struct snapshot **ret,
                                 struct err *err);
 
@@ -35,7 +37,8 @@ MUST_CHECK enum rc host_collect(struct host *h, int64_t ts_ms, struct snapshot *
  * Known after the first host_collect; valid until host_close. */
 const char *host_missing(const struct host *h);
 uint64_t host_errors(const struct host *h); /* files that could not be read or parsed, since open */
-const char *host_nodename(const struct host *h); /* uname's; valid until host_close */
+const char *host_last_error(const struct host *h); /* the last of them as a sentence, or "" */
+const char *host_nodename(const struct host *h);   /* uname's; valid until host_close */
 
 /* The identity of this boot and the time it began, for telling a reboot from a clock jump. */
 const char *host_boot_id(const struct host *h); /* /proc/sys/kernel/random/boot_id, or "" */
