@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "feature/evaluator.h"
+
+/* evaluator_value - what the last evaluator_eval found, before it became a frame's float32: lets
+ * tests compare with a server's answers to the last digits. NaN before the first one. */
+double evaluator_value(const struct evaluator *e, size_t i);
