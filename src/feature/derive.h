@@ -5,12 +5,14 @@
 #include "base/err.h"
 #include "feature/profile.h"
 
-/* derive - derived features: change(x), mean(x, n), std(x, n), ratios and arithmetic over
- * features, comparisons with a number (1 or 0), hour(), weekday()
+/* derive - derived features: change(x), per_second(x), mean(x, n), std(x, n), abs(x), arithmetic
+ * (+ - * / % ^) and comparisons (1 or 0) over features and numbers, hour(), weekday()
  *
- * change is the difference to the frame before; mean and std (population) cover the last n
- * frames, present values only; x / y is NaN where y is 0; hour() is 0..23 and weekday() is
- * 0..6 from Monday (as Python and pandas count), local time unless told UTC.
+ * change is the difference to the frame before, per_second the same divided by the seconds
+ * between the two; mean and std (population) cover the last n frames, present values only; x / y
+ * is NaN where y is 0; hour() is 0..23 and weekday() is 0..6 from Monday (as Python and pandas
+ * count), local time unless the profile says `timezone: UTC`. A missing operand gives a missing
+ * result. A name that is no plain word is written in quotes: 'disk-read' / 2.
  * Thread: its holder's. */
 struct deriver;
 

@@ -11,10 +11,12 @@
  * selectors match, and the base features computed from them
  *
  * Semantics are Prometheus's: lookback of 5 minutes for instant vectors, stale markers end a
- * series, ranges are half-open to the left (t - range, t], rate/increase/delta extrapolate
- * (promql/functions.go, extrapolatedRate), counter resets are added back.
+ * series, ranges are closed [t - range, t] and rate/increase/delta extrapolate as in Prometheus 2.x
+ * (promql/functions.go, extrapolatedRate; checked against 2.42), counter resets are added back.
+ * Prometheus 3 leaves out the sample at exactly t - range: a server of that version differs where
+ * a sample lies there, by about one interval's part of the window.
  * Thread: its holder's. Memory is bounded by the profile's windows; a push allocates only when
- * a new series is seen. */
+ * a selector meets a new series, or ticks come faster than interval_ms. */
 struct evaluator;
 
 /* p is lent and must outlive it. */
@@ -26,11 +28,12 @@ static inline void evaluator_freep(struct evaluator **e)
     evaluator_free(*e);
 }
 
-/* Take the samples of a tick. E_STATE when s->ts_ms is not after the last push (nothing taken);
+/* Take the samples of a tick; a snapshot of another series set starts afresh. E_STATE when s->ts_ms is not after the last push (nothing taken);
  * E_LIMIT, E_NOMEM when the series are too many (nothing taken). */
 MUST_CHECK enum rc evaluator_push(struct evaluator *e, const struct snapshot *s, struct err *err);
 
-/* base[profile_base_count] at ts_ms; NaN where an expression gives no single value. */
+/* base[profile_base_count] at ts_ms, no earlier than the last push; NaN where an expression gives no
+ * single finite value. */
 void evaluator_eval(struct evaluator *e, int64_t ts_ms, float *base);
 
 void evaluator_clear(struct evaluator *e); /* forget all samples: after a clock jump */

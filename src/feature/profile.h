@@ -10,8 +10,14 @@
 /* profile - a named feature set: base features are expressions over series (a subset of PromQL,
  * feature/expr.h), derived features are expressions over features (feature/derive.h)
  *
+ *   name: node
+ *   timezone: local                # of hour() and weekday(); or UTC
+ *   features: [{name: forks, expr: 'rate(node_forks_total[$__rate_interval])', unit: ops/s,
+ *               group: processes, resolution: 50, help: processes and threads made}]
+ *   derive:   [{name: forks_change, expr: change(forks), resolution: 50}]
+ *
  * `[$__rate_interval]` in an expression stands for the window that fits the source's interval,
- * as in Grafana. Built-in profiles are compiled into the binary: node, classic.
+ * as in Grafana: four intervals, no less than 5 s. Built-in profiles are compiled into the binary: node, classic.
  * Thread: immutable once loaded, so any thread may read it; evaluators hold state, not it. */
 
 enum { PROFILE_BYTES_MAX = 1 << 18 };
