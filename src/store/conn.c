@@ -10,12 +10,14 @@
 
 enum rc conn_fail(const struct conn *c, const char *what, struct err *err)
 {
-    const int code = sqlite3_extended_errcode(c->db), system = sqlite3_system_errno(c->db);
+    const int code = sqlite3_extended_errcode(c->db) & 0xff;
+    /* SQLite forgets the errno of a failed write, so the callers clear errno before they run. */
+    const int system = sqlite3_system_errno(c->db) ? sqlite3_system_errno(c->db) : errno;
 
-    if ((code & 0xff) == SQLITE_NOMEM)
+    if (code == SQLITE_NOMEM)
         return err_set(err, E_NOMEM, "store '%s': %s: out of memory", c->path, what);
-    /* A code that a system call stands behind: its words say more than SQLite's alone. */
-    if (system && ((code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN)) {
+    /* The system's words (quota, permission) say more than "disk I/O error" alone. */
+    if (system && (code == SQLITE_IOERR || code == SQLITE_CANTOPEN)) {
         errno = system;
         return err_set(err, E_IO, "store '%s': %s: %s: %m", c->path, what, sqlite3_errmsg(c->db));
     }
@@ -35,6 +37,7 @@ static char *plain_path(const char *path)
 
 static enum rc open_db(struct conn *c, int flags, struct err *err)
 {
+    errno = 0;
     if (sqlite3_open_v2(c->path, &c->db, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
         return c->db ? conn_fail(c, "open", err)
                      : err_set(err, E_NOMEM, "store '%s': out of memory", c->path);
@@ -71,6 +74,7 @@ void conn_close(struct conn *c)
 
 enum rc conn_exec(const struct conn *c, const char *sql, const char *what, struct err *err)
 {
+    errno = 0;
     if (sqlite3_exec(c->db, sql, NULL, NULL, NULL) != SQLITE_OK)
         return conn_fail(c, what, err);
     return OK;
@@ -85,6 +89,7 @@ enum rc conn_number(const struct conn *c, const char *sql, int64_t *ret, struct 
 {
     CLEANUP(finalizep) sqlite3_stmt *st = NULL;
 
+    errno = 0;
     if (sqlite3_prepare_v2(c->db, sql, -1, &st, NULL) != SQLITE_OK ||
         sqlite3_step(st) != SQLITE_ROW)
         return conn_fail(c, sql, err);
@@ -99,12 +104,14 @@ enum rc conn_statement(struct conn *c, size_t i, sqlite3_stmt **ret, struct err 
                                         NULL) != SQLITE_OK)
         return conn_fail(c, "prepare", err);
     conn_resetp(&c->st[i]);
+    errno = 0; /* for conn_fail, if the caller steps it */
     *ret = c->st[i];
     return OK;
 }
 
 enum rc conn_run(const struct conn *c, sqlite3_stmt *st, const char *what, struct err *err)
 {
+    errno = 0;
     const int code = sqlite3_step(st);
     const enum rc rc = code == SQLITE_DONE ? OK : conn_fail(c, what, err);
 

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,7 +9,7 @@
 
 /* The work of one call, so that the store thread is never away for long. */
 enum {
-    PRUNE_ROWS = 1000, /* of frames, and as many scores */
+    PRUNE_ROWS = STORE_PRUNE_ROWS, /* of an entity's frames, and as many scores */
     PRUNE_ENTITIES = 256,
     PRUNE_INCIDENTS = 100,
     PRUNE_SCHEMAS = 16,
@@ -78,6 +77,7 @@ static enum rc shrink(struct store *s, const struct size *size, struct err *err)
     if (size->free_pages > 0 && (rc = vacuum(s, err)) != OK)
         return rc;
     (void)sqlite3_busy_timeout(s->c.db, 0);
+    errno = 0;
     const int code =
         sqlite3_wal_checkpoint_v2(s->c.db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     rc = code == SQLITE_OK || (code & 0xff) == SQLITE_BUSY ? OK
@@ -196,7 +196,7 @@ static enum rc drop_unused_schemas(struct store *s, uint64_t *deleted, struct er
     rc = code == SQLITE_ROW || code == SQLITE_DONE ? OK : conn_fail(&s->c, "prune", err);
     conn_resetp(&st);
     for (size_t i = 0; i < n && rc == OK; i++)
-        rc = run_delete(s, ST_DROP_SCHEMA, hash[i], 0, deleted, err);
+        rc = run_delete(s, ST_DROP_SCHEMA, hash[i], bound_ms, deleted, err);
     return rc;
 }
 

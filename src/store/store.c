@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/store.h"
 
-#include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <unistd.h>
 
@@ -56,7 +56,7 @@ static const char *const sql[ST_COUNT] = {
                            " WHERE start_ms < ?1 AND end_ms < ?1 ORDER BY start_ms LIMIT ?2)",
     [ST_UNUSED_SCHEMA] = "SELECT hash FROM schemas WHERE used_ms < ?1"
                          " AND NOT EXISTS (SELECT 1 FROM models WHERE schema_hash = hash)",
-    [ST_DROP_SCHEMA] = "DELETE FROM schemas WHERE hash = ?1",
+    [ST_DROP_SCHEMA] = "DELETE FROM schemas WHERE hash = ?1 AND used_ms < ?2",
 };
 
 /* What must be chosen before the first page is written. */
@@ -190,6 +190,7 @@ void store_rollback(struct store *s)
 enum rc store_checkpoint(struct store *s, struct err *err)
 {
     int in_log = 0, copied = 0;
+    errno = 0;
     const int code =
         sqlite3_wal_checkpoint_v2(s->c.db, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_log, &copied);
 
@@ -207,6 +208,7 @@ static enum rc restart_log(struct store *s, struct err *err)
     struct err why;
 
     (void)sqlite3_busy_timeout(s->c.db, 0); /* a long reader will not be gone in two seconds */
+    errno = 0;
     const int code =
         sqlite3_wal_checkpoint_v2(s->c.db, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
     const enum rc rc = code == SQLITE_OK ? OK : conn_fail(&s->c, "checkpoint", &why);

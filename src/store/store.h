@@ -13,10 +13,15 @@
  * scores, incidents, models with provenance, and the schema version (migrations).
  * A commit once a second: kill -9 loses at most that second and never the database.
  * Thread: a struct store (the one writer) belongs to the store thread; a struct store_reader
- * (read-only connection) to whoever opened it. Errors are E_IO with SQLite's words and the path;
- * E_STATE for a database of a newer tocsin. */
+ * (read-only connection) to whoever opened it. Errors are E_IO with SQLite's words and the path,
+ * also for a file that is no database, which is left as it is; E_STATE for a database of a newer
+ * tocsin or of another program; E_NOMEM.
+ * Rollback: rows of a transaction that failed (disk full) are lost, but entities, schemas and
+ * models put in it are put again in the next one, and their numbers stay good. */
 struct store;
 
+/* Makes the file when it is not there, migrates it when it is older. E_STATE while another tocsin
+ * has it open (a lock on PATH.lock says so). */
 MUST_CHECK enum rc store_open(const char *path, struct store **ret, struct err *err);
 void store_close(struct store *s); /* commits what is open; NULL is fine */
 
@@ -48,17 +53,26 @@ struct store_model {
 };
 MUST_CHECK enum rc store_put_model(struct store *s, int64_t entity, const struct store_model *m,
                                    struct err *err);
-/* Delete rows older than now_ms - max_age_ms, then the oldest until the database is at most
- * max_bytes; open incidents and the newest model stay. Bounded work a call: call it often. */
+/* A call that deletes this many has left some for the next one; none deletes much over three times
+ * as many. */
+enum { STORE_PRUNE_ROWS = 1000 };
+/* Delete rows older than now_ms - max_age_ms, then the oldest until the database with its log is at
+ * most max_bytes; open incidents and each entity's newest model stay. Bounded work a call: call it
+ * often, outside of a transaction. E_IO also for a checkpoint that failed after an earlier commit.
+ */
 MUST_CHECK enum rc store_prune(struct store *s, int64_t now_ms, int64_t max_age_ms,
                                uint64_t max_bytes, uint64_t *ret_deleted, struct err *err);
 
 struct store_reader;
 
+/* Never makes a file. E_STATE also for an older version that its own tocsin must migrate first. */
 MUST_CHECK enum rc store_reader_open(const char *path, struct store_reader **ret, struct err *err);
 void store_reader_close(struct store_reader *r); /* NULL is fine */
 
-/* Each calls fn for rows in time order until it returns false. Times are inclusive, Unix ms. */
+/* Each calls fn for rows in time order until it returns false. Times are inclusive, Unix ms; an
+ * instance that is not known has no rows. fn may be slow and may read from r itself: rows are
+ * copied a few hundred at a time, and no lock or snapshot is held while fn runs. A row that is
+ * written or pruned meanwhile is seen or not. */
 typedef bool store_frame_fn(void *arg, int64_t ts_ms, const float *frame, size_t n);
 MUST_CHECK enum rc store_read_frames(struct store_reader *r, const char *instance,
                                      uint64_t schema_hash, int64_t from_ms, int64_t to_ms,
@@ -70,8 +84,7 @@ struct store_score {
 };
 typedef bool store_score_fn(void *arg, const struct store_score *row);
 MUST_CHECK enum rc store_read_scores(struct store_reader *r, const char *instance, int64_t from_ms,
-                                     int64_t to_ms, store_score_fn *fn, void *arg,
-                                     struct err *err);
+                                     int64_t to_ms, store_score_fn *fn, void *arg, struct err *err);
 struct store_incident {
     int64_t id, start_ms, peak_ms, end_ms; /* end 0 while open */
     float peak_score, threshold;
