@@ -63,7 +63,7 @@ static enum rc train(struct trainer *t, const struct trainer_job *j, struct mode
     (void)snprintf(p.instance, sizeof p.instance, "%s", j->instance);
     (void)snprintf(p.profile, sizeof p.profile, "%s", j->profile);
     (void)snprintf(p.version, sizeof p.version, "%s", TOCSIN_VERSION);
-    announce_training(t->o.announcer, j->instance, 0, t->o.learn.epochs);
+    announce_training(t->o.announcer, j->instance, 0, 1);
     return model_train(j->dataset, NULL, j->schema, &t->o.learn, &t->o.threshold, &p, on_epoch, t,
                        ret, err);
 }

@@ -10,9 +10,9 @@ void settings_learn_defaults(struct learn_spec *s)
         .scaling = SCALING_MINMAX,
         .hidden = ACT_RELU,
         .output = ACT_SIGMOID,
-        .epochs = 100,
-        .batch_size = 32,
-        .patience = 10,
+        .epochs = 0,
+        .batch_size = 16,
+        .patience = 20,
         .learning_rate = 1e-3,
         .feature_dropout = 0.1,
     };

@@ -38,10 +38,13 @@ struct learn_spec {
     double validation; /* the last part of the data, 0 < v < 1, held back */
     uint64_t seed;
     enum scaling scaling;
-    uint32_t layers[NET_LAYERS_MAX]; /* widths of the dense layers but the input. The last may be */
-    size_t n_layers;                 /* left out or given: it is the input's. 0 = derived from n */
+    /* Widths of the hidden layers, n_layers = 0: derived from the input's width n. The output layer
+     * is never among them: one of width n always follows, even where the last given is n wide. */
+    uint32_t layers[NET_LAYERS_MAX];
+    size_t n_layers;
     enum activation hidden, output;
-    uint32_t epochs, batch_size;
+    uint32_t epochs; /* at most; 0 = by the number of rows (train_epochs in model/train.h) */
+    uint32_t batch_size;
     uint32_t patience; /* epochs without a better validation error; 0 = never stop early */
     double learning_rate;
     double feature_dropout; /* chance that a feature is hidden from the input in training */

@@ -30,12 +30,12 @@ struct model_stats { /* of the errors on the validation rows, by the score above
 };
 
 struct model_provenance {
-    int64_t created_ms;            /* when training ended; 0 in `tocsin train`: same bytes */
-    int64_t first_ms, last_ms;     /* the data's own time */
+    int64_t created_ms;        /* when training ended; 0 in `tocsin train`: same bytes */
+    int64_t first_ms, last_ms; /* the data's own time */
     uint64_t seed;
-    char instance[128];            /* the entity, or "" */
-    char profile[96];              /* its name, or "none" */
-    char version[32];              /* of the tocsin that made it */
+    char instance[128]; /* the entity, or "" */
+    char profile[96];   /* its name, or "none" */
+    char version[32];   /* of the tocsin that made it */
 };
 
 enum { MODEL_SCORES_MAX = 4096 };

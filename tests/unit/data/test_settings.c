@@ -20,9 +20,9 @@ static void defaults_are_the_documented_ones(void **state)
     assert_int_equal(learn.n_layers, 0);
     assert_int_equal(learn.hidden, ACT_RELU);
     assert_int_equal(learn.output, ACT_SIGMOID);
-    assert_int_equal(learn.epochs, 100);
-    assert_int_equal(learn.batch_size, 32);
-    assert_int_equal(learn.patience, 10);
+    assert_int_equal(learn.epochs, 0);
+    assert_int_equal(learn.batch_size, 16);
+    assert_int_equal(learn.patience, 20);
     settings_threshold_defaults(&threshold);
     assert_int_equal(threshold.method, THRESHOLD_PERCENTILE);
     assert_true(threshold.value == 99.5);

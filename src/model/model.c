@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/model.h"
+
+#include <math.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "model/kernels.h"
+#include "model/model_private.h"
+#include "model/threshold.h"
+
+/* |z - y| is cut to this, so that the squares of the worst frame sum to a finite float. */
+static const float DISTANCE_MAX = 1e4f;
+
+struct model *model_ref(struct model *m)
+{
+    (void)atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed);
+    return m;
+}
+
+void model_unref(struct model *m)
+{
+    if (!m || atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    schema_free(m->schema);
+    scaler_done(&m->scaler);
+    net_done(&m->net);
+    mem_free(m->scores);
+    mem_free(m);
+}
+
+size_t model_work_size(const struct model *m)
+{
+    return 3 * kernel_padded(m->schema->n) + 2 * (size_t)m->net.max_width;
+}
+
+/* What the network sees of feature i: never NaN, never far outside what it was trained on, and
+ * nothing of a feature that it could not learn. */
+static float net_input(const struct model *m, size_t i, float z)
+{
+    const struct scaler *const s = &m->scaler;
+
+    if (s->constant[i] != SCALER_MOVES)
+        return SCALER_CENTRE;
+    if (z != z)
+        z = (s->median[i] - s->low[i]) / s->span[i];
+    return z < m->clip_low ? m->clip_low : z > m->clip_high ? m->clip_high : z;
+}
+
+void model_net_inputs(const struct model *m, const float *z, float *ret)
+{
+    for (size_t i = 0; i < m->schema->n; i++)
+        ret[i] = net_input(m, i, z[i]);
+}
+
+float model_score(const struct model *m, const float *x, const uint8_t *present, float *expected,
+                  float *error, float *work)
+{
+    const struct scaler *const s = &m->scaler;
+    const size_t n = m->schema->n, padded = kernel_padded(n);
+    float *const z = work, *const in = z + padded, *const y = in + padded;
+    double sum = 0;
+    uint32_t counted = 0;
+
+    scaler_apply(s, x, z);
+    model_net_inputs(m, z, in);
+    net_forward(&m->net, in, y, y + padded);
+    for (size_t i = 0; i < n; i++) {
+        const bool learned = s->constant[i] == SCALER_MOVES;
+        const bool counts = present[i] && z[i] == z[i] && scaler_carries_weight(s, i, z[i]);
+        float d = z[i] - (learned ? y[i] : SCALER_CENTRE);
+
+        d = d > DISTANCE_MAX ? DISTANCE_MAX : d < -DISTANCE_MAX ? -DISTANCE_MAX : d;
+        expected[i] = learned ? scaler_invert(s, i, y[i]) : s->median[i];
+        error[i] = counts ? d * d : 0;
+        sum += (double)error[i];
+        counted += counts;
+    }
+    return counted > 0 ? (float)(sum / counted) : NAN;
+}
+
+static enum rc copy_scaler(const struct scaler *from, struct scaler *ret, struct err *err)
+{
+    const size_t n = from->n;
+    const enum rc rc = scaler_alloc(n, ret, err);
+    if (rc != OK)
+        return rc;
+
+    memcpy(ret->low, from->low, n * sizeof *ret->low);
+    memcpy(ret->span, from->span, n * sizeof *ret->span);
+    memcpy(ret->median, from->median, n * sizeof *ret->median);
+    memcpy(ret->constant, from->constant, n * sizeof *ret->constant);
+    memcpy(ret->seen, from->seen, n * sizeof *ret->seen);
+    memcpy(ret->longest_still, from->longest_still, n * sizeof *ret->longest_still);
+    ret->rows = from->rows;
+    return OK;
+}
+
+static enum rc copy_net(const struct net *from, struct net *ret, struct err *err)
+{
+    uint32_t widths[NET_LAYERS_MAX + 1];
+    enum activation acts[NET_LAYERS_MAX + 1];
+
+    for (size_t l = 0; l < from->n_layers; l++) {
+        widths[l] = from->layer[l].out;
+        acts[l] = from->layer[l].act;
+    }
+    const enum rc rc = net_init_layers(ret, from->layer[0].in, widths, acts, from->n_layers, err);
+    if (rc == OK)
+        memcpy(ret->params, from->params, from->n_params * sizeof *ret->params);
+    return rc;
+}
+
+enum rc model_with_threshold(const struct model *m, const struct threshold_spec *spec,
+                             struct model **ret, struct err *err)
+{
+    CLEANUP(model_unrefp) struct model *copy = mem_alloc(sizeof *copy);
+    if (!copy)
+        return err_set(err, E_NOMEM, "no memory for a model");
+    copy->clip_low = m->clip_low;
+    copy->clip_high = m->clip_high;
+    copy->stats = m->stats;
+    copy->threshold_spec = *spec;
+    copy->provenance = m->provenance;
+    copy->n_scores = m->n_scores;
+    atomic_init(&copy->refs, 1);
+
+    enum rc rc = threshold_fit_thinned(spec, m->scores, m->n_scores, m->stats.validation_rows,
+                                       &copy->threshold, &copy->threshold_widening, err);
+    if (rc == OK)
+        rc = copy_scaler(&m->scaler, &copy->scaler, err);
+    if (rc == OK)
+        rc = copy_net(&m->net, &copy->net, err);
+    if (rc != OK)
+        return rc;
+    copy->schema = schema_copy(m->schema);
+    copy->scores = mem_array(m->n_scores, sizeof *copy->scores);
+    if (!copy->schema || !copy->scores)
+        return err_set(err, E_NOMEM, "no memory for a model of %zu features", m->schema->n);
+    memcpy(copy->scores, m->scores, m->n_scores * sizeof *copy->scores);
+    *ret = TAKE(copy);
+    return OK;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/threshold.h"
+
+#include <assert.h>
+#include <float.h>
+#include <math.h>
+
+#include "base/mem.h"
+#include "base/stats.h"
+#include "model/model.h"
+
+static const double KNOWN_EXCEEDANCES = 10;
+
+static enum rc check_spec(const struct threshold_spec *spec, struct err *err)
+{
+    const double v = spec->value;
+
+    switch (spec->method) {
+    case THRESHOLD_PERCENTILE:
+        if (v > 0 && v < 100)
+            return OK;
+        return err_set(err, E_CONFIG,
+                       "threshold percentile %g: expected more than 0, less than 100", v);
+    case THRESHOLD_SIGMA:
+        if (v >= 0 && v <= (double)FLT_MAX)
+            return OK;
+        return err_set(err, E_CONFIG, "threshold of %g deviations: expected 0 or more", v);
+    case THRESHOLD_FIXED:
+        if (v > 0 && v <= (double)FLT_MAX)
+            return OK;
+        return err_set(err, E_CONFIG, "fixed threshold %g: expected a number over 0", v);
+    }
+    return err_set(err, E_CONFIG, "threshold method %d: not known", (int)spec->method);
+}
+
+static double widening(double percentile, double n)
+{
+    const double beyond = n * (1 - percentile / 100);
+
+    return beyond < KNOWN_EXCEEDANCES ? sqrt(KNOWN_EXCEEDANCES / beyond) : 1;
+}
+
+static float to_float(double v)
+{
+    return (float)fmin(v, (double)FLT_MAX);
+}
+
+enum rc threshold_fit_thinned(const struct threshold_spec *spec, const float *scores, size_t n,
+                              uint64_t of, float *ret, float *ret_widening, struct err *err)
+{
+    const enum rc rc = check_spec(spec, err);
+    if (rc != OK)
+        return rc;
+    if (spec->method == THRESHOLD_FIXED) {
+        *ret = (float)spec->value;
+        *ret_widening = 1;
+        return OK;
+    }
+
+    CLEANUP(mem_freep) float *v = mem_array(n, sizeof *v); /* stats_quantile reorders */
+    if (!v)
+        return err_set(err, E_NOMEM, "no memory for %zu scores", n);
+    struct stats_moments moments;
+    stats_init(&moments);
+    for (size_t i = 0; i < n; i++) {
+        if (isfinite(scores[i])) {
+            v[moments.n] = scores[i];
+            stats_add(&moments, (double)scores[i]);
+        }
+    }
+    if (moments.n == 0)
+        return err_set(err, E_STATE, "no score to set a threshold by");
+    if (spec->method == THRESHOLD_SIGMA) {
+        *ret = to_float(moments.mean + spec->value * stats_std(&moments));
+        *ret_widening = 1;
+        return OK;
+    }
+    const double wide = widening(spec->value, (double)(of > moments.n ? of : moments.n));
+    *ret = to_float((double)stats_quantile(v, moments.n, spec->value / 100) * wide);
+    *ret_widening = to_float(wide);
+    return OK;
+}
+
+enum rc threshold_fit(const struct threshold_spec *spec, const float *scores, size_t n, float *ret,
+                      float *ret_widening, struct err *err)
+{
+    return threshold_fit_thinned(spec, scores, n, 0, ret, ret_widening, err);
+}
