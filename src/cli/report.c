@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/report.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { DIGITS = 9, BAR_WIDTH = 30 }; /* 9 digits tell any two floats apart */
+
+void report_id(uint64_t id, char out[REPORT_ID_MAX])
+{
+    (void)snprintf(out, REPORT_ID_MAX, "%016" PRIx64, id);
+}
+
+const char *report_threshold_method(enum threshold_method method)
+{
+    switch (method) {
+    case THRESHOLD_PERCENTILE:
+        return "percentile";
+    case THRESHOLD_SIGMA:
+        return "sigma";
+    case THRESHOLD_FIXED:
+        return "fixed";
+    }
+    return "unknown";
+}
+
+const char *report_scaling(enum scaling scaling)
+{
+    switch (scaling) {
+    case SCALING_MINMAX:
+        return "minmax";
+    case SCALING_QUANTILE:
+        return "quantile";
+    case SCALING_NONE:
+        return "none";
+    }
+    return "unknown";
+}
+
+json_t *report_number(double v)
+{
+    return isfinite(v) ? json_real(v) : json_null();
+}
+
+json_t *report_u64(uint64_t v)
+{
+    char text[24];
+
+    if (v <= INT64_MAX)
+        return json_integer((json_int_t)v);
+    (void)snprintf(text, sizeof text, "%" PRIu64, v);
+    return json_string(text);
+}
+
+enum rc report_flush(struct err *err)
+{
+    if (fflush(stdout) != 0 || ferror(stdout))
+        return err_set(err, E_IO, "standard output: write: %m");
+    return OK;
+}
+
+enum rc report_json(json_t *o, struct err *err)
+{
+    if (!o)
+        return err_set(err, E_NOMEM, "no memory for the result as JSON");
+    const int failed = json_dumpf(o, stdout, JSON_REAL_PRECISION(DIGITS));
+    json_decref(o);
+    if (failed)
+        return err_set(err, E_IO, "standard output: write: %m");
+    putchar('\n'); /* looked at by the flush */
+    return report_flush(err);
+}
+
+enum rc report_text(const struct buf *b, struct err *err)
+{
+    if (b->failed)
+        return err_set(err, E_NOMEM, "no memory for the result");
+    (void)fwrite(b->p, 1, b->n, stdout); /* looked at by the flush */
+    return report_flush(err);
+}
+
+void report_progress_init(struct report_progress *p, const char *what)
+{
+    *p = (struct report_progress){.what = what, .shown = isatty(STDERR_FILENO), .percent = -1};
+}
+
+void report_progress(struct report_progress *p, uint64_t done, uint64_t of, const char *fmt, ...)
+{
+    const double part = of ? fmin((double)done / (double)of, 1) : 1;
+    const int percent = (int)(part * 100), filled = (int)(part * BAR_WIDTH);
+    char bar[BAR_WIDTH + 1];
+    va_list ap;
+
+    if (!p->shown || percent == p->percent)
+        return;
+    p->percent = percent;
+    memset(bar, '.', BAR_WIDTH);
+    memset(bar, '#', (size_t)filled);
+    bar[BAR_WIDTH] = '\0';
+    fprintf(stderr, "\r%s [%s] %3d %%  ", p->what, bar, percent);
+    va_start(ap, fmt);
+    vfprintf(stderr, fmt, ap);
+    va_end(ap);
+    fputs("\x1b[K", stderr);
+}
+
+void report_progress_done(struct report_progress *p)
+{
+    if (p->shown && p->percent >= 0)
+        fputs("\r\x1b[K", stderr);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include <jansson.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "data/settings.h"
+
+/* report - what verbs print: results on standard output, progress on standard error
+ *
+ * A write that fails (a full disk, a closed pipe) is E_IO, never lost. Thread: main. */
+
+enum { REPORT_ID_MAX = 17 };
+
+void report_id(uint64_t id, char out[REPORT_ID_MAX]); /* 16 hexadecimal digits */
+const char *report_threshold_method(enum threshold_method method);
+const char *report_scaling(enum scaling scaling);
+
+json_t *report_number(double v); /* null for NaN and infinities, which JSON does not have */
+json_t *report_u64(uint64_t v);  /* past 2^63 as text: jansson's integers are signed */
+
+/* Takes o, which may be NULL: E_NOMEM. One line on standard output. */
+MUST_CHECK enum rc report_json(json_t *o, struct err *err);
+MUST_CHECK enum rc report_text(const struct buf *b, struct err *err);
+MUST_CHECK enum rc report_flush(struct err *err); /* of what printf left on standard output */
+
+/* A bar on standard error, for terminals alone; drawn when its percentage changes. */
+struct report_progress {
+    const char *what; /* "training" */
+    bool shown;       /* standard error is a terminal */
+    int percent;      /* that was drawn last */
+};
+void report_progress_init(struct report_progress *p, const char *what);
+void report_progress(struct report_progress *p, uint64_t done, uint64_t of, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+void report_progress_done(struct report_progress *p); /* wipes the line */

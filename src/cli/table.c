@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/table.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "feature/derive.h"
+#include "feature/profile.h"
+
+/* Derived features look at frames, not at time, so the interval that a profile asks for does not
+ * matter here. */
+enum { ANY_INTERVAL_MS = 60000 };
+
+enum rc table_read(const char *path, struct table *ret, struct err *err)
+{
+    struct table t = {.path = path};
+    const enum rc rc = csv_read(path, &t.schema, &t.d, &t.form, err);
+
+    if (rc == OK)
+        *ret = t;
+    return rc;
+}
+
+void table_done(struct table *t)
+{
+    schema_free(t->schema);
+    dataset_free(t->d);
+    *t = (struct table){0};
+}
+
+static int find(const struct schema *s, const char *name)
+{
+    return schema_find(s, str_of(name));
+}
+
+bool table_has_all(const struct table *t, const struct schema *wanted)
+{
+    for (size_t i = 0; i < wanted->n; i++)
+        if (find(t->schema, wanted->f[i].name) < 0)
+            return false;
+    return true;
+}
+
+/* column[i] is where wanted feature i stands in t. */
+static enum rc find_columns(const struct table *t, const struct schema *wanted, size_t n,
+                            size_t *column, struct err *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        const int at = find(t->schema, wanted->f[i].name);
+        if (at < 0)
+            return err_set(err, E_STATE, "%s:1: expected a column '%s', found none", t->path,
+                           wanted->f[i].name);
+        column[i] = (size_t)at;
+    }
+    for (size_t i = 0; i < t->schema->n; i++) {
+        const int at = find(wanted, t->schema->f[i].name);
+        if (at >= 0 && (size_t)at >= n)
+            return err_set(err, E_STATE,
+                           "%s:1: expected no column '%s', which the profile derives itself",
+                           t->path, t->schema->f[i].name);
+        if (at < 0)
+            return err_set(err, E_STATE, "%s:1: expected %zu known columns, found '%s' beside them",
+                           t->path, n, t->schema->f[i].name);
+    }
+    return OK;
+}
+
+/* Every frame anew: the first n features of wanted from t's columns, the others from the deriver
+ * (NULL: there are no others). */
+static enum rc rebuild(struct table *t, const struct schema *wanted, size_t n,
+                       struct deriver *deriver, struct err *err)
+{
+    assert(deriver || n == wanted->n);
+    CLEANUP(mem_freep) size_t *column = mem_array(n, sizeof *column);
+    CLEANUP(mem_freep) float *frame = mem_array(wanted->n, sizeof *frame);
+    CLEANUP(schema_freep) struct schema *schema = schema_copy(wanted);
+    CLEANUP(dataset_freep) struct dataset *d = NULL;
+
+    if (!column || !frame || !schema)
+        return err_set(err, E_NOMEM, "%s: no memory for %zu features", t->path, wanted->n);
+    enum rc rc = find_columns(t, wanted, n, column, err);
+    if (rc == OK)
+        rc = dataset_new(wanted->n, &d, err);
+    for (size_t r = 0; rc == OK && r < t->d->rows; r++) {
+        for (size_t i = 0; i < n; i++)
+            frame[i] = t->d->X[r * t->d->n + column[i]];
+        if (deriver)
+            deriver_apply(deriver, t->d->ts_ms[r], frame);
+        rc = dataset_append(d, t->d->ts_ms[r], frame, err);
+    }
+    if (rc != OK)
+        return rc;
+    schema_free(t->schema);
+    dataset_free(t->d);
+    t->schema = TAKE(schema);
+    t->d = TAKE(d);
+    return OK;
+}
+
+enum rc table_arrange(struct table *t, const struct schema *wanted, struct err *err)
+{
+    return rebuild(t, wanted, wanted->n, NULL, err);
+}
+
+enum rc table_derive(struct table *t, const char *profile, struct err *err)
+{
+    CLEANUP(profile_freep) struct profile *p = NULL;
+    CLEANUP(deriver_freep) struct deriver *deriver = NULL;
+
+    if (strcmp(profile, TABLE_AS_IT_STANDS) == 0)
+        return OK;
+    enum rc rc = profile_load(profile, ANY_INTERVAL_MS, &p, err);
+    if (rc == OK)
+        rc = deriver_new(p, &deriver, err);
+    return rc == OK ? rebuild(t, profile_schema(p), profile_base_count(p), deriver, err) : rc;
+}

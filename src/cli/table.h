@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "data/dataset.h"
+#include "data/schema.h"
+#include "source/csv.h"
+
+/* table - a CSV file as the frames that a model takes: its columns as they stand, or with the
+ * derived features of a profile behind them
+ *
+ * Columns are found by name, so their order is free; one missing or one too many is E_STATE and
+ * names the first. Every message names the file. Thread: its holder's. */
+
+#define TABLE_AS_IT_STANDS "none" /* the word for no profile */
+
+struct table {
+    const char *path; /* lent, for messages */
+    struct schema *schema;
+    struct dataset *d;
+    enum csv_time form;
+};
+
+MUST_CHECK enum rc table_read(const char *path, struct table *ret, struct err *err);
+void table_done(struct table *t); /* a zeroed one is fine */
+
+bool table_has_all(const struct table *t, const struct schema *wanted);
+
+/* The columns in the order of wanted, with what it knows of them (units, resolution). */
+MUST_CHECK enum rc table_arrange(struct table *t, const struct schema *wanted, struct err *err);
+
+/* The columns are the base features of this profile (feature/profile.h: a built-in name or a
+ * path): put them in its order and its derived features behind. Nothing when it is "none". */
+MUST_CHECK enum rc table_derive(struct table *t, const char *profile, struct err *err);

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <getopt.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "cli/report.h"
+#include "cli/table.h"
+#include "cli/verb.h"
+#include "config/config.h"
+#include "detect/scorer.h"
+#include "model/model.h"
+
+enum { LINE_MAX_BYTES = 128 }; /* of one row's scores, at most */
+
+struct score_options {
+    const char *model, *data;
+    const char *output;    /* NULL: standard output */
+    const char *profile;   /* NULL: the model's own where the columns ask for it */
+    const char *threshold; /* NULL: the model's own */
+    bool json;
+};
+
+struct score_summary {
+    size_t rows, anomalous, unscored;
+    double sum;
+    float largest;
+};
+
+static const struct option long_options[] = {
+    {"model", required_argument, NULL, 'm'},
+    {"data", required_argument, NULL, 'd'},
+    {"output", required_argument, NULL, 'o'},
+    {"profile", required_argument, NULL, 'p'},
+    {"threshold", required_argument, NULL, 't'},
+    {"json", no_argument, NULL, 'j'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
+};
+
+/* Fills o; an exit code, or -1 to go on. */
+static int parse(int argc, char **argv, struct score_options *o)
+{
+    int c;
+
+    while ((c = getopt_long(argc, argv, "o:h", long_options, NULL)) != -1) {
+        if (c == 'h') {
+            fputs(verb_score.help, stdout);
+            return EXIT_FINE;
+        }
+        if (c == '?')
+            return verb_usage(&verb_score, "expected the options of --help");
+        if (c == 'm')
+            o->model = optarg;
+        if (c == 'd')
+            o->data = optarg;
+        if (c == 'o')
+            o->output = strcmp(optarg, "-") == 0 ? NULL : optarg;
+        if (c == 'p')
+            o->profile = optarg;
+        if (c == 't')
+            o->threshold = optarg;
+        if (c == 'j')
+            o->json = true;
+    }
+    if (optind < argc)
+        return verb_usage(&verb_score, "expected no more words, found '%s'", argv[optind]);
+    if (!o->model || !o->data)
+        return verb_usage(&verb_score, "expected --model FILE and --data FILE");
+    if (o->json && !o->output)
+        return verb_usage(&verb_score, "--json: expected -o FILE beside it, since the scores go to "
+                                       "standard output");
+    return -1;
+}
+
+/* The model, with the threshold that the command line asks for. */
+static enum rc load_model(const struct score_options *o, struct model **ret, struct err *err)
+{
+    struct threshold_spec spec;
+    CLEANUP(model_unrefp) struct model *m = NULL, *other = NULL;
+
+    if (o->threshold && config_parse_threshold(o->threshold, &spec, err) != OK)
+        return err_wrap(err, "--threshold");
+    enum rc rc = model_load(o->model, &m, err);
+    if (rc == OK && o->threshold) {
+        rc = model_with_threshold(m, &spec, &other, err);
+        if (rc != OK)
+            return err_wrap(err, "--threshold");
+    }
+    if (rc == OK)
+        *ret = other ? TAKE(other) : TAKE(m);
+    return rc;
+}
+
+/* The frames in the model's order. A file without the model's derived features gets them from the
+ * profile that the model was trained with. */
+static enum rc read_frames(const struct score_options *o, const struct model *m, struct table *t,
+                           struct err *err)
+{
+    const char *profile = o->profile;
+    enum rc rc = table_read(o->data, t, err);
+
+    if (rc != OK)
+        return rc;
+    if (!profile && m->provenance.profile[0] && !table_has_all(t, m->schema))
+        profile = m->provenance.profile;
+    if (profile)
+        rc = table_derive(t, profile, err);
+    if (rc == OK)
+        rc = table_arrange(t, m->schema, err);
+    return rc == OK ? OK : err_wrap(err, "model '%s' does not fit the data", o->model);
+}
+
+static void put_row(struct buf *out, const struct verdict *v, enum csv_time form)
+{
+    csv_put_time(out, v->ts_ms, form);
+    buf_puts(out, ",");
+    buf_float(out, v->score);
+    buf_puts(out, ",");
+    buf_float(out, v->threshold);
+    buf_puts(out, v->anomalous ? ",1\n" : ",0\n");
+}
+
+static enum rc score_rows(struct model *m, const struct table *t, struct buf *out,
+                          struct score_summary *ret, struct err *err)
+{
+    CLEANUP(scorer_freep) struct scorer *s = NULL;
+    struct score_summary sum = {.largest = NAN};
+    struct verdict v;
+
+    if (scorer_new(m, &s, err) != OK)
+        return err->rc;
+    buf_puts(out, "timestamp,score,threshold,anomalous\n");
+    for (size_t r = 0; r < t->d->rows; r++) {
+        scorer_push(s, t->d->ts_ms[r], t->d->X + r * t->d->n, &v);
+        put_row(out, &v, t->form);
+        sum.rows++;
+        sum.anomalous += v.anomalous ? 1 : 0;
+        if (isnan(v.score)) {
+            sum.unscored++;
+            continue;
+        }
+        sum.sum += (double)v.score;
+        sum.largest = fmaxf(sum.largest, v.score); /* the other one while NaN */
+    }
+    *ret = sum;
+    return OK;
+}
+
+static enum rc print_summary(const struct score_options *o, const struct model *m,
+                             const struct score_summary *s, struct err *err)
+{
+    const double mean = s->sum / (double)(s->rows - s->unscored); /* NaN for none */
+    char id[REPORT_ID_MAX];
+
+    if (!o->json) {
+        fprintf(stderr,
+                "%zu rows: %zu anomalous (score over %.6g), %zu without a score; mean score %.6g, "
+                "largest %.6g\n",
+                s->rows, s->anomalous, (double)m->threshold, s->unscored, mean, (double)s->largest);
+        return OK;
+    }
+    report_id(model_id(m), id);
+    return report_json(
+        json_pack("{s:I, s:I, s:I, s:o, s:s, s:o, s:o, s:s, s:s}", "rows", (json_int_t)s->rows,
+                  "anomalous", (json_int_t)s->anomalous, "unscored", (json_int_t)s->unscored,
+                  "threshold", report_number((double)m->threshold), "threshold_method",
+                  report_threshold_method(m->threshold_spec.method), "mean_score",
+                  report_number(mean), "largest_score", report_number((double)s->largest),
+                  "model_id", id, "output", o->output),
+        err);
+}
+
+static enum rc score(const struct score_options *o, struct err *err)
+{
+    CLEANUP(table_done) struct table t = {0};
+    CLEANUP(model_unrefp) struct model *m = NULL;
+    CLEANUP(buf_done) struct buf out;
+    struct score_summary summary = {0};
+
+    buf_init(&out, LINE_MAX_BYTES);
+    enum rc rc = load_model(o, &m, err);
+    if (rc == OK)
+        rc = read_frames(o, m, &t, err);
+    if (rc != OK)
+        return rc;
+    buf_init(&out, (t.d->rows + 1) * LINE_MAX_BYTES);
+    rc = score_rows(m, &t, &out, &summary, err);
+    if (rc == OK && out.failed)
+        rc = err_set(err, E_NOMEM, "no memory for the scores of %zu rows", t.d->rows);
+    if (rc == OK)
+        rc = o->output ? file_write(o->output, out.p, out.n, err) : report_text(&out, err);
+    return rc == OK ? print_summary(o, m, &summary, err) : rc;
+}
+
+static int run(int argc, char **argv)
+{
+    struct score_options o = {0};
+    struct err err;
+
+    const int code = parse(argc, argv, &o);
+    if (code >= 0)
+        return code;
+    return score(&o, &err) == OK ? EXIT_FINE : verb_fail(&err);
+}
+
+const struct verb verb_score = {
+    .name = "score",
+    .summary = "score a CSV file with a model",
+    .help =
+        "usage: tocsin score --model FILE --data FILE [OPTION...]\n\n"
+        "Scores each frame of a CSV file (as for `tocsin train`) and writes\n"
+        "timestamp,score,threshold,anomalous: 1 where the score is over the threshold, NaN where\n"
+        "nothing could be scored. Columns are found by name, in any order.\n\n"
+        "      --model FILE      from `tocsin train` or a daemon's data directory\n"
+        "      --data FILE       the frames to score\n"
+        "  -o, --output FILE     where the scores go (default -: standard output)\n"
+        "      --threshold SPEC  percentile:99.5, sigma:3 (of the model's validation scores) or\n"
+        "                        fixed:0.1998 (default: the model's own threshold)\n"
+        "      --profile NAME    the columns are the base features of this profile, its derived\n"
+        "                        ones are added; none: the columns are the features (default: the\n"
+        "                        model's profile when a feature of the model is not there)\n"
+        "      --json            print a summary as JSON; needs -o FILE\n"
+        "  -h, --help            this text\n\n"
+        "Exit codes: 0 scored, whatever the scores say, 1 a file is wrong or does not fit the\n"
+        "model, 2 the options are wrong.\n\n"
+        "Example: tocsin score --model normal.tsm --data today.csv -o scores.csv\n",
+    .run = run,
+};
