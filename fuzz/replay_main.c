@@ -15,7 +15,7 @@ enum { FILE_MAX = 16 << 20, CUTS = 16, CHANGES = 64 };
 /* In a block of exactly that size, so that AddressSanitizer sees a read past its end. */
 static void run(const char *p, size_t n)
 {
-    uint8_t *copy = malloc(n ? n : 1);
+    uint8_t *copy = calloc(n ? n : 1, 1);
 
     promise(copy != NULL, "memory for the input");
     if (n)

@@ -8,7 +8,7 @@
 
 #include "base/str.h"
 
-enum rc err_set(struct err *err, enum rc rc, const char *fmt, ...)
+void err_record(struct err *err, enum rc rc, const char *fmt, ...)
 {
     const int saved = errno;
     char msg[ERR_MSG_MAX]; /* not at once into err: an argument may be its old sentence */
@@ -21,7 +21,6 @@ enum rc err_set(struct err *err, enum rc rc, const char *fmt, ...)
     memcpy(err->msg, msg, sizeof msg);
     err->rc = rc;
     errno = saved;
-    return rc;
 }
 
 enum rc err_wrap(struct err *err, const char *fmt, ...)

@@ -30,8 +30,16 @@ struct err {
 #define MUST_CHECK __attribute__((warn_unused_result))
 
 /* Record rc and the sentence, and return rc. %m is allowed and keeps errno. Bytes that are not
- * printable UTF-8 (hostile input quoted in a message) become '?'. */
-enum rc err_set(struct err *err, enum rc rc, const char *fmt, ...)
+ * printable UTF-8 (hostile input quoted in a message) become '?'.
+ *   enum rc err_set(struct err *err, enum rc rc, const char *fmt, ...);
+ * A macro, so that compilers and analyzers see that what comes back is not OK. */
+#define err_set(err, code, ...)                                                                    \
+    (__extension__({                                                                               \
+        const enum rc code_ = (code);                                                              \
+        err_record((err), code_, __VA_ARGS__);                                                     \
+        code_;                                                                                     \
+    }))
+void err_record(struct err *err, enum rc rc, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* Put "PREFIX: " before the sentence already there; returns err->rc. */

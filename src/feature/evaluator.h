@@ -28,12 +28,13 @@ static inline void evaluator_freep(struct evaluator **e)
     evaluator_free(*e);
 }
 
-/* Take the samples of a tick; a snapshot of another series set starts afresh. E_STATE when s->ts_ms is not after the last push (nothing taken);
- * E_LIMIT, E_NOMEM when the series are too many (nothing taken). */
+/* Take the samples of a tick; a snapshot of another series set starts afresh. E_STATE when s->ts_ms
+ * is not after the last push (nothing taken); E_LIMIT, E_NOMEM when the series are too many
+ * (nothing taken). */
 MUST_CHECK enum rc evaluator_push(struct evaluator *e, const struct snapshot *s, struct err *err);
 
-/* base[profile_base_count] at ts_ms, no earlier than the last push; NaN where an expression gives no
- * single finite value. */
+/* base[profile_base_count] at ts_ms, no earlier than the last push; NaN where an expression gives
+ * no single finite value. */
 void evaluator_eval(struct evaluator *e, int64_t ts_ms, float *base);
 
 void evaluator_clear(struct evaluator *e); /* forget all samples: after a clock jump */

@@ -314,8 +314,8 @@ void csv_put_time(struct buf *out, int64_t ts_ms, enum csv_time form)
     char fraction[8] = "";
     if (ms % 1000 != 0) {
         (void)snprintf(fraction, sizeof fraction, ".%03u", (unsigned)(ms % 1000));
-        for (size_t i = strlen(fraction) - 1; fraction[i] == '0'; i--)
-            fraction[i] = '\0';
+        for (size_t n = strlen(fraction); n > 1 && fraction[n - 1] == '0';)
+            fraction[--n] = '\0';
     }
     buf_printf(out, "%s%llu%s", ts_ms < 0 ? "-" : "", (unsigned long long)(ms / 1000), fraction);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The collectors cpu, stat and loadavg. cpu and stat read the same file, /proc/stat. */
+#include <assert.h>
 #include <math.h>
 
 #include "source/host_parse.h"
@@ -115,6 +116,7 @@ enum rc host_name_stat(struct host_rows *t, struct str key, unsigned column, uin
     const struct stat_line *l = stat_line_find(key);
 
     (void)column; /* there is one */
+    assert(l);    /* only keys of the table are asked for */
     return series_set_intern(t->set, str_of(l->name), NULL, 0, l->type, ret_id, err);
 }
 

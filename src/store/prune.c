@@ -221,8 +221,8 @@ static enum rc prune_some(struct store *s, int64_t cut_ms, uint64_t *deleted, st
     enum rc rc = run_delete(s, ST_PRUNE_INCIDENTS, cut_ms, PRUNE_INCIDENTS, deleted, err);
 
     for (int i = 0; rc == OK && i < PRUNE_ENTITIES && *deleted - before < PRUNE_ROWS; i++) {
-        int64_t entity;
-        bool found, more;
+        int64_t entity = 0;
+        bool found = false, more;
         rc = query(s, ST_NEXT_ENTITY, &s->prune_entity, 1, &entity, NULL, &found, err);
         if (rc != OK)
             return rc;

@@ -1,0 +1,247 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Installs what the tests need, builds everything, runs every test and lint, and ends with one
+# line "N passed, N failed".
+#   ./test.sh          all of it: gcc and clang, sanitizers, integration, lint, fuzzing
+#   ./test.sh --fast   the inner loop: gcc build, unit tests, quick lints
+# Build folders (build-*) are used again by the next call.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")" || exit 1
+# shellcheck source=tools/packages.sh
+. tools/packages.sh
+
+fuzz_seconds=10
+fast=false
+case "${1-}" in
+'') ;;
+--fast) fast=true ;;
+*)
+    echo "usage: ./test.sh [--fast]" >&2
+    exit 2
+    ;;
+esac
+
+passed=0 failed=0 skipped=0
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+bold='' red='' green='' yellow='' plain=''
+if [ -t 1 ]; then
+    bold=$'\e[1m' red=$'\e[31m' green=$'\e[32m' yellow=$'\e[33m' plain=$'\e[0m'
+fi
+
+section() {
+    printf '\n%s== %s%s\n' "$bold" "$1" "$plain"
+}
+
+pass() {
+    passed=$((passed + 1))
+    printf '%sok%s    %s\n' "$green" "$plain" "$1"
+}
+
+fail() {
+    failed=$((failed + 1))
+    printf '%sFAIL%s  %s\n' "$red" "$plain" "$1"
+}
+
+skip() {
+    skipped=$((skipped + 1))
+    printf '%sskip%s  %s\n' "$yellow" "$plain" "$1"
+}
+
+# step NAME COMMAND...: one test; its output is shown when it fails
+step() {
+    local name=$1
+    shift
+    if "$@" >"$work/out" 2>&1 </dev/null; then
+        pass "$name"
+    else
+        fail "$name"
+        grep -vE '^\[[0-9]+/[0-9]+\] |^(gcc|clang) ' "$work/out" | head -n 150
+        return 1
+    fi
+}
+
+# count NAME JUNIT LOG: adds the results in a JUnit file; shows the log when something failed
+count() {
+    local p f s names
+    if ! { read -r p f s && names=$(cat); } < <(tools/count_tests "$2"); then
+        fail "$1: no results"
+        tail -n 100 "$3"
+        return
+    fi
+    passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+    if [ "$f" = 0 ]; then
+        printf '%sok%s    %s: %d passed' "$green" "$plain" "$1" "$p"
+    else
+        grep -vE '^ *[0-9]+/[0-9]+ .* (OK|SKIP) ' "$3"
+        printf '%sFAIL%s  %s: %d passed, %d failed' "$red" "$plain" "$1" "$p" "$f"
+    fi
+    [ "$s" = 0 ] || printf ', %d skipped' "$s"
+    printf '\n'
+    [ -z "$names" ] || printf '%s\n' "$names" | sed 's/^/      /'
+}
+
+# build NAME FOLDER COMPILER MESON_OPTION...
+build() {
+    local name=$1 folder=$2 compiler=$3
+    shift 3
+    if [ ! -f "$folder/build.ninja" ]; then
+        rm -rf "$folder"
+        step "$name: configure" env CC="$compiler" meson setup "$folder" -Dwerror=true "$@" || return
+    fi
+    step "$name" meson compile -C "$folder" --ninja-args=-k0
+}
+
+# unit NAME FOLDER MESON_TEST_OPTION...
+unit() {
+    local name=$1 folder=$2 junit=$2/meson-logs/testlog.junit.xml
+    shift 2
+    rm -f "$junit"
+    meson test -C "$folder" --no-rebuild --print-errorlogs "$@" >"$work/unit.log" 2>&1 </dev/null
+    count "$name" "$junit" "$work/unit.log"
+}
+
+integration() {
+    local junit=$work/pytest.xml
+    TOCSIN=$PWD/build-gcc/tocsin /usr/bin/python3 -m pytest tests/integration -q -ra \
+        -p no:cacheprovider --junitxml="$junit" >"$work/pytest.log" 2>&1 </dev/null
+    count "integration tests" "$junit" "$work/pytest.log"
+}
+
+files() { # files PATTERN...: those in the tree that match
+    git ls-files --cached --others --exclude-standard "$@" | while read -r f; do
+        [ -f "$f" ] && printf '%s\n' "$f"
+    done
+}
+
+# Other versions format and warn in their own way; Debian 12's is the one to agree on.
+tool_14() {
+    local name
+    for name in "$1-14" "$1"; do
+        if "$name" --version 2>/dev/null | grep -q 'version 14\.'; then
+            printf '%s\n' "$name"
+            return
+        fi
+    done
+    return 1
+}
+
+check_format() {
+    local format
+    if ! format=$(tool_14 clang-format); then
+        skip "clang-format: version 14 is not here"
+        return
+    fi
+    files 'src/*.[ch]' 'tests/*.[ch]' 'fuzz/*.[ch]' 'bench/*.[ch]' >"$work/formatted"
+    step "clang-format" xargs -a "$work/formatted" "$format" --dry-run -Werror
+}
+
+check_tidy() {
+    local tidy
+    if ! tidy=$(tool_14 clang-tidy); then
+        skip "clang-tidy: version 14 is not here"
+        return
+    fi
+    files 'src/*.c' >"$work/sources"
+    step "clang-tidy" xargs -a "$work/sources" -P "$(nproc)" -n 6 "$tidy" -p build-clang --quiet
+}
+
+check_shell() {
+    files '*.sh' .ci/run >"$work/scripts"
+    step "shellcheck" xargs -a "$work/scripts" shellcheck -x
+}
+
+# Address space layout with many random bits is more than these sanitizers can take. (env alone
+# changes nothing: for where the layout cannot be fixed.)
+fixed_layout=(setarch "$(uname -m)" -R)
+"${fixed_layout[@]}" true 2>/dev/null || fixed_layout=(env)
+
+fuzz_one() { # fuzz_one NAME: a short run that starts from the corpus
+    local name=$1 corpus=build-fuzz/corpus/$1
+    mkdir -p "$corpus" build-fuzz/findings
+    "${fixed_layout[@]}" "build-fuzz/fuzz/fuzz-$name" -max_total_time="$fuzz_seconds" -timeout=10 \
+        -rss_limit_mb=2048 -verbosity=0 -artifact_prefix="build-fuzz/findings/$name-" \
+        "$corpus" "fuzz/corpus/$name"
+}
+
+fuzz_all() {
+    local target name pids=() names=()
+    for target in build-fuzz/fuzz/fuzz-*; do
+        [ -f "$target" ] || continue
+        name=${target##*/fuzz-}
+        fuzz_one "$name" >"$work/fuzz-$name" 2>&1 </dev/null &
+        pids+=($!) names+=("$name")
+        [ $((${#pids[@]} % $(nproc))) = 0 ] && wait
+    done
+    for i in "${!pids[@]}"; do
+        name=${names[$i]}
+        if wait "${pids[$i]}"; then
+            pass "fuzz $name, $fuzz_seconds s"
+        else
+            fail "fuzz $name; its input is in build-fuzz/findings: fix, then keep it in fuzz/corpus/$name"
+            tail -n 60 "$work/fuzz-$name"
+        fi
+    done
+}
+
+finish() {
+    if [ "$skipped" = 0 ]; then
+        printf '\n%d passed, %d failed\n' "$passed" "$failed"
+    else
+        printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+    fi
+    [ "$failed" = 0 ]
+    exit
+}
+
+section "packages"
+packages=("${build_packages[@]}" git libcmocka-dev shellcheck clang-format)
+if ! $fast; then
+    packages+=(clang clang-tidy python3-pytest curl sqlite3 prometheus prometheus-node-exporter)
+    # the sanitizers' runtime is a package of its own in some releases only
+    apt-cache show libclang-rt-dev >/dev/null 2>&1 && packages+=(libclang-rt-dev)
+fi
+if install_packages "${packages[@]}"; then
+    pass "packages are installed"
+else
+    fail "packages are installed"
+    finish
+fi
+
+section "gcc"
+build "build with gcc" build-gcc gcc --buildtype=release || finish
+unit "unit tests, fuzz corpora, layers" build-gcc
+
+section "lint"
+check_format
+check_shell
+if $fast; then
+    finish
+fi
+
+section "clang"
+if build "build with clang" build-clang clang; then
+    check_tidy
+    unit "unit tests with clang" build-clang --suite unit --suite fuzz
+fi
+
+section "sanitizers"
+if build "build with AddressSanitizer and UBSan" build-asan gcc -Db_sanitize=address,undefined \
+    -Db_lundef=false; then
+    unit "unit tests, fuzz corpora" build-asan --suite unit --suite fuzz --timeout-multiplier 4 \
+        --wrapper "${fixed_layout[*]}"
+fi
+if build "build with ThreadSanitizer" build-tsan gcc -Db_sanitize=thread -Db_lundef=false; then
+    unit "unit tests" build-tsan --suite unit --timeout-multiplier 4 \
+        --wrapper "${fixed_layout[*]}"
+fi
+
+section "fuzzing"
+if build "build with libFuzzer" build-fuzz clang -Dfuzz=true; then
+    fuzz_all
+fi
+
+section "integration"
+integration
+
+finish
