@@ -48,10 +48,12 @@ struct server {
     bool thread_runs;
     int stop_fd; /* eventfd */
     uint16_t port;
+    bool closed_some;                       /* since the library last ran */
     struct talker talkers[CONNECTIONS_MAX]; /* the server thread's */
 };
 
-static char bad_path; /* its address marks a request whose path hides a NUL */
+/* Addresses that mark a request in its context: its path hides a NUL; its headers were seen. */
+static char bad_path, seen;
 
 static struct talker *talker_of(struct MHD_Connection *c)
 {
@@ -76,6 +78,7 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **context,
 
     if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
         set_state(*context, FREE);
+        s->closed_some = true;
         return;
     }
     const union MHD_ConnectionInfo *info =
@@ -148,41 +151,59 @@ static enum MHD_Result send_answer(struct MHD_Connection *c, struct api_answer *
     return sent;
 }
 
-/* Called once the headers are there. It is answered at once: no request's body is ever read, and
- * the library closes a connection that still sends one. */
+static bool has_body(struct MHD_Connection *c)
+{
+    const char *length = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Content-Length");
+
+    return (length && strcmp(length, "0") != 0) ||
+           MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Transfer-Encoding");
+}
+
+static void answer_request(struct server *s, struct MHD_Connection *c, const char *path,
+                           const char *method, struct api_answer *ret)
+{
+    struct pair_list pairs = {.n = 0};
+    const char *accept = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Accept");
+
+    (void)MHD_get_connection_values_n(c, MHD_GET_ARGUMENT_KIND, add_pair, &pairs);
+    const struct api_request q = {.method = method,
+                                  .path = path,
+                                  .accept = str_of(accept ? accept : ""),
+                                  .pairs = pairs.v,
+                                  .n_pairs = pairs.n,
+                                  .now_ms = clock_wall_ms()};
+    api_handle(s->api, &q, ret);
+}
+
+/* The library calls this once with the headers, and again when the body has been read. No body is
+ * ever read: a request that has one is answered on the first call, and the library then closes the
+ * connection; any other on the second, and the connection is kept. */
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const char *path,
                                   const char *method, const char *version, const char *upload,
                                   size_t *upload_n, void **context)
 {
     struct server *s = arg;
-    struct pair_list pairs = {.n = 0};
     struct api_answer answer;
 
     (void)version, (void)upload, (void)upload_n;
     set_state(talker_of(c), ANSWERING);
-    telemetry_add(s->telemetry, TEL_HTTP_REQUESTS, 1);
-    if (*context == &bad_path) {
-        api_refuse(&answer, 400, "the path holds a NUL byte");
-    } else {
-        const char *accept = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Accept");
-        (void)MHD_get_connection_values_n(c, MHD_GET_ARGUMENT_KIND, add_pair, &pairs);
-        api_handle(s->api,
-                   &(struct api_request){.method = method,
-                                         .path = path,
-                                         .accept = str_of(accept ? accept : ""),
-                                         .pairs = pairs.v,
-                                         .n_pairs = pairs.n,
-                                         .now_ms = clock_wall_ms()},
-                   &answer);
+    if (!*context && !has_body(c)) {
+        *context = &seen;
+        return MHD_YES;
     }
+    telemetry_add(s->telemetry, TEL_HTTP_REQUESTS, 1);
+    if (*context == &bad_path)
+        api_refuse(&answer, 400, "the path holds a NUL byte");
+    else
+        answer_request(s, c, path, method, &answer);
     if (answer.status >= 400)
         telemetry_add(s->telemetry, TEL_HTTP_REFUSED, 1);
     return send_answer(c, &answer);
 }
 
-/* Shut down what has taken too long; the library sees the end and closes it. True when there is
- * any connection at all. */
-static bool sweep(struct server *s)
+/* True when t has waited for its peer for too long, or in vain: the peer will send no more. The
+ * library misses an end of stream that comes together with the last bytes. */
+static bool is_overdue(const struct talker *t, int64_t now_ms)
 {
     static const int64_t most_ms[] = {
         [FREE] = INT64_MAX,
@@ -190,13 +211,26 @@ static bool sweep(struct server *s)
         [ANSWERING] = ANSWERING_MAX_MS,
         [IDLE] = IDLE_MAX_MS,
     };
+    char next;
+
+    if (now_ms - t->since_ms > most_ms[t->state])
+        return true;
+    return t->state != ANSWERING && recv(t->fd, &next, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+/* Shut down what is overdue; the library sees the end and closes it. True when there is any
+ * connection at all. */
+static bool sweep(struct server *s)
+{
     const int64_t now_ms = clock_mono_ms();
     bool any = false;
 
     for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
         const struct talker *t = &s->talkers[i];
-        any = any || t->state != FREE;
-        if (t->state != FREE && now_ms - t->since_ms > most_ms[t->state])
+        if (t->state == FREE)
+            continue;
+        any = true;
+        if (is_overdue(t, now_ms))
             (void)shutdown(t->fd, SHUT_RDWR); /* best effort: it may have gone by itself */
     }
     return any;
@@ -211,11 +245,14 @@ static void *run(void *arg)
 
     for (;;) {
         unsigned long long wait_ms;
-        int timeout = -1; /* nobody is connected: sleep until somebody is */
-        if (sweep(s))
-            timeout = SWEEP_MS;
+        int timeout = sweep(s) ? SWEEP_MS : -1; /* nobody is connected: sleep until somebody is */
         if (MHD_get_timeout(s->http, &wait_ms) == MHD_YES && (timeout < 0 || wait_ms < SWEEP_MS))
             timeout = wait_ms < SWEEP_MS ? (int)wait_ms : SWEEP_MS;
+        /* At its limit the library stops accepting, and begins again at the start of a run, not at
+         * the end of the one that closed a connection. */
+        if (s->closed_some)
+            timeout = 0;
+        s->closed_some = false;
         const int n = poll(fds, 2, timeout);
         assert(n >= 0 || errno == EINTR || errno == ENOMEM);
         if (fds[1].revents)
@@ -232,6 +269,7 @@ static enum rc start_http(struct server *s, int listen_fd, struct err *err)
                                MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)CONNECTIONS_PER_IP,
                                MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
                                MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SILENCE_MAX_S,
+                               MHD_OPTION_STRICT_FOR_CLIENT, 1, /* HTTP/1.1 without Host is a 400 */
                                MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, /**/
                                MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,   /**/
                                MHD_OPTION_URI_LOG_CALLBACK, on_uri, s,         /**/

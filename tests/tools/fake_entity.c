@@ -34,8 +34,12 @@ static void score(struct entity_view *v, float score)
     v->anomalous = score > v->threshold;
     v->n_causes = sizeof causes / sizeof causes[0];
     memcpy(v->causes, causes, sizeof causes);
-    for (size_t i = 0; i < v->n_causes; i++)
-        v->causes[i].error = v->causes[i].share * score;
+    for (size_t i = 0; i < v->n_causes; i++) {
+        struct cause_view *c = &v->causes[i];
+        c->error = c->share * score;
+        if (!v->anomalous) /* a frame as it should be is near what was expected */
+            c->value = 1.08f * c->expected;
+    }
 }
 
 static void ring(struct entity_view *v, int64_t now_ms)

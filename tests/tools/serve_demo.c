@@ -4,7 +4,7 @@
  *   serve_demo [--listen HOST:PORT] [--database NEW_FILE] [--trouble SENTENCE] STATE...
  *
  * One entity a STATE (learning, training, quiet, unusual, ringing), published anew each second;
- * with --database also ten minutes of scores and two incidents of the first entity. Prints the
+ * with --database also ten minutes of scores and some incidents of the first entity. Prints the
  * port; ends when standard input does, so that it never outlives a test. */
 #include <getopt.h>
 #include <math.h>
@@ -70,8 +70,9 @@ static void put_incident(struct store *s, int64_t entity, const struct schema *s
     must(store_put_incident(s, entity, schema, &in, &err), &err);
 }
 
-static struct store *fill(const char *path, bool rings, int64_t now_ms)
+static struct store *fill(const char *path, enum fake_state state, int64_t now_ms)
 {
+    const bool rings = state == FAKE_RINGING, scored = state >= FAKE_QUIET;
     const struct feature features[] = {{.name = "cpu_busy_ratio", .unit = "ratio", .group = "cpu"},
                                        {.name = "load1_per_core", .group = "cpu"}};
     struct schema *schema;
@@ -88,7 +89,7 @@ static struct store *fill(const char *path, bool rings, int64_t now_ms)
     must(store_begin(s, &err), &err);
     must(store_entity(s, name, &entity, &err), &err);
     must(store_put_schema(s, schema, &err), &err);
-    for (int age = HISTORY_S; age > 0; age--) {
+    for (int age = scored ? HISTORY_S : 0; age > 0; age--) {
         struct verdict v = {.ts_ms = now_ms - age * 1000,
                             .score = score_at(age, rings, &rng),
                             .threshold = 0.0342f,
@@ -96,9 +97,11 @@ static struct store *fill(const char *path, bool rings, int64_t now_ms)
         v.anomalous = v.score > v.threshold;
         must(store_put_score(s, entity, 1, &v, &err), &err);
     }
-    put_incident(s, entity, schema, now_ms - 26 * 3600 * 1000, now_ms - 26 * 3600 * 1000 + 744000,
-                 1.35f);
-    put_incident(s, entity, schema, now_ms - 355000, now_ms - 312000, 0.0981f);
+    if (scored) {
+        const int64_t yesterday_ms = now_ms - 26 * 3600 * 1000;
+        put_incident(s, entity, schema, yesterday_ms, yesterday_ms + 744000, 1.35f);
+        put_incident(s, entity, schema, now_ms - 355000, now_ms - 312000, 0.0981f);
+    }
     if (rings)
         put_incident(s, entity, schema, now_ms - 133000, 0, 0.412f);
     must(store_commit(s, &err), &err);
@@ -155,7 +158,7 @@ int main(int argc, char **argv)
     }
     board_set_trouble(board, trouble);
     if (o.database)
-        store = fill(o.database, n && states[0] == FAKE_RINGING, first_ms);
+        store = fill(o.database, states[0], first_ms);
     publish(board, states, n, first_ms);
     must(serve_start(&o, board, &server, &err), &err);
     printf("%u\n", serve_port(server));
