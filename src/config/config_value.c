@@ -205,7 +205,7 @@ static void reset_level(struct config *c)
         c->threshold.value = 3;
         return;
     case THRESHOLD_FIXED:
-        c->threshold.value = NAN; /* only the user can know; config_validate asks for it */
+        c->threshold.value = (double)NAN; /* only the user can know; config_validate asks for it */
         return;
     }
 }
@@ -307,7 +307,7 @@ enum rc config_key_parse(const struct config_key *k, struct str value, struct co
     case CONFIG_LEVEL:
         return parse_level(k, value, c, err);
     }
-    assert(!"a kind that the table does not have");
+    assert(false); /* a kind that the table does not have */
     return E_STATE;
 }
 
