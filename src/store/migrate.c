@@ -22,7 +22,7 @@ const char *const store_steps[] = {
     " entity INTEGER NOT NULL,"
     " ts_ms INTEGER NOT NULL,"
     " schema_hash INTEGER NOT NULL,"
-    " floats BLOB NOT NULL," /* float32, little-endian, in the schema's order; NaN = missing */
+    " \"values\" BLOB NOT NULL," /* float32, little-endian, in the schema's order; NaN = missing */
     " PRIMARY KEY (entity, ts_ms)) WITHOUT ROWID;"
 
     "CREATE TABLE scores ("

@@ -25,7 +25,7 @@ enum statement { RD_FRAMES, RD_SCORES, RD_INCIDENTS, RD_MODEL, RD_COUNT };
 #define ENTITY_1 "entity = (SELECT id FROM entities WHERE instance = ?1)"
 
 static const char *const sql[RD_COUNT] = {
-    [RD_FRAMES] = "SELECT ts_ms, floats FROM frames WHERE " ENTITY_1
+    [RD_FRAMES] = "SELECT ts_ms, \"values\" FROM frames WHERE " ENTITY_1
                   " AND ts_ms BETWEEN ?2 AND ?3 AND schema_hash = ?4 ORDER BY ts_ms",
     [RD_SCORES] = "SELECT ts_ms, score, threshold, confidence, anomalous FROM scores"
                   " WHERE " ENTITY_1 " AND ts_ms BETWEEN ?2 AND ?3 ORDER BY ts_ms",

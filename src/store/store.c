@@ -28,7 +28,7 @@ static const char *const sql[ST_COUNT] = {
                       " WHERE features <> excluded.features",
     [ST_FIND_SCHEMA] = "SELECT used_ms FROM schemas WHERE hash = ?1",
     [ST_USE_SCHEMA] = "UPDATE schemas SET used_ms = ?2 WHERE hash = ?1",
-    [ST_PUT_FRAME] = "INSERT OR REPLACE INTO frames (entity, ts_ms, schema_hash, floats)"
+    [ST_PUT_FRAME] = "INSERT OR REPLACE INTO frames (entity, ts_ms, schema_hash, \"values\")"
                      " VALUES (?1, ?2, ?3, ?4)",
     [ST_PUT_SCORE] = "INSERT OR REPLACE INTO scores"
                      " (entity, ts_ms, model, score, threshold, confidence, anomalous)"

@@ -25,6 +25,20 @@ static uint64_t prune_age(struct fixture *x, int64_t now_ms, int64_t max_age_ms)
     return most;
 }
 
+static void put_hosts(struct fixture *x, int hosts, int64_t first_ms, int64_t ticks)
+{
+    char name[16];
+
+    WORKS(store_begin(x->store, E));
+    for (int i = 0; i < hosts; i++) {
+        snprintf(name, sizeof name, "host%d", i);
+        const int64_t id = new_entity(x, name);
+        for (int64_t t = 0; t < ticks; t++)
+            WORKS(put_tick(x, id, first_ms + t * 1000, E));
+    }
+    WORKS(store_commit(x->store, E));
+}
+
 static void rows_past_their_age_go_and_no_others(void **state)
 {
     struct fixture *x = *state;
@@ -60,16 +74,8 @@ static void one_call_does_a_bounded_part(void **state)
 static void every_entity_has_its_turn(void **state)
 {
     struct fixture *x = *state;
-    char name[16];
 
-    WORKS(store_begin(x->store, E));
-    for (int i = 0; i < 700; i++) { /* more than one call visits */
-        snprintf(name, sizeof name, "host%d", i);
-        const int64_t id = new_entity(x, name);
-        for (int64_t t = 0; t < 3; t++)
-            WORKS(put_tick(x, id, t * 1000, E));
-    }
-    WORKS(store_commit(x->store, E));
+    put_hosts(x, 700, 0, 3); /* more than one call visits */
     prune_age(x, 2000, 1000);
     assert_int_equal(ask(x, "SELECT count(*) FROM frames"), 1400);
     assert_int_equal(ask(x, "SELECT min(ts_ms) FROM scores"), 1000);
@@ -174,18 +180,23 @@ static void making_room_does_not_empty_small_entities(void **state)
 {
     struct fixture *x = *state;
     uint64_t deleted;
-    char name[16];
 
-    WORKS(store_begin(x->store, E));
-    for (int i = 0; i < 200; i++) {
-        snprintf(name, sizeof name, "host%d", i);
-        const int64_t id = new_entity(x, name);
-        for (int64_t t = 0; t < 50; t++)
-            WORKS(put_tick(x, id, t * 1000, E));
-    }
-    WORKS(store_commit(x->store, E));
+    put_hosts(x, 200, 0, 50);
     WORKS(store_prune(x->store, 0, 0, 0, &deleted, E)); /* as small as can be */
+    assert_in_range(deleted, STORE_PRUNE_ROWS, 4 * STORE_PRUNE_ROWS);
     assert_int_equal(ask(x, "SELECT count(DISTINCT entity) FROM frames"), 200);
+}
+
+static void making_room_begins_with_the_oldest_row(void **state)
+{
+    struct fixture *x = *state;
+    uint64_t deleted;
+
+    put_hosts(x, 600, 1000, 1);
+    WORKS(store_prune(x->store, 0, 0, UINT64_MAX, &deleted, E)); /* half-way through a round */
+    put_hosts(x, 1, 0, 1);
+    WORKS(store_prune(x->store, 0, 0, 0, &deleted, E));
+    assert_int_equal(ask(x, "SELECT min(ts_ms) FROM frames"), 1000);
 }
 
 int main(void)
@@ -199,6 +210,7 @@ int main(void)
         TEST(the_files_shrink_to_the_size_and_the_newest_rows_stay),
         TEST(a_database_that_fits_loses_nothing),
         TEST(making_room_does_not_empty_small_entities),
+        TEST(making_room_begins_with_the_oldest_row),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
