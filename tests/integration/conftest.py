@@ -17,6 +17,21 @@ def binary():
     return path
 
 
+@pytest.fixture(scope="session")
+def tool(binary):
+    """tool(name): the program tests/tools/NAME.c, of the build that the binary is of."""
+    def find(name):
+        build = os.path.dirname(binary)
+        while build != os.path.dirname(build):
+            path = os.path.join(build, "tests", "tools", name)
+            if os.access(path, os.X_OK):
+                return path
+            build = os.path.dirname(build)
+        raise AssertionError(f"{name}: not built beside {binary}")
+
+    return find
+
+
 @pytest.fixture
 def free_port():
     """A loopback port that was free a moment ago, for servers that cannot choose one."""
