@@ -4,7 +4,7 @@
 
 #include "cli/verb.h"
 
-static const struct verb *const verbs[] = {&verb_train, &verb_score, &verb_sample, NULL};
+static const struct verb *const verbs[] = {&verb_run, &verb_train, &verb_score, &verb_sample, NULL};
 
 static void print_help(FILE *out)
 {
