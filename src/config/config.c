@@ -12,7 +12,7 @@
 #include "config/config_keys.h"
 #include "config/yaml.h"
 
-enum { LEARN_ROWS_MIN = 20, KNOWN_MAX = 64 };
+enum { KNOWN_MAX = 64 };
 
 /* Empty when neither variable helps; config_validate says so. */
 static void default_data_dir(char out[CONFIG_TEXT_MAX])
@@ -48,10 +48,21 @@ void config_defaults(struct config *ret)
 
 /* -- one value against another -- */
 
+/* Samples of which both parts, training and validation, get their least share (and one more, for
+ * rounding). */
+static int64_t rows_to_learn_from(double validation)
+{
+    const double train = ceil((TRAIN_ROWS_MIN + 1) / (1 - validation));
+
+    /* A validation part too small for its least rows takes them from the training part. */
+    return (int64_t)fmin(fmax(train, TRAIN_ROWS_MIN + VALIDATION_ROWS_MIN), 1e15);
+}
+
 /* The sentence, and in ret_paths the two keys that it is about. */
 static enum rc contradiction(const struct config *c, const char *ret_paths[2], struct err *err)
 {
     const int64_t rows = c->learn.for_ms / c->host.interval_ms;
+    const int64_t enough = rows_to_learn_from(c->learn.validation);
 
     if (c->data_dir[0] == '\0') {
         ret_paths[0] = ret_paths[1] = "data_dir";
@@ -71,13 +82,13 @@ static enum rc contradiction(const struct config *c, const char *ret_paths[2], s
                        "confirm.k: expected at most confirm.of (%" PRIu32 "), found %" PRIu32,
                        c->confirm.of, c->confirm.k);
     }
-    if (rows < LEARN_ROWS_MIN) {
+    if (rows < enough) {
         ret_paths[0] = "learn.for";
         ret_paths[1] = "sources.host.interval";
         return err_set(err, E_CONFIG,
-                       "learn.for: expected time for at least %d samples at sources.host.interval, "
-                       "found time for %" PRId64,
-                       LEARN_ROWS_MIN, rows);
+                       "learn.for: expected time for at least %" PRId64
+                       " samples at sources.host.interval, found time for %" PRId64,
+                       enough, rows);
     }
     return OK;
 }

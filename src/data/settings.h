@@ -10,6 +10,9 @@
 
 enum { NET_LAYERS_MAX = 16, NET_WIDTH_MAX = 4096 };
 
+/* Fewer rows than these say nothing: they are refused. */
+enum { TRAIN_ROWS_MIN = 16, VALIDATION_ROWS_MIN = 4 };
+
 enum scaling {
     SCALING_MINMAX,   /* least and largest training value to 0 and 1 */
     SCALING_QUANTILE, /* the 1 % and 99 % quantiles instead: robust against outliers */

@@ -12,7 +12,7 @@ import urllib.request
 
 
 class Daemon:
-    def __init__(self, binary, folder, *options, env=None, learn="20s", limits=None):
+    def __init__(self, binary, folder, *options, env=None, learn="30s", limits=None):
         self.folder = str(folder)
         self.log_path = os.path.join(self.folder, "log")
         self.data_dir = os.path.join(self.folder, "data")

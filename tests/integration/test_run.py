@@ -13,7 +13,7 @@ import pytest
 
 
 def test_it_learns_then_watches_and_says_so(make_daemon):
-    d = make_daemon(learn="15s")
+    d = make_daemon(learn="24s")
     status, body = d.get("/readyz")
     assert status == 503 and "learning" in body
     status, body = d.get("/predict")
@@ -32,7 +32,7 @@ def test_it_learns_then_watches_and_says_so(make_daemon):
 
 
 def test_a_restart_goes_straight_to_watching_with_the_same_model(make_daemon):
-    d = make_daemon(learn="15s").wait_watching()
+    d = make_daemon(learn="24s").wait_watching()
     model = d.entity()["model"]["id"]
     d.stop()
     d.start().wait_watching()
@@ -41,7 +41,7 @@ def test_a_restart_goes_straight_to_watching_with_the_same_model(make_daemon):
 
 
 def test_scores_of_stored_frames_are_bit_equal_after_a_restart(make_daemon, binary, tmp_path):
-    d = make_daemon(learn="15s").wait_watching()
+    d = make_daemon(learn="24s").wait_watching()
     d.wait(lambda: d.metric("tocsin_scores_total") >= 12)
     d.stop()
     d.start().wait_watching()
@@ -128,7 +128,7 @@ def test_killed_fifty_times_the_store_stays_whole(make_daemon):
 def test_a_wrong_configuration_at_sighup_leaves_the_old_one(make_daemon, tmp_path):
     config = tmp_path / "tocsin.yml"
     config.write_text("threshold: {method: fixed, value: 3.5}\n")
-    d = make_daemon("-c", str(config), learn="10s").wait_watching()
+    d = make_daemon("-c", str(config), learn="24s").wait_watching()
     assert d.entity()["threshold"] == 3.5
 
     config.write_text("threshold: {method: fixed, valu: 4.5}\n")
@@ -147,7 +147,7 @@ def test_a_wrong_configuration_at_sighup_leaves_the_old_one(make_daemon, tmp_pat
 
 def test_a_full_disk_stops_the_store_and_not_the_watching(make_daemon):
     """A limit on file sizes, set from outside while it runs, is a disk that is full."""
-    d = make_daemon(learn="10s").wait_watching()
+    d = make_daemon(learn="24s").wait_watching()
     before = d.metric("tocsin_scores_total")
     unlimited = resource.prlimit(d.process.pid, resource.RLIMIT_FSIZE)
     resource.prlimit(d.process.pid, resource.RLIMIT_FSIZE, (4096, unlimited[1]))
@@ -163,7 +163,7 @@ def test_a_full_disk_stops_the_store_and_not_the_watching(make_daemon):
 
 
 def test_a_pause_is_a_gap_and_no_anomaly(make_daemon):
-    d = make_daemon(learn="15s").wait_watching()
+    d = make_daemon(learn="24s").wait_watching()
     d.process.send_signal(signal.SIGSTOP)
     time.sleep(5)
     d.process.send_signal(signal.SIGCONT)
@@ -175,7 +175,7 @@ def test_a_pause_is_a_gap_and_no_anomaly(make_daemon):
 
 
 def test_a_damaged_model_is_refused_by_name_and_learned_anew(make_daemon):
-    d = make_daemon(learn="15s").wait_watching()
+    d = make_daemon(learn="24s").wait_watching()
     d.stop()
     folder = os.path.join(d.data_dir, "models")
     path = os.path.join(folder, os.listdir(folder)[0])

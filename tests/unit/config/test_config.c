@@ -288,7 +288,7 @@ static void contradictions_point_at_a_key_of_the_file(void **state)
     refuse("confirm:\n  of: 5\n  k: 6\n",
            "f.yml:3:6: confirm.k: expected at most confirm.of (5), found 6");
     refuse("sources: [host: {interval: 1m}]\n",
-           "f.yml:1:28: learn.for: expected time for at least 20 samples at "
+           "f.yml:1:28: learn.for: expected time for at least 23 samples at "
            "sources.host.interval, found time for 10");
 }
 
@@ -499,8 +499,9 @@ static void random_config(struct rng *r, struct config *c)
     random_text(r, c->host.instance, sizeof c->host.instance);
     random_text(r, c->host.rootfs, sizeof c->host.rootfs);
     c->host.interval_ms = 100 + (int64_t)rng_below(r, 3599900);
-    c->learn.for_ms = 20 * c->host.interval_ms + (int64_t)rng_below(r, 1000000000);
-    c->learn.validation = 1e-9 + (double)rng_float(r) * 0.99;
+    c->learn.validation = 1e-9 + (double)rng_float(r) * 0.98;
+    const int64_t enough = 24 + (int64_t)(17 / (1 - c->learn.validation));
+    c->learn.for_ms = enough * c->host.interval_ms + (int64_t)rng_below(r, 1000000000);
     c->learn.seed = rng_u64(r);
     c->learn.scaling = (enum scaling)rng_below(r, 3);
     c->learn.n_layers = rng_below(r, NET_LAYERS_MAX + 1);
