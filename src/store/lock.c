@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
 
@@ -26,31 +25,39 @@ static enum rc refuse(const char *path, int fd, struct err *err)
     return err_set(err, E_STATE, "store '%s': in use by another tocsin", path);
 }
 
-enum rc lock_take(const char *path, int *ret_fd, struct err *err)
+static enum rc lock(const char *path, int fd, struct err *err)
 {
-    const size_t size = strlen(path) + sizeof ".lock";
-    CLEANUP(mem_freep) char *name = mem_alloc(size);
-    CLEANUP(fd_closep) int fd = -1;
     int got;
 
-    if (!name)
-        return err_set(err, E_NOMEM, "store '%s': out of memory", path);
-    (void)snprintf(name, size, "%s.lock", path);
-    fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-    if (fd < 0)
-        return err_set(err, E_IO, "store '%s': lock file '%s': %m", path, name);
     do {
         got = flock(fd, LOCK_EX | LOCK_NB);
     } while (got != 0 && errno == EINTR);
     if (got != 0 && errno == EWOULDBLOCK)
         return refuse(path, fd, err);
     if (got != 0)
-        return err_set(err, E_IO, "store '%s': lock file '%s': %m", path, name);
+        return err_set(err, E_IO, "store '%s': lock: %m", path);
 
     /* Only words for the second one's message: a full disk must not keep the first from running. */
     (void)!ftruncate(fd, 0);
     (void)dprintf(fd, "%ld\n", (long)getpid());
-    *ret_fd = fd;
-    fd = -1;
     return OK;
+}
+
+enum rc lock_take(const char *path, int *ret_fd, struct err *err)
+{
+    const size_t size = strlen(path) + sizeof ".lock";
+    CLEANUP(mem_freep) char *name = mem_alloc(size);
+
+    if (!name)
+        return err_set(err, E_NOMEM, "store '%s': out of memory", path);
+    (void)snprintf(name, size, "%s.lock", path);
+    const int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+    if (fd < 0)
+        return err_set(err, E_IO, "store '%s': lock file '%s': %m", path, name);
+    const enum rc rc = lock(path, fd, err);
+    if (rc == OK)
+        *ret_fd = fd;
+    else
+        (void)close(fd);
+    return rc;
 }

@@ -149,7 +149,7 @@ static enum rc start_size_round(struct store *s, struct err *err)
 {
     int64_t entity, oldest_ms, last_ms;
     enum statement nth = ST_NTH_FRAME;
-    bool found;
+    bool found = false;
     enum rc rc = query(s, ST_OLDEST_FRAMES, NULL, 0, &entity, &oldest_ms, &found, err);
 
     if (rc == OK && !found) {

@@ -133,6 +133,7 @@ static enum rc use_schema(struct store *s, uint64_t hash, int64_t ts_ms, struct 
 
     if (!k && (rc = find_schema(s, hash, &k, err)) != OK)
         return rc;
+    assert(k);
     if (k->used_ms != INT64_MIN &&
         (ts_ms < k->used_ms || (uint64_t)ts_ms - (uint64_t)k->used_ms < SCHEMA_USED_STEP_MS))
         return OK;
