@@ -4,7 +4,9 @@
 
 #include "cli/verb.h"
 
-static const struct verb *const verbs[] = {&verb_run, &verb_train, &verb_score, &verb_sample, NULL};
+static const struct verb *const verbs[] = {
+    &verb_run, &verb_train, &verb_score, &verb_drill, &verb_sample, NULL,
+};
 
 static void print_help(FILE *out)
 {
