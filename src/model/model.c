@@ -112,6 +112,34 @@ static enum rc copy_net(const struct net *from, struct net *ret, struct err *err
     return rc;
 }
 
+/* 1/n for n features that carry weight, when each has a resolution; else 0: nothing is known of
+ * what matters. */
+static float threshold_floor(const struct model *m)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < m->schema->n; i++) {
+        if (m->scaler.constant[i] != SCALER_MOVES)
+            continue;
+        if (!(m->schema->f[i].resolution > 0))
+            return 0;
+        n++;
+    }
+    return n ? 1 / (float)n : 0;
+}
+
+enum rc model_set_threshold(struct model *m, const struct threshold_spec *spec, struct err *err)
+{
+    const enum rc rc = threshold_fit_thinned(spec, m->scores, m->n_scores, m->stats.validation_rows,
+                                             &m->threshold, &m->threshold_widening, err);
+    if (rc != OK)
+        return rc;
+    m->threshold_spec = *spec;
+    if (spec->method != THRESHOLD_FIXED)
+        m->threshold = fmaxf(m->threshold, threshold_floor(m));
+    return OK;
+}
+
 enum rc model_with_threshold(const struct model *m, const struct threshold_spec *spec,
                              struct model **ret, struct err *err)
 {
@@ -121,15 +149,11 @@ enum rc model_with_threshold(const struct model *m, const struct threshold_spec 
     copy->clip_low = m->clip_low;
     copy->clip_high = m->clip_high;
     copy->stats = m->stats;
-    copy->threshold_spec = *spec;
     copy->provenance = m->provenance;
     copy->n_scores = m->n_scores;
     atomic_init(&copy->refs, 1);
 
-    enum rc rc = threshold_fit_thinned(spec, m->scores, m->n_scores, m->stats.validation_rows,
-                                       &copy->threshold, &copy->threshold_widening, err);
-    if (rc == OK)
-        rc = copy_scaler(&m->scaler, &copy->scaler, err);
+    enum rc rc = copy_scaler(&m->scaler, &copy->scaler, err);
     if (rc == OK)
         rc = copy_net(&m->net, &copy->net, err);
     if (rc != OK)
@@ -139,6 +163,8 @@ enum rc model_with_threshold(const struct model *m, const struct threshold_spec 
     if (!copy->schema || !copy->scores)
         return err_set(err, E_NOMEM, "no memory for a model of %zu features", m->schema->n);
     memcpy(copy->scores, m->scores, m->n_scores * sizeof *copy->scores);
+    if (model_set_threshold(copy, spec, err) != OK)
+        return err->rc;
     *ret = TAKE(copy);
     return OK;
 }

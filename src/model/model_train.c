@@ -12,7 +12,6 @@
 #include "feature/filler.h"
 #include "model/model.h"
 #include "model/model_private.h"
-#include "model/threshold.h"
 #include "model/train.h"
 
 /* Fewer rows than this say nothing about what is normal. */
@@ -224,11 +223,7 @@ static enum rc judge(struct learner *l, const struct threshold_spec *threshold, 
     m->stats.std = stats_std(&moments);
     qsort(l->scores, moments.n, sizeof *l->scores, by_value);
     const enum rc rc = keep_scores(m, l->scores, moments.n, err);
-    if (rc != OK)
-        return rc;
-    m->threshold_spec = *threshold;
-    return threshold_fit_thinned(threshold, m->scores, m->n_scores, moments.n, &m->threshold,
-                                 &m->threshold_widening, err);
+    return rc == OK ? model_set_threshold(m, threshold, err) : rc;
 }
 
 static void set_provenance(struct learner *l, const struct model_provenance *provenance,
