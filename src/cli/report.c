@@ -8,6 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
+#include "base/str.h"
+
 enum { DIGITS = 9, BAR_WIDTH = 30 }; /* 9 digits tell any two floats apart */
 
 void report_id(uint64_t id, char out[REPORT_ID_MAX])
@@ -44,6 +47,18 @@ const char *report_scaling(enum scaling scaling)
 json_t *report_number(double v)
 {
     return isfinite(v) ? json_real(v) : json_null();
+}
+
+json_t *report_float(float v)
+{
+    CLEANUP(buf_done) struct buf text;
+    double short_v = (double)v; /* 0.2f is 0.200000003 as a double */
+
+    buf_init(&text, 64);
+    buf_float(&text, v);
+    if (!text.failed)
+        (void)str_to_double((struct str){text.p, text.n}, &short_v); /* our own text reads back */
+    return report_number(short_v);
 }
 
 json_t *report_u64(uint64_t v)

@@ -18,6 +18,7 @@ const char *report_threshold_method(enum threshold_method method);
 const char *report_scaling(enum scaling scaling);
 
 json_t *report_number(double v); /* null for NaN and infinities, which JSON does not have */
+json_t *report_float(float v);   /* the same, in as few digits as tell it from other floats */
 json_t *report_u64(uint64_t v);  /* past 2^63 as text: jansson's integers are signed */
 
 /* Takes o, which may be NULL: E_NOMEM. One line on standard output. */

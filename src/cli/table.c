@@ -8,8 +8,8 @@
 #include "feature/derive.h"
 #include "feature/profile.h"
 
-/* Derived features look at frames, not at time, so the interval that a profile asks for does not
- * matter here. */
+/* Derived features take their time from the frames: the interval, which a profile needs for the
+ * ranges of its base features, does not matter here. */
 enum { ANY_INTERVAL_MS = 60000 };
 
 enum rc table_read(const char *path, struct table *ret, struct err *err)
@@ -44,13 +44,13 @@ bool table_has_all(const struct table *t, const struct schema *wanted)
 
 /* column[i] is where wanted feature i stands in t. */
 static enum rc find_columns(const struct table *t, const struct schema *wanted, size_t n,
-                            size_t *column, struct err *err)
+                            const char *whose, size_t *column, struct err *err)
 {
     for (size_t i = 0; i < n; i++) {
         const int at = find(t->schema, wanted->f[i].name);
         if (at < 0)
-            return err_set(err, E_STATE, "%s:1: expected a column '%s', found none", t->path,
-                           wanted->f[i].name);
+            return err_set(err, E_STATE, "%s:1: expected a column '%s' of %s, found none", t->path,
+                           wanted->f[i].name, whose);
         column[i] = (size_t)at;
     }
     for (size_t i = 0; i < t->schema->n; i++) {
@@ -60,15 +60,16 @@ static enum rc find_columns(const struct table *t, const struct schema *wanted, 
                            "%s:1: expected no column '%s', which the profile derives itself",
                            t->path, t->schema->f[i].name);
         if (at < 0)
-            return err_set(err, E_STATE, "%s:1: expected %zu known columns, found '%s' beside them",
-                           t->path, n, t->schema->f[i].name);
+            return err_set(err, E_STATE,
+                           "%s:1: expected the %zu columns of %s, found '%s' beside them", t->path,
+                           n, whose, t->schema->f[i].name);
     }
     return OK;
 }
 
 /* Every frame anew: the first n features of wanted from t's columns, the others from the deriver
  * (NULL: there are no others). */
-static enum rc rebuild(struct table *t, const struct schema *wanted, size_t n,
+static enum rc rebuild(struct table *t, const struct schema *wanted, size_t n, const char *whose,
                        struct deriver *deriver, struct err *err)
 {
     assert(deriver || n == wanted->n);
@@ -79,7 +80,7 @@ static enum rc rebuild(struct table *t, const struct schema *wanted, size_t n,
 
     if (!column || !frame || !schema)
         return err_set(err, E_NOMEM, "%s: no memory for %zu features", t->path, wanted->n);
-    enum rc rc = find_columns(t, wanted, n, column, err);
+    enum rc rc = find_columns(t, wanted, n, whose, column, err);
     if (rc == OK)
         rc = dataset_new(wanted->n, &d, err);
     for (size_t r = 0; rc == OK && r < t->d->rows; r++) {
@@ -98,9 +99,10 @@ static enum rc rebuild(struct table *t, const struct schema *wanted, size_t n,
     return OK;
 }
 
-enum rc table_arrange(struct table *t, const struct schema *wanted, struct err *err)
+enum rc table_arrange(struct table *t, const struct schema *wanted, const char *whose,
+                      struct err *err)
 {
-    return rebuild(t, wanted, wanted->n, NULL, err);
+    return rebuild(t, wanted, wanted->n, whose, NULL, err);
 }
 
 enum rc table_derive(struct table *t, const char *profile, struct err *err)
@@ -113,5 +115,7 @@ enum rc table_derive(struct table *t, const char *profile, struct err *err)
     enum rc rc = profile_load(profile, ANY_INTERVAL_MS, &p, err);
     if (rc == OK)
         rc = deriver_new(p, &deriver, err);
-    return rc == OK ? rebuild(t, profile_schema(p), profile_base_count(p), deriver, err) : rc;
+    if (rc == OK)
+        rc = rebuild(t, profile_schema(p), profile_base_count(p), "the profile", deriver, err);
+    return rc;
 }

@@ -24,8 +24,10 @@ void table_done(struct table *t); /* a zeroed one is fine */
 
 bool table_has_all(const struct table *t, const struct schema *wanted);
 
-/* The columns in the order of wanted, with what it knows of them (units, resolution). */
-MUST_CHECK enum rc table_arrange(struct table *t, const struct schema *wanted, struct err *err);
+/* The columns in the order of wanted, with what it knows of them (units, resolution). `whose` is
+ * for messages: "the model". */
+MUST_CHECK enum rc table_arrange(struct table *t, const struct schema *wanted, const char *whose,
+                                 struct err *err);
 
 /* The columns are the base features of this profile (feature/profile.h: a built-in name or a
  * path): put them in its order and its derived features behind. Nothing when it is "none". */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/verb.h"
 
+#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -20,4 +21,14 @@ int verb_usage(const struct verb *v, const char *fmt, ...)
     va_end(ap);
     fprintf(stderr, "\nTry `tocsin %s --help`.\n", v->name);
     return EXIT_USAGE;
+}
+
+int verb_bad_option(const struct verb *v, int answer, char **argv)
+{
+    const char short_name[] = {'-', (char)optopt, '\0'};
+    /* a long option stands in the word just passed; a short one may share its word */
+    const char *word = argv[optind - 1];
+    const char *name = word[0] == '-' && word[1] == '-' ? word : short_name;
+
+    return verb_usage(v, answer == ':' ? "'%s' expects a value" : "'%s' is not an option", name);
 }

@@ -29,3 +29,6 @@ extern const struct verb verb_run, verb_train, verb_score, verb_check, verb_stat
 int verb_fail(const struct err *err);
 /* Print "tocsin VERB: SENTENCE" and a pointer to --help; returns EXIT_USAGE. */
 int verb_usage(const struct verb *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* What getopt_long could not take, from its answer ':' or '?' (the short options begin with ':' and
+ * opterr is 0); returns EXIT_USAGE. */
+int verb_bad_option(const struct verb *v, int answer, char **argv);

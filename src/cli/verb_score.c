@@ -47,13 +47,14 @@ static int parse(int argc, char **argv, struct score_options *o)
 {
     int c;
 
-    while ((c = getopt_long(argc, argv, "o:h", long_options, NULL)) != -1) {
+    opterr = 0;
+    while ((c = getopt_long(argc, argv, ":o:h", long_options, NULL)) != -1) {
         if (c == 'h') {
             fputs(verb_score.help, stdout);
             return EXIT_FINE;
         }
-        if (c == '?')
-            return verb_usage(&verb_score, "expected the options of --help");
+        if (c == '?' || c == ':')
+            return verb_bad_option(&verb_score, c, argv);
         if (c == 'm')
             o->model = optarg;
         if (c == 'd')
@@ -111,8 +112,8 @@ static enum rc read_frames(const struct score_options *o, const struct model *m,
     if (profile)
         rc = table_derive(t, profile, err);
     if (rc == OK)
-        rc = table_arrange(t, m->schema, err);
-    return rc == OK ? OK : err_wrap(err, "model '%s' does not fit the data", o->model);
+        rc = table_arrange(t, m->schema, o->model, err);
+    return rc;
 }
 
 static void put_row(struct buf *out, const struct verdict *v, enum csv_time form)
@@ -165,14 +166,14 @@ static enum rc print_summary(const struct score_options *o, const struct model *
         return OK;
     }
     report_id(model_id(m), id);
-    return report_json(
-        json_pack("{s:I, s:I, s:I, s:o, s:s, s:o, s:o, s:s, s:s}", "rows", (json_int_t)s->rows,
-                  "anomalous", (json_int_t)s->anomalous, "unscored", (json_int_t)s->unscored,
-                  "threshold", report_number((double)m->threshold), "threshold_method",
-                  report_threshold_method(m->threshold_spec.method), "mean_score",
-                  report_number(mean), "largest_score", report_number((double)s->largest),
-                  "model_id", id, "output", o->output),
-        err);
+    return report_json(json_pack("{s:I, s:I, s:I, s:o, s:s, s:o, s:o, s:s, s:s}", "rows",
+                                 (json_int_t)s->rows, "anomalous", (json_int_t)s->anomalous,
+                                 "unscored", (json_int_t)s->unscored, "threshold",
+                                 report_float(m->threshold), "threshold_method",
+                                 report_threshold_method(m->threshold_spec.method), "mean_score",
+                                 report_number(mean), "largest_score", report_float(s->largest),
+                                 "model_id", id, "output", o->output),
+                       err);
 }
 
 static enum rc score(const struct score_options *o, struct err *err)

@@ -64,7 +64,8 @@ static int parse(int argc, char **argv, struct train_options *o)
 {
     int c;
 
-    while ((c = getopt_long(argc, argv, "c:h", long_options, NULL)) != -1) {
+    opterr = 0;
+    while ((c = getopt_long(argc, argv, ":c:h", long_options, NULL)) != -1) {
         for (size_t i = 0; i < N_OVERRIDES; i++)
             if (overrides[i].option == c)
                 o->override[i] = optarg;
@@ -72,8 +73,8 @@ static int parse(int argc, char **argv, struct train_options *o)
             fputs(verb_train.help, stdout);
             return EXIT_FINE;
         }
-        if (c == '?')
-            return verb_usage(&verb_train, "expected the options of --help");
+        if (c == '?' || c == ':')
+            return verb_bad_option(&verb_train, c, argv);
         if (c == 'd')
             o->data = optarg;
         if (c == 'V')
@@ -149,7 +150,7 @@ static enum rc read_data(const struct train_options *o, struct table *data,
     if (rc == OK && o->validation)
         rc = read_table(o->validation, o->profile, validation, err);
     if (rc == OK && o->validation)
-        rc = table_arrange(validation, data->schema, err);
+        rc = table_arrange(validation, data->schema, o->data, err);
     return rc;
 }
 
@@ -186,18 +187,19 @@ static enum rc print_json(const struct train_options *o, const struct model *m, 
 
     report_id(model_id(m), id);
     return report_json(
-        json_pack("{s:o, s:o, s:I, s:I, s:I, s:o, s:I, s:o, s:s, s:s, s:o, s:o, s:s, s:o, s:o}",
-                  "validation_mse", report_number(s->validation_mse), "train_mse",
-                  report_number(s->train_mse), "train_rows", (json_int_t)s->train_rows,
-                  "validation_rows", (json_int_t)s->validation_rows, "features",
-                  (json_int_t)m->schema->n, "layers", hidden_widths(&m->net), "epochs",
-                  (json_int_t)s->epochs, "threshold", report_number((double)m->threshold),
-                  "threshold_method", report_threshold_method(m->threshold_spec.method), "scaling",
-                  report_scaling(o->config.learn.scaling), "widening",
-                  report_number((double)m->threshold_widening), "seed",
-                  report_u64(m->provenance.seed), "model_id", id, "model",
-                  o->model ? json_string(o->model) : json_null(), "seconds",
-                  report_number(seconds)),
+        json_pack(
+            "{s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:I, s:o, s:s, s:s, s:o, s:o, s:s, s:o, s:o}",
+            "validation_mse", report_number(s->validation_mse), "train_mse",
+            report_number(s->train_mse), "rows", (json_int_t)(s->train_rows + s->validation_rows),
+            "train_rows", (json_int_t)s->train_rows, "validation_rows",
+            (json_int_t)s->validation_rows, "features", (json_int_t)m->schema->n, "layers",
+            hidden_widths(&m->net), "epochs", (json_int_t)s->epochs, "threshold",
+            report_float(m->threshold), "threshold_method",
+            report_threshold_method(m->threshold_spec.method), "scaling",
+            report_scaling(o->config.learn.scaling), "widening",
+            report_float(m->threshold_widening), "seed", report_u64(m->provenance.seed), "model_id",
+            id, "model", o->model ? json_string(o->model) : json_null(), "seconds",
+            report_number(seconds)),
         err);
 }
 
