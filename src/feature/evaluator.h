@@ -13,8 +13,8 @@
  * Semantics are Prometheus's: lookback of 5 minutes for instant vectors, stale markers end a
  * series, ranges are closed [t - range, t] and rate/increase/delta extrapolate as in Prometheus 2.x
  * (promql/functions.go, extrapolatedRate; checked against 2.42), counter resets are added back.
- * Prometheus 3 leaves out the sample at exactly t - range: a server of that version differs where
- * a sample lies there, by about one interval's part of the window.
+ * Prometheus 3 leaves out the sample at exactly t - range: a server of that version may differ
+ * where a sample lies there.
  * Thread: its holder's. Memory is bounded by the profile's windows; a push allocates only when
  * a selector meets a new series, or ticks come faster than interval_ms. */
 struct evaluator;
@@ -28,9 +28,9 @@ static inline void evaluator_freep(struct evaluator **e)
     evaluator_free(*e);
 }
 
-/* Take the samples of a tick; a snapshot of another series set starts afresh. E_STATE when s->ts_ms
- * is not after the last push (nothing taken); E_LIMIT, E_NOMEM when the series are too many
- * (nothing taken). */
+/* Take the samples of a tick; a snapshot of another series set starts afresh. E_STATE when
+ * s->ts_ms is not after the last push (nothing taken); E_LIMIT, E_NOMEM when the series are too
+ * many (nothing taken). */
 MUST_CHECK enum rc evaluator_push(struct evaluator *e, const struct snapshot *s, struct err *err);
 
 /* base[profile_base_count] at ts_ms, no earlier than the last push; NaN where an expression gives

@@ -17,9 +17,9 @@
  *   derive:   [{name: forks_change, expr: change(forks), resolution: 50}]
  *
  * `[$__rate_interval]` in an expression stands for the window that fits the source's interval,
- * as in Grafana: four intervals, no less than 5 s. Built-in profiles are compiled into the binary:
- * node, classic. Thread: immutable once loaded, so any thread may read it; evaluators hold state,
- * not it. */
+ * as in Grafana: four intervals, no less than 5 s. Built-in profiles are compiled
+ * into the binary: node, classic.
+ * Thread: immutable once loaded, so any thread may read it; evaluators hold state, not it. */
 
 enum { PROFILE_BYTES_MAX = 1 << 18 };
 
