@@ -67,7 +67,7 @@ static enum rc feature_unknown(struct parser *p, struct str name, size_t column)
         names[i] = p->known[i].name;
     const int near = str_nearest(name, names, n);
     if (near >= 0)
-        return lex_fail(column, p->err, "unknown feature '%.*s', did you mean '%s'?", shown, name.p,
+        return lex_fail(column, p->err, "unknown feature '%.*s'; did you mean '%s'?", shown, name.p,
                         names[near]);
     return lex_fail(column, p->err,
                     "unknown feature '%.*s': only features above this one are known", shown,
@@ -128,7 +128,7 @@ static enum rc parse_call(struct parser *p, struct str name, size_t column)
         return lex_fail(column, p->err,
                         near < 0 ? "function '%.*s' is not one of change, per_second, mean, std, "
                                    "abs, hour, weekday%s"
-                                 : "unknown function '%.*s', did you mean '%s'?",
+                                 : "unknown function '%.*s'; did you mean '%s'?",
                         (int)(name.n < 40 ? name.n : 40), name.p, near < 0 ? "" : names[near]);
     }
     if (lex_next(&p->lex, p->err) != OK) /* ( */

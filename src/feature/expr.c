@@ -305,7 +305,7 @@ static enum rc unknown_function(struct parser *p, struct str name, size_t column
         names[i] = i < N_FUNCTIONS ? functions[i].name : aggregations[i - N_FUNCTIONS];
     const int near = str_nearest(name, names, N);
     if (near >= 0)
-        return lex_fail(column, p->err, "unknown function '%.*s', did you mean '%s'?",
+        return lex_fail(column, p->err, "unknown function '%.*s'; did you mean '%s'?",
                         (int)(name.n < 40 ? name.n : 40), name.p, names[near]);
     return lex_fail(column, p->err, "function '%.*s' is not supported",
                     (int)(name.n < 40 ? name.n : 40), name.p);

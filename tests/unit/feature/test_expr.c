@@ -58,7 +58,7 @@ static void syntax_errors_name_the_column(void **state)
 static void what_the_subset_lacks_is_refused_by_name(void **state)
 {
     (void)state;
-    REFUSED("rte(x[5s])", "column 1: unknown function 'rte', did you mean 'rate'?");
+    REFUSED("rte(x[5s])", "column 1: unknown function 'rte'; did you mean 'rate'?");
     REFUSED("histogram_quantile(0.9, x)",
             "column 1: function 'histogram_quantile' is not supported");
     REFUSED("x offset 5m", "column 3: offset is not supported");
