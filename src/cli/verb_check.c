@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <getopt.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "cli/verb.h"
+#include "config/config.h"
+#include "feature/profile.h"
+
+static const char help[] =
+    "usage: tocsin check [-c FILE] [--print | --json]\n"
+    "\n"
+    "Reads the configuration and the profile that it names as `tocsin run` would, and says\n"
+    "whether they are fine. Without a file: the defaults.\n"
+    "\n"
+    "  -c, --config FILE    the configuration\n"
+    "      --print          print all of it, with what is not in the file, as YAML\n"
+    "      --json           the answer as JSON\n"
+    "  -h, --help           this text\n"
+    "\n"
+    "Exit code: 0 fine; 1 the file cannot be read; 2 something in it is wrong (file, line and\n"
+    "column are on stderr).\n"
+    "\n"
+    "Example:\n"
+    "  tocsin check --print > tocsin.yml    a file to begin with\n"
+    "  tocsin check -c tocsin.yml\n";
+
+struct check_options {
+    const char *file; /* NULL: the defaults */
+    bool print, json;
+};
+
+static const struct option long_options[] = {
+    {"config", required_argument, NULL, 'c'},
+    {"print", no_argument, NULL, 'p'},
+    {"json", no_argument, NULL, 'j'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
+};
+
+/* Fills o; an exit code, or -1 to go on. */
+static int parse(int argc, char **argv, struct check_options *o)
+{
+    int c;
+
+    while ((c = getopt_long(argc, argv, "c:h", long_options, NULL)) != -1) {
+        if (c == 'h') {
+            fputs(help, stdout);
+            return EXIT_FINE;
+        }
+        if (c == '?')
+            return verb_usage(&verb_check, "expected the options of --help");
+        if (c == 'c')
+            o->file = optarg;
+        if (c == 'p')
+            o->print = true;
+        if (c == 'j')
+            o->json = true;
+    }
+    if (optind < argc)
+        return verb_usage(&verb_check, "expected no more words, found '%s'; a file is named by -c",
+                          argv[optind]);
+    if (o->print && o->json)
+        return verb_usage(&verb_check, "expected --print or --json, found both");
+    return -1;
+}
+
+static enum rc load(const struct check_options *o, struct config *c, struct profile **ret,
+                    struct err *err)
+{
+    config_defaults(c);
+    if (o->file && config_load(o->file, c, err) != OK)
+        return err->rc;
+    if (config_validate(c, err) != OK)
+        return err->rc;
+    return profile_load(c->profile, c->host.interval_ms, ret, err);
+}
+
+/* {"file", "valid", "profile", "features"} or {"file", "valid", "error"} */
+static int print_json(const struct check_options *o, const struct profile *p, const struct err *err)
+{
+    CLEANUP(json_decrefp)
+    json_t *j = p ? json_pack("{s:s?, s:b, s:s, s:I, s:I}", "file", o->file, "valid", 1, "profile",
+                              profile_name(p), "features", (json_int_t)profile_schema(p)->n,
+                              "base_features", (json_int_t)profile_base_count(p))
+                  : json_pack("{s:s?, s:b, s:s}", "file", o->file, "valid", 0, "error", err->msg);
+    if (!j || json_dumpf(j, stdout, JSON_INDENT(2)) != 0)
+        return EXIT_TROUBLE;
+    putchar('\n');
+    return EXIT_FINE;
+}
+
+static int print_yaml(const struct config *c)
+{
+    CLEANUP(buf_done) struct buf text;
+
+    buf_init(&text, 1 << 16);
+    config_print(c, &text);
+    if (text.failed)
+        return EXIT_TROUBLE;
+    fwrite(text.p, 1, text.n, stdout);
+    return EXIT_FINE;
+}
+
+static int run(int argc, char **argv)
+{
+    CLEANUP(profile_freep) struct profile *p = NULL;
+    struct check_options o = {0};
+    struct config c;
+    struct err err = {0};
+
+    const int code = parse(argc, argv, &o);
+    if (code >= 0)
+        return code;
+    if (load(&o, &c, &p, &err) != OK) {
+        if (o.json)
+            (void)print_json(&o, NULL, &err); /* the code below says more than this one's */
+        return verb_fail(&err);
+    }
+    if (o.json)
+        return print_json(&o, p, NULL);
+    if (o.print)
+        return print_yaml(&c);
+    printf("%s: fine: profile %s with %zu features\n", o.file ? o.file : "the defaults",
+           profile_name(p), profile_schema(p)->n);
+    return EXIT_FINE;
+}
+
+const struct verb verb_check = {
+    .name = "check", .summary = "say whether a configuration is right", .help = help, .run = run};

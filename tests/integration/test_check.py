@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""tocsin check: what is wrong with a configuration, told with its place, before a daemon starts."""
+import json
+import os
+import subprocess
+
+import pytest
+
+
+def check(binary, *options, **more):
+    return subprocess.run([binary, "check", *options], capture_output=True, text=True, timeout=60,
+                          **more)
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write_file(text, name="tocsin.yml"):
+        path = tmp_path / name
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return str(path)
+    return write_file
+
+
+def test_defaults_are_fine(binary):
+    done = check(binary)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("the defaults: fine: profile node with ")
+
+
+def test_fine_file_is_called_fine(binary, write):
+    path = write("profile: classic\nlearn: {for: 2m}\n")
+    done = check(binary, "-c", path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{path}: fine: profile classic with 21 features\n"
+
+
+def test_json_has_the_same(binary, write):
+    path = write("profile: classic\n")
+    done = check(binary, "-c", path, "--json")
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["file"] == path and answer["valid"] is True
+    assert answer["profile"] == "classic" and answer["features"] == 21
+    assert 0 < answer["base_features"] < 21
+    assert json.loads(check(binary, "--json").stdout)["file"] is None
+
+
+def test_wrong_key_is_told_with_its_place(binary, write):
+    path = write("profile: node\nlearn:\n  fro: 2m\n")
+    done = check(binary, "-c", path)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr == f"tocsin: {path}:3:3: learn has no key 'fro'; did you mean 'for'?\n"
+    done = check(binary, "-c", path, "--json")
+    assert done.returncode == 2
+    assert json.loads(done.stdout) == {
+        "file": path, "valid": False,
+        "error": f"{path}:3:3: learn has no key 'fro'; did you mean 'for'?"}
+
+
+@pytest.mark.parametrize("text, sentence", [
+    (b"listen: a:1\n\tprofile: node\n", ":2:1: a tab here"),
+    (b"a: &x [*x]\n", ":1:4: anchors (&x) are not understood here"),
+    (b"\xff\xfea\x00", ":1:1: the file is UTF-16"),
+    (b"listen: a:1\n\x00", ":2:1: byte 0x00"),
+    (b"a: 1\n---\nb: 2\n", ":2:1: a second document"),
+    (b"[" * 1000000, ":1:17: more than 16 levels"),
+    (b"x" * 2000000, "more than 1048576 bytes"),
+    (b"sources: [remote_write: {}]\n", ":1:11: source 'remote_write' is not known; known: host"),
+    (b"confirm: {k: 5, of: 3}\n", ":1:14: confirm.k: expected at most confirm.of (3), found 5"),
+    (b"data_dir: ${TOCSIN_TEST_UNSET}\n", "'TOCSIN_TEST_UNSET' is not set"),
+], ids=range(10))
+def test_bad_files_get_one_sentence_with_a_place(binary, write, text, sentence):
+    path = write(text)
+    done = check(binary, "-c", path)
+    assert done.returncode in (1, 2) and done.stdout == ""
+    assert path in done.stderr and done.stderr.count("\n") == 1
+    assert sentence in done.stderr
+
+
+def test_missing_file_is_trouble(binary, tmp_path):
+    done = check(binary, "-c", str(tmp_path / "none.yml"))
+    assert done.returncode == 1
+    assert "none.yml" in done.stderr and "No such file" in done.stderr
+
+
+def test_wrong_profile_is_told_with_its_place(binary, write):
+    profile = write("name: mine\nfeatures:\n  - {name: a, expr: 'sum('}\n", "mine.yml")
+    done = check(binary, "-c", write(f"profile: {profile}\n"))
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"tocsin: {profile}:")
+    done = check(binary, "-c", write("profile: nod\n"))
+    assert done.returncode != 0 and "nod" in done.stderr
+
+
+def test_printed_configuration_is_a_file_of_its_own(binary, write):
+    first = write("listen: \"[::1]:0\"\nmodel: {layers: [3, 2, 3]}\nretention: {size: 3GiB}\n"
+                  "data_dir: ${TOCSIN_TEST_DIR}/\"x\n")
+    env = {**os.environ, "TOCSIN_TEST_DIR": "/srv/ü $${d}"}
+    printed = check(binary, "-c", first, "--print", env=env)
+    assert printed.returncode == 0, printed.stderr
+    assert "[3, 2, 3]" in printed.stdout and "3GiB" in printed.stdout
+    assert all("#" in line for line in printed.stdout.splitlines() if not line.endswith(":"))
+    again = check(binary, "-c", write(printed.stdout, "printed.yml"), "--print")
+    assert again.stdout == printed.stdout
+
+
+@pytest.mark.parametrize("options", [["more"], ["--print", "--json"], ["--prnt"], ["-c"]])
+def test_wrong_command_lines_are_usage_errors(binary, options):
+    done = check(binary, *options)
+    assert done.returncode == 2 and done.stdout == ""
+    assert "tocsin check --help" in done.stderr
