@@ -54,6 +54,26 @@ void model_net_inputs(const struct model *m, const float *z, float *ret)
         ret[i] = net_input(m, i, z[i]);
 }
 
+/* Twice Huber's loss at delta = 1, which is one span. */
+static float huber(float d)
+{
+    const float a = fabsf(d);
+
+    return a <= 1 ? a * a : 2 * a - 1;
+}
+
+double model_mse(const struct model *m, float score, const float *error)
+{
+    double sum = 0, squares = 0;
+
+    for (size_t i = 0; i < m->schema->n; i++) {
+        const double e = (double)error[i], d = (e + 1) / 2;
+        sum += e;
+        squares += e <= 1 ? e : d * d;
+    }
+    return sum > 0 ? (double)score * squares / sum : (double)score;
+}
+
 float model_score(const struct model *m, const float *x, const uint8_t *present, float *expected,
                   float *error, float *work)
 {
@@ -73,7 +93,7 @@ float model_score(const struct model *m, const float *x, const uint8_t *present,
 
         d = d > DISTANCE_MAX ? DISTANCE_MAX : d < -DISTANCE_MAX ? -DISTANCE_MAX : d;
         expected[i] = learned ? scaler_invert(s, i, y[i]) : s->median[i];
-        error[i] = counts ? d * d : 0;
+        error[i] = counts ? huber(d) : 0;
         sum += (double)error[i];
         counted += counts;
     }

@@ -18,13 +18,17 @@
  * The error of a frame x (natural units, filled) with mask present:
  *   z = scale(x), the network sees z clipped to [clip_low, clip_high], the training median in
  *   place of what is absent;
- *   e_i = (z_i - y_i)^2 for present features that carry weight, 0 for others;
+ *   d_i = z_i - y_i; e_i = d_i^2 within one span, 2|d_i| - 1 beyond, for present features that
+ *   carry weight, 0 for others;
  *   score = sum(e) / (number of features that carry weight and are present), NaN for none.
+ * So it is the mean squared error wherever normal values lie, and past that grows as the distance
+ * does (Huber's loss, Annals of Mathematical Statistics 35, 1964): one wild value, be it in the
+ * validation rows that set the threshold or in a live frame, cannot drown all other features.
  * A constant feature carries no weight until it moves; then y_i is its constant. */
 
-struct model_stats { /* of the errors on the validation rows, by the score above */
+struct model_stats {
     uint64_t train_rows, validation_rows;
-    double train_mse, validation_mse; /* mean over rows of the score */
+    double train_mse, validation_mse; /* mean over rows of the mean of d_i^2 */
     double std;                       /* of the validation scores */
     uint32_t epochs;                  /* that the kept weights took */
 };

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include "base/err.h"
+#include "data/settings.h"
 
 /* model_private - what the model's own files share */
 struct model;
@@ -7,6 +9,10 @@ struct model;
 /* What the network sees of z[n] (scaled; NaN where unknown): clipped, the training median for NaN,
  * the middle for features that did not move in training. ret may be z. */
 void model_net_inputs(const struct model *m, const float *z, float *ret);
+
+/* The plain mean squared error of the frame that model_score gave this score and these error[n]:
+ * the squares within one span and beyond, over the same features. */
+double model_mse(const struct model *m, float score, const float *error);
 
 /* Set m's threshold, its spec and widening, from the scores that m keeps; m is being made.
  * No threshold but a fixed one lies under the error of one feature that is off by its whole span,

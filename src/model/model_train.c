@@ -166,12 +166,13 @@ static enum rc train(struct learner *l, const struct learn_spec *spec, model_pro
 
 /* Moments of the scores of p's rows; the scores too, where asked for. */
 static void score_rows(struct learner *l, const struct part *p, struct stats_moments *ret,
-                       float *scores)
+                       double *ret_mse, float *scores)
 {
     const size_t n = l->m->schema->n;
     float *const work = l->row, *const filled = work + model_work_size(l->m);
     float *const expected = filled + n, *const error = expected + n;
 
+    double mse = 0;
     stats_init(ret);
     for (size_t r = 0; r < p->rows; r++) {
         filler_apply(l->filler, &l->m->scaler, p->d->X + (p->first + r) * n, filled, l->present);
@@ -180,8 +181,10 @@ static void score_rows(struct learner *l, const struct part *p, struct stats_mom
             if (scores)
                 scores[ret->n] = score;
             stats_add(ret, (double)score);
+            mse += model_mse(l->m, score, error);
         }
     }
+    *ret_mse = ret->n ? mse / (double)ret->n : 0;
 }
 
 static int by_value(const void *a, const void *b)
@@ -210,16 +213,14 @@ static enum rc judge(struct learner *l, const struct threshold_spec *threshold, 
     struct stats_moments moments;
 
     filler_clear(l->filler);
-    score_rows(l, &l->train, &moments, NULL);
+    score_rows(l, &l->train, &moments, &m->stats.train_mse, NULL);
     m->stats.train_rows = moments.n;
-    m->stats.train_mse = moments.mean;
     if (!l->one_dataset)
         filler_clear(l->filler);
-    score_rows(l, &l->validation, &moments, l->scores);
+    score_rows(l, &l->validation, &moments, &m->stats.validation_mse, l->scores);
     if (moments.n == 0)
         return err_set(err, E_STATE, "none of %zu validation rows has a score", l->validation.rows);
     m->stats.validation_rows = moments.n;
-    m->stats.validation_mse = moments.mean;
     m->stats.std = stats_std(&moments);
     qsort(l->scores, moments.n, sizeof *l->scores, by_value);
     const enum rc rc = keep_scores(m, l->scores, moments.n, err);

@@ -37,7 +37,7 @@ static double widening(double percentile, double n)
 {
     const double beyond = n * (1 - percentile / 100);
 
-    return beyond < KNOWN_EXCEEDANCES ? sqrt(KNOWN_EXCEEDANCES / beyond) : 1;
+    return beyond < KNOWN_EXCEEDANCES ? sqrt(sqrt(KNOWN_EXCEEDANCES / beyond)) : 1;
 }
 
 static float to_float(double v)

@@ -10,13 +10,12 @@
  *
  * percentile: the quantile (linear between order statistics) times a widening for short history.
  *   An extreme quantile cannot be read off few scores. With n scores, m = n (1 - p/100) of them
- *   are expected beyond it; where m is under 10 it is multiplied by sqrt(10 / m). The form is
+ *   are expected beyond it; where m is under 10 it is multiplied by (10 / m)^(1/4). The form is
  *   Weissman's estimator of large quantiles (JASA 73, 1978, 812-815), (k / m)^(1/alpha), with
- *   k = 10, since ten exceedances know their own rate to about a third, and alpha = 2: a score is
- *   a squared error, and a squared error whose own tail is a power law with finite mean and barely
- *   finite variance is the worst that a scaled, well-behaved metric shows. Weissman multiplies the
- *   k-th largest score; here it is the quantile itself, which is larger: wide on purpose, since a
- *   bell that rings for nothing in its first hour is not heard afterwards.
+ *   k = 10, since ten exceedances know their own rate to about a third, and alpha = 4: a metric
+ *   with finite kurtosis, in scores that grow as the distance does. Weissman multiplies the k-th
+ *   largest score; here it is the quantile itself, which is larger: wide on purpose, since a bell
+ *   that rings for nothing in its first hour is not heard afterwards.
  * sigma: mean + k standard deviations (population). Never widened: mean and deviation, unlike an
  *   extreme quantile, are known from a few dozen scores (the deviation's own relative error is
  *   about 1 / sqrt(2n)).
