@@ -190,7 +190,7 @@ static void prune(struct storekeeper *k, int64_t now_ms)
         fail(k, &err);
     telemetry_add(k->o.telemetry, TEL_STORE_PRUNED, deleted);
     /* A call's work is bounded: while there is more to delete, go on at the next commit. */
-    k->pruned_ms = deleted ? k->pruned_ms : now_ms;
+    k->pruned_ms = deleted >= STORE_PRUNE_ROWS ? k->pruned_ms : now_ms;
 }
 
 static void commit(struct storekeeper *k)
