@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/rng.h"
+#include "daemon/entity.h"
+
+/* A day of ticks is driven through the whole line here: no thread, no clock, no file. */
+
+enum { INTERVAL_MS = 1000, WANTED = 120 };
+
+static const char profile_text[] =
+    "name: test\n"
+    "features:\n"
+    "  - {name: work, expr: 'rate(work_total[5s])', unit: ops/s, group: cpu, resolution: 0.2}\n"
+    "  - {name: level, expr: level, unit: ratio, group: memory, resolution: 0.05}\n"
+    "  - {name: swap, expr: swap, unit: count, group: memory, resolution: 10}\n"
+    "derive:\n"
+    "  - {name: level_mean, expr: 'mean(level, 3)', unit: ratio, group: memory, resolution: "
+    "0.05}\n";
+
+struct fixture {
+    struct profile *profile;
+    struct entity *entity;
+    struct series_set *set;
+    uint32_t work, level, swap;
+    double work_total, swap_now, level_shift;
+    bool level_gone;
+    struct rng rng;
+    int64_t t; /* ticks so far */
+    struct continuity_clocks clocks;
+    struct entity_step step;
+};
+
+static int set_up(void **state)
+{
+    static struct fixture x;
+    const struct entity_options o = {
+        .instance = "host-a", .interval_ms = INTERVAL_MS, .wanted_rows = WANTED, .confirm = {3, 5}};
+    struct entity_options with = o;
+    struct err err;
+
+    memset(&x, 0, sizeof x);
+    rng_init(&x.rng, 1);
+    x.clocks = (struct continuity_clocks){1700000000000, 50000, 60000};
+    const struct str text = {profile_text, sizeof profile_text - 1};
+    if (profile_parse(text, "test.yml", INTERVAL_MS, &x.profile, &err) != OK)
+        return 1;
+    with.profile = x.profile;
+    *state = &x;
+    return entity_new(&with, &x.entity, &err) != OK || series_set_new(&x.set, &err) != OK ||
+           series_set_intern(x.set, STR("work_total"), NULL, 0, METRIC_COUNTER, &x.work, &err) ||
+           series_set_intern(x.set, STR("level"), NULL, 0, METRIC_GAUGE, &x.level, &err) ||
+           series_set_intern(x.set, STR("swap"), NULL, 0, METRIC_GAUGE, &x.swap, &err);
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *x = *state;
+
+    entity_free(x->entity);
+    profile_free(x->profile);
+    series_set_unref(x->set);
+    return 0;
+}
+
+/* One tick of a machine whose work and level follow one rhythm. */
+static void tick(struct fixture *x)
+{
+    struct snapshot *s = snapshot_new(x->set, x->clocks.wall_ms);
+    const double phase = sin((double)x->t / 10), noise = 0.02 * rng_normal(&x->rng);
+    struct err err;
+
+    assert_non_null(s);
+    x->work_total += 5 + 3 * phase + noise;
+    s->v[x->work] = x->work_total;
+    if (!x->level_gone)
+        s->v[x->level] = 0.5 + 0.2 * phase + noise / 10 + x->level_shift;
+    s->v[x->swap] = x->swap_now;
+    assert_int_equal(entity_tick(x->entity, s, &x->clocks, &x->step, &err), OK);
+    snapshot_free(s);
+    x->t++;
+    x->clocks.wall_ms += INTERVAL_MS;
+    x->clocks.mono_ms += INTERVAL_MS;
+    x->clocks.boot_ms += INTERVAL_MS;
+}
+
+static void learn_and_train(struct fixture *x)
+{
+    const struct model_provenance provenance = {.created_ms = 1};
+    struct learn_spec learn;
+    struct threshold_spec threshold;
+    struct dataset *d;
+    struct model *m = NULL;
+    struct err err;
+
+    settings_learn_defaults(&learn);
+    settings_threshold_defaults(&threshold);
+    do
+        tick(x);
+    while (!x->step.training_due);
+    d = entity_take_training(x->entity);
+    assert_int_equal(d->rows, WANTED);
+    assert_int_equal(entity_phase(x->entity), PHASE_TRAINING);
+    assert_int_equal(model_train(d, NULL, entity_schema(x->entity), &learn, &threshold, &provenance,
+                                 NULL, NULL, &m, &err),
+                     OK);
+    assert_int_equal(entity_set_model(x->entity, m, 42, &err), OK);
+    model_unref(m);
+    dataset_free(d);
+}
+
+/* Ticks until this event; the number of them, at most n. */
+static int until(struct fixture *x, enum watch_event event, int n)
+{
+    for (int i = 1; i <= n; i++) {
+        tick(x);
+        if (x->step.event == event)
+            return i;
+    }
+    return 0;
+}
+
+static void no_frame_comes_before_the_windows_are_full(void **state)
+{
+    struct fixture *x = *state;
+
+    for (int i = 0; i < 5; i++) {
+        tick(x);
+        assert_null(x->step.frame);
+    }
+    tick(x);
+    assert_non_null(x->step.frame);
+}
+
+static void it_learns_trains_and_then_watches_quietly(void **state)
+{
+    struct fixture *x = *state;
+    struct entity_view v;
+
+    learn_and_train(x);
+    entity_view(x->entity, &v);
+    assert_int_equal(v.phase, PHASE_WATCHING);
+    assert_false(v.scored);
+    assert_int_equal(until(x, WATCH_OPENED, 600), 0);
+    entity_view(x->entity, &v);
+    assert_true(v.scored && !v.ringing && v.confidence == 1);
+    assert_int_equal(v.model_id, 42);
+}
+
+static void a_level_out_of_step_rings_with_its_own_name_and_stops(void **state)
+{
+    struct fixture *x = *state;
+    struct entity_view v;
+
+    learn_and_train(x);
+    (void)until(x, WATCH_OPENED, 20);
+    x->level_shift = 0.6;
+    assert_in_range(until(x, WATCH_OPENED, 10), 3, 5);
+    entity_view(x->entity, &v);
+    assert_true(v.ringing);
+    assert_memory_equal(v.incident.causes[0].feature, "level", 5);
+    assert_string_equal(v.incident.causes[0].group, "memory");
+    assert_true(v.incident.causes[0].value > v.incident.causes[0].expected + 0.3f);
+    x->level_shift = 0;
+    assert_in_range(until(x, WATCH_CLOSED, 20), 5, 8);
+}
+
+static void what_never_moved_in_training_rings_when_it_moves(void **state)
+{
+    struct fixture *x = *state;
+
+    learn_and_train(x);
+    (void)until(x, WATCH_OPENED, 20);
+    x->swap_now = 9; /* less than the least change worth noticing */
+    assert_int_equal(until(x, WATCH_OPENED, 20), 0);
+    x->swap_now = 500;
+    assert_int_equal(until(x, WATCH_OPENED, 10), 3);
+    assert_int_equal(x->step.incident.causes[0].feature,
+                     schema_find(entity_schema(x->entity), STR("swap")));
+}
+
+static void a_missing_feature_lowers_confidence_and_is_named(void **state)
+{
+    struct fixture *x = *state;
+    struct entity_view v;
+
+    learn_and_train(x);
+    (void)until(x, WATCH_OPENED, 20);
+    x->level_gone = true;
+    assert_int_equal(until(x, WATCH_OPENED, 60), 0);
+    entity_view(x->entity, &v);
+    assert_true(v.scored && !isnan(v.score));
+    assert_true(v.confidence == 0.5f); /* level and its mean of four */
+    assert_int_equal(v.n_absent, 2);
+    assert_string_equal(v.absent[0], "level");
+    x->level_gone = false;
+    tick(x);
+    assert_true(x->step.presence_changed);
+}
+
+static void a_clock_that_jumps_is_named_and_is_no_anomaly(void **state)
+{
+    struct fixture *x = *state;
+    struct entity_view v;
+    static const int64_t jumps[] = {3600 * 1000, -2 * 3600 * 1000, 400 * INT64_C(86400000)};
+
+    learn_and_train(x);
+    for (size_t i = 0; i < sizeof jumps / sizeof jumps[0]; i++) {
+        (void)until(x, WATCH_OPENED, 20);
+        x->clocks.wall_ms += jumps[i];
+        tick(x);
+        assert_int_equal(x->step.continuity, CONTINUITY_CLOCK_JUMP);
+        assert_null(x->step.frame);
+        assert_int_equal(until(x, WATCH_OPENED, 100), 0);
+        assert_true(x->step.scored);
+    }
+    entity_view(x->entity, &v);
+    assert_non_null(strstr(v.discontinuity, "the clock jumped forward by 400d"));
+}
+
+static void a_reboot_that_resets_counters_is_no_anomaly(void **state)
+{
+    struct fixture *x = *state;
+
+    learn_and_train(x);
+    (void)until(x, WATCH_OPENED, 20);
+    x->work_total = 0;
+    assert_int_equal(until(x, WATCH_OPENED, 100), 0);
+}
+
+static void a_model_of_another_schema_is_refused(void **state)
+{
+    struct fixture *x = *state;
+    struct feature f = {.name = "other"};
+    struct schema *schema = NULL;
+    struct err err;
+
+    assert_int_equal(schema_new(&f, 1, &schema, &err), OK);
+    struct model m = {.schema = schema};
+    assert_int_equal(entity_set_model(x->entity, &m, 1, &err), E_STATE);
+    assert_int_equal(entity_phase(x->entity), PHASE_LEARNING);
+    schema_free(schema);
+}
+
+static void after_a_failed_training_it_learns_a_quarter_more(void **state)
+{
+    struct fixture *x = *state;
+    uint64_t rows, wanted;
+
+    do
+        tick(x);
+    while (!x->step.training_due);
+    entity_training_failed(x->entity, entity_take_training(x->entity));
+    assert_int_equal(entity_phase(x->entity), PHASE_LEARNING);
+    entity_progress(x->entity, &rows, &wanted);
+    assert_int_equal(rows, WANTED);
+    assert_int_equal(wanted, WANTED + WANTED / 4 + 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(no_frame_comes_before_the_windows_are_full, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(it_learns_trains_and_then_watches_quietly, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_level_out_of_step_rings_with_its_own_name_and_stops,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_never_moved_in_training_rings_when_it_moves, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_missing_feature_lowers_confidence_and_is_named, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_clock_that_jumps_is_named_and_is_no_anomaly, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_reboot_that_resets_counters_is_no_anomaly, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_model_of_another_schema_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(after_a_failed_training_it_learns_a_quarter_more, set_up,
+                                        tear_down),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
