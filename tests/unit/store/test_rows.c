@@ -203,8 +203,10 @@ static void schemas_keep_names_units_groups(void **state)
     assert_int_equal(ask(x, "SELECT hash FROM schemas"), (int64_t)x->schema->hash);
     assert_int_equal(ask(x, "SELECT json_array_length(features) FROM schemas"), N);
     assert_int_equal(ask(x, "SELECT count(*) FROM schemas, json_each(features) WHERE "
-                            "value ->> 'name' = 'memory' AND value ->> 'unit' = 'bytes' AND "
-                            "value ->> 'group' = 'memory' AND value ->> 'resolution' = 4096"),
+                            "json_extract(value, '$.name') = 'memory' AND json_extract(value, "
+                            "'$.unit') = 'bytes' AND "
+                            "json_extract(value, '$.group') = 'memory' AND json_extract(value, "
+                            "'$.resolution') = 4096"),
                      1);
     assert_int_equal(ask(x, "SELECT features LIKE '%\"resolution\":0.1}%' FROM schemas"), 1);
 
