@@ -427,3 +427,77 @@ def test_the_page_says_when_the_daemon_is_gone(make_demo, browse):
     assert shown(dom, "link") == "connection lost"
     assert '<main id="main" class="stale">' in dom
     assert shown(dom, "headline") == "Quiet" # the last known state stays, greyed
+
+
+# ---- tocsin status ----
+
+def status(binary, *arguments):
+    r = subprocess.run([binary, "status", *arguments], capture_output=True, text=True, timeout=30)
+    return r.returncode, r.stdout, r.stderr
+
+
+@pytest.mark.parametrize("arguments,code", [
+    (["quiet"], 0), (["quiet", "unusual"], 0), (["quiet", "learning"], 3), (["training"], 3),
+    (["quiet", "ringing"], 3), (["--trouble", "store: disk full", "quiet"], 3), ([], 3)])
+def test_status_exits_3_unless_all_is_watched_and_quiet(make_demo, binary, arguments, code):
+    demo = make_demo(*arguments)
+    got, out, err = status(binary, "--url", demo.url)
+    assert (got, err) == (code, "")
+    assert out.splitlines()[-1].startswith(f"tocsin 0.0-demo at {demo.url}, up ")
+
+
+def test_status_says_why_it_rings(make_demo, binary):
+    demo = make_demo("ringing", "learning", "quiet")
+    _, out, _ = status(binary, "--url", demo.url + "/")
+    assert "web1.example.org: RINGING, score 0.287, threshold 0.0342, confidence 96 %\n" in out
+    assert re.search(r"cpu_busy_ratio +97.3 %, expected 12.1 % +58 % of the error\n", out)
+    assert "absent: pressure_cpu_waiting_ratio, pressure_io_stalled_ratio\n" in out
+    assert "db1.example.org: learning, 42 % (252 of 600 frames)\n" in out
+    assert "db2.example.org: watching, quiet, score 0.00713" in out
+    assert "3 entities, 1 ringing" in out
+
+
+def test_status_json_is_what_the_api_says(make_demo, binary):
+    demo = make_demo("ringing")
+    code, out, _ = status(binary, "--url", demo.url, "--json")
+    answer = json.loads(out)
+    assert code == 3 and answer["url"] == demo.url
+    assert answer["status"]["ringing"] == 1
+    entity, = answer["entities"]
+    assert entity["causes"] == demo.json("/api/v1/entities")[1]["entities"][0]["causes"]
+    assert abs(entity["timestamp"] - time.time()) < 60
+
+
+def test_status_tells_what_went_wrong(make_demo, binary, free_port):
+    code, out, err = status(binary, "--url", f"http://127.0.0.1:{free_port}")
+    assert (code, out) == (1, "") and err.startswith("tocsin: no tocsin answers at http://127.0.0.1")
+    assert status(binary, "--url", "ftp://x")[0] == 2
+    assert status(binary, "--colour")[0] == 2
+    assert status(binary, "extra")[0] == 2
+    code, out, _ = status(binary, "--help")
+    assert code == 0 and "Example: tocsin status" in out
+
+
+def test_status_of_something_else_is_one_sentence(binary):
+    class Other(http.server.BaseHTTPRequestHandler):
+        answers = [b"", b"<html>", b"[]", b"{}", b'{"phase": 7}', b'{"entities": [{}]}', b"\xff\x00"]
+
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(self.answers[0])
+
+        def log_message(self, *_):
+            pass
+
+    other = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Other)
+    threading.Thread(target=other.serve_forever, daemon=True).start()
+    try:
+        while Other.answers:
+            code, out, err = status(binary, "--url", f"http://127.0.0.1:{other.server_port}")
+            assert (code, out) == (1, ""), Other.answers[0]
+            assert err.startswith("tocsin: http://127.0.0.1") and err.count("\n") == 1
+            Other.answers.pop(0)
+    finally:
+        other.shutdown()
+        other.server_close()
