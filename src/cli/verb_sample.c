@@ -188,6 +188,7 @@ static int run(int argc, char **argv)
     int c;
 
     opterr = 0;
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread yet */
     while ((c = getopt_long(argc, argv, ":", options, NULL)) != -1) {
         if (c == 'p')
             paths.procfs = optarg;

@@ -126,8 +126,8 @@ enum rc host_parse_diskstats(struct host_rows *t, struct str text, struct host_s
     while (scan_line(&file, &line)) {
         struct scan s = scan_of(line);
         struct host_row *row;
-        uint64_t number;
-        if (!scan_u64(&s, &number) || !scan_u64(&s, &number) || scan_at_end(&s))
+        uint64_t major, minor;
+        if (!scan_u64(&s, &major) || !scan_u64(&s, &minor) || scan_at_end(&s))
             return host_line_error(text, line, "'MAJOR MINOR DEVICE NUMBERS'", err);
         const struct str device = scan_word(&s);
         if (host_rows_next(t, (struct str){line.p, (size_t)(s.p - line.p)}, &row, err) != OK)
@@ -137,6 +137,7 @@ enum rc host_parse_diskstats(struct host_rows *t, struct str text, struct host_s
         if (row->use == HOST_SKIP)
             continue;
         for (unsigned i = 0; i < COLUMNS && !(i >= COLUMNS_MIN && scan_at_end(&s)); i++) {
+            uint64_t number;
             if (!scan_u64(&s, &number))
                 return host_line_error(text, line, "at least 11 numbers", err);
             if (host_rows_emit(t, row, i, (double)number * columns[i].scale, out, err) != OK)

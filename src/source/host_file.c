@@ -129,7 +129,7 @@ enum rc host_collect_files(struct host *h, enum host_format_id first, enum host_
     bool any = false;
 
     for (unsigned i = first; i <= last; i++) {
-        struct str text;
+        struct str text = {"", 0};
         enum rc rc = host_read(h, &h->file[i], h->procfs, host_formats[i].file, &text, err);
         if (rc == E_STATE)
             continue;

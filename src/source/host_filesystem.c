@@ -26,6 +26,11 @@ static const char *const names[MOUNT_COLUMNS] = {
     [MOUNT_ERROR] = "node_filesystem_device_error",
 };
 
+static bool has_prefix(const struct host *h)
+{
+    return strcmp(h->rootfs, "/") != 0;
+}
+
 static enum rc emit(struct host *h, struct host_mount *m, unsigned column, double v,
                     struct err *err)
 {
@@ -43,6 +48,14 @@ static enum rc emit(struct host *h, struct host_mount *m, unsigned column, doubl
     return host_samples_add(&h->samples, m->id[column], v, err);
 }
 
+/* The table is read again when mounts change; that an error has made a filesystem read-only is
+ * no such change, but its flags say so. Seen through a prefix, they would be those of the way
+ * that leads there: the root filesystem is often lent to a container read-only. */
+static bool is_readonly(const struct host *h, const struct host_mount *m, const struct statvfs *u)
+{
+    return m->readonly || (!has_prefix(h) && (u->f_flag & ST_RDONLY));
+}
+
 static enum rc emit_usage(struct host *h, struct host_mount *m, const struct statvfs *u,
                           struct err *err)
 {
@@ -54,8 +67,7 @@ static enum rc emit_usage(struct host *h, struct host_mount *m, const struct sta
         [MOUNT_AVAIL] = (double)u->f_bavail * block,
         [MOUNT_FILES] = (double)u->f_files,
         [MOUNT_FILES_FREE] = (double)u->f_ffree,
-        /* the same as the option "ro", and seen at once when an error made it so */
-        [MOUNT_READONLY] = (u->f_flag & ST_RDONLY) ? 1 : 0,
+        [MOUNT_READONLY] = is_readonly(h, m, u) ? 1 : 0,
         [MOUNT_ERROR] = 0,
     };
     for (unsigned i = 0; i < MOUNT_COLUMNS; i++)
@@ -98,7 +110,7 @@ static enum rc read_table(struct host *h, struct str *ret, struct err *err)
             return rc;
         f->retry = 0;
     }
-    return host_read(h, &h->mounts_file, h->procfs, "self/mounts", ret, err);
+    return host_read(h, &h->mounts_file, h->procfs, "mounts", ret, err);
 }
 
 /* Where the table is the kernel's, a poll tells whether it changed since the last poll. */
@@ -106,8 +118,8 @@ static bool has_changed(struct host *h)
 {
     struct pollfd fd = {.fd = h->mounts_file.fd, .events = POLLPRI};
 
-    if (h->mounts_file.fd < 0 || !h->mounts_is_proc)
-        return true;
+    if (h->mounts_file.fd < 0 || !h->mounts_is_proc || has_prefix(h))
+        return true; /* see is_readonly */
     return poll(&fd, 1, 0) != 0;
 }
 

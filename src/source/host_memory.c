@@ -126,6 +126,7 @@ enum rc host_parse_pressure(struct host_rows *t, struct str text, struct host_sa
 {
     static const struct str total = STR("total=");
     struct scan file = scan_of(text);
+    const size_t mark = out->n;
     struct str line;
 
     while (scan_line(&file, &line)) {
@@ -148,5 +149,5 @@ enum rc host_parse_pressure(struct host_rows *t, struct str text, struct host_sa
         if (host_rows_emit(t, row, 0, (double)us / 1000.0 / 1000.0, out, err) != OK)
             return err->rc;
     }
-    return OK;
+    return out->n > mark ? OK : err_set(err, E_PARSE, "expected a line 'some ...', found none");
 }

@@ -164,6 +164,18 @@ static bool is_known(const struct reader *r, const struct host_mount *m)
     return false;
 }
 
+static bool has_option(struct str options, struct str option)
+{
+    while (options.n) {
+        const char *comma = memchr(options.p, ',', options.n);
+        const size_t n = comma ? (size_t)(comma - options.p) : options.n;
+        if (str_eq((struct str){options.p, n}, option))
+            return true;
+        options = (struct str){options.p + n + (comma != NULL), options.n - n - (comma != NULL)};
+    }
+    return false;
+}
+
 static enum rc read_line(struct reader *r, struct str text, struct str line, struct err *err)
 {
     struct scan s = scan_of(line);
@@ -187,7 +199,11 @@ static enum rc read_line(struct reader *r, struct str text, struct str line, str
     if (excluded || host_mount_point_is_excluded(point))
         return OK;
 
-    struct host_mount m = {.point = point, .guarded = is_below_guarded(r, point)};
+    struct host_mount m = {
+        .point = point,
+        .guarded = is_below_guarded(r, point),
+        .readonly = has_option(options, STR("ro")),
+    };
     m.device = (struct str){keep(r, device), device.n};
     m.type = (struct str){keep(r, type), type.n};
     if (is_known(r, &m))

@@ -27,10 +27,10 @@ enum {
 };
 
 struct host_mount {
-    struct str device, type; /* as the file has them */
-    struct str point;        /* unescaped, without the root filesystem's prefix */
-    const char *path;        /* where to ask: the root filesystem's prefix and the point */
-    bool guarded;
+    struct str device, type;    /* as the file has them */
+    struct str point;           /* unescaped, without the root filesystem's prefix */
+    const char *path;           /* where to ask: the root filesystem's prefix and the point */
+    bool guarded, readonly;     /* readonly: by its options */
     uint32_t id[MOUNT_COLUMNS]; /* the caller's: series, HOST_NO_ID at first */
 };
 

@@ -16,13 +16,14 @@ enum {
 
 void host_netdev_forget(struct host *h)
 {
+    if (!h->netdev)
+        return;
     for (size_t i = 0; i < h->netdev_n; i++)
         if (h->netdev[i] >= 0)
             (void)close(h->netdev[i]); /* only ever read */
     mem_free(h->netdev);
     h->netdev = NULL;
     h->netdev_n = h->netdev_open = 0;
-    h->netdev_generation = 0;
 }
 
 static enum rc follow_layout(struct host *h, struct err *err)

@@ -47,9 +47,9 @@ enum rc host_parse_netdev(struct host_rows *t, struct str text, struct host_samp
                           struct err *err)
 {
     struct scan file = scan_of(text);
-    struct str line;
+    struct str groups, line;
 
-    if (!scan_line(&file, &line) || !scan_line(&file, &line) || !is_netdev_header(line))
+    if (!scan_line(&file, &groups) || !scan_line(&file, &line) || !is_netdev_header(line))
         return err_set(err, E_PARSE, "expected the two lines of headings of Linux 2.2 and later");
     while (scan_line(&file, &line)) {
         struct scan s = scan_of(line);

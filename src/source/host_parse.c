@@ -73,7 +73,7 @@ static enum rc grow_rows(struct host_rows *t, struct err *err)
 
 static enum rc grow_keys(struct host_rows *t, size_t n, struct err *err)
 {
-    if (n <= t->keys_capacity - t->keys_n)
+    if (t->keys && n <= t->keys_capacity - t->keys_n)
         return OK;
     size_t capacity = t->keys_capacity ? t->keys_capacity : 256;
     while (capacity - t->keys_n < n)
@@ -219,8 +219,12 @@ enum rc host_intern_name(struct series_set *set, const char *prefix, struct str 
         if (parts[i].n > sizeof name - n)
             return err_set(err, E_PARSE, "expected a name, found %zu bytes, from '%.*s'", a.n + b.n,
                            a.n < 40 ? (int)a.n : 40, a.p);
-        for (size_t j = 0; j < parts[i].n; j++)
-            name[n++] = is_name_byte(parts[i].p[j]) ? parts[i].p[j] : '_';
+        for (size_t j = 0; j < parts[i].n; j++) {
+            name[n] = parts[i].p[j];
+            if (!is_name_byte(name[n]))
+                name[n] = '_';
+            n++;
+        }
     }
     return series_set_intern(set, (struct str){name, n}, NULL, 0, type, ret_id, err);
 }

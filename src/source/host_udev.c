@@ -22,7 +22,6 @@ enum property {
     ID_REVISION,
     ID_SERIAL_SHORT,
     ID_WWN,
-    SCSI_IDENT_SERIAL,
     PROPERTIES
 };
 
@@ -45,7 +44,7 @@ static const char *const property_names[PROPERTIES] = {
     "ID_REVISION",
     "ID_SERIAL_SHORT",
     "ID_WWN",
-    "SCSI_IDENT_SERIAL",
+
 };
 
 static void read_line(struct str line, struct str value[PROPERTIES])
@@ -108,13 +107,15 @@ enum rc host_udev_parse(struct series_set *set, const struct host_disk_id *disk,
     while (scan_line(&file, &line))
         read_line(line, value);
 
-    const struct str serial =
-        value[SCSI_IDENT_SERIAL].n ? value[SCSI_IDENT_SERIAL] : value[ID_SERIAL_SHORT];
     struct label info[] = {
-        {STR("device"), disk->device}, {STR("major"), disk->major},
-        {STR("minor"), disk->minor},   {STR("model"), value[ID_MODEL]},
-        {STR("path"), value[ID_PATH]}, {STR("revision"), value[ID_REVISION]},
-        {STR("serial"), serial},       {STR("wwn"), value[ID_WWN]},
+        {STR("device"), disk->device},
+        {STR("major"), disk->major},
+        {STR("minor"), disk->minor},
+        {STR("model"), value[ID_MODEL]},
+        {STR("path"), value[ID_PATH]},
+        {STR("revision"), value[ID_REVISION]},
+        {STR("serial"), value[ID_SERIAL_SHORT]},
+        {STR("wwn"), value[ID_WWN]},
     };
     struct label filesystem[] = {
         {STR("device"), disk->device},          {STR("type"), value[ID_FS_TYPE]},
