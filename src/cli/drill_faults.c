@@ -20,6 +20,7 @@
 
 enum {
     CORES_MAX = 1024,
+    THREADS_A_CORE = 2, /* so that others wait for a core, too */
     FORKS_A_SECOND = 800,
     FILES_MAX = 100000,
     FILE_PROCESSES_MAX = 16,
@@ -41,9 +42,10 @@ static enum rc cpu_prepare(struct drill_plan *plan, struct err *err)
     if (sched_getaffinity(0, sizeof allowed, &allowed) != 0)
         return err_set(err, E_IO, "the processor's cores cannot be counted: %m");
     const int n = CPU_COUNT(&allowed);
-    plan->n = n > 0 && n <= CORES_MAX ? (uint32_t)n : CORES_MAX;
-    (void)snprintf(plan->what, sizeof plan->what, "spins one thread on each of %" PRIu32 " core%s",
-                   plan->n, plan->n == 1 ? "" : "s");
+    const uint32_t cores = n > 0 && n <= CORES_MAX ? (uint32_t)n : CORES_MAX;
+    plan->n = THREADS_A_CORE * cores;
+    (void)snprintf(plan->what, sizeof plan->what, "spins %" PRIu32 " threads, %d on each core",
+                   plan->n, THREADS_A_CORE);
     return OK;
 }
 
@@ -197,7 +199,7 @@ static enum rc files_body(const struct drill_plan *plan, struct err *err)
 /* -- the table -- */
 
 const struct drill_fault drill_faults[] = {
-    {"cpu", "spin a thread on each core", {"cpu", "load", "pressure"}, cpu_prepare, cpu_body},
+    {"cpu", "spin two threads on each core", {"cpu", "load", "pressure"}, cpu_prepare, cpu_body},
     {"memory",
      "hold up to half of the free memory",
      {"memory", "pressure"},

@@ -24,7 +24,7 @@ static const char help[] =
     "A fire drill: makes a real, harmless disturbance on this machine, waits for the running\n"
     "tocsin to ring, and says how long that took and which causes it named.\n"
     "\n"
-    "      --fault NAME      cpu      spin a thread on each core\n"
+    "      --fault NAME      cpu      spin two threads on each core\n"
     "                        memory   hold up to half of the free memory, at most 4 GiB\n"
     "                        disk     write, sync and read back a temporary file\n"
     "                        network  flood TCP connections over 127.0.0.1\n"
