@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+# bash completion of tocsin
+
+_tocsin_options() { # _tocsin_options VERB
+    case $1 in
+    run)
+        echo --config --listen --data-dir --profile --interval --instance --learn --relearn \
+            --threshold --seed --log-level --log-format --help
+        ;;
+    train)
+        echo --data --model --validation-data --validation --profile --layers --hidden --output \
+            --epochs --batch-size --learning-rate --patience --feature-dropout --scaling \
+            --threshold --seed --config --json --help
+        ;;
+    score) echo --model --data --output --threshold --profile --json --help ;;
+    check) echo --config --print --json --help ;;
+    status) echo --url --json --help ;;
+    drill) echo --fault --all --rest --for --url --instance --dir --json --help ;;
+    sample) echo --procfs --sysfs --rootfs --json --help ;;
+    esac
+}
+
+# What may follow an option: words, or the name of a file or folder.
+_tocsin_values() { # _tocsin_values VERB OPTION
+    case $1:$2 in
+    *:--fault) echo cpu memory disk network forks files ;;
+    run:--profile) echo node classic ;;
+    *:--profile) echo none node classic ;;
+    *:--threshold) echo percentile: sigma: fixed: ;;
+    *:--log-level) echo debug info warn error ;;
+    *:--log-format) echo logfmt json ;;
+    train:--hidden | train:--output) echo relu sigmoid tanh linear ;;
+    *:--scaling) echo minmax quantile none ;;
+    esac
+}
+
+_tocsin() {
+    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+    local verb=${COMP_WORDS[1]} words=
+    COMPREPLY=()
+
+    if ((COMP_CWORD == 1)); then
+        words="run status drill check train score sample --help --version"
+    else
+        words=$(_tocsin_values "$verb" "$previous")
+        if [[ -z $words && $current == -* ]]; then
+            words=$(_tocsin_options "$verb")
+        fi
+    fi
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+    case $previous in
+    --data-dir | --dir | --procfs | --sysfs | --rootfs)
+        mapfile -t COMPREPLY < <(compgen -d -- "$current")
+        ;;
+    -c | -o | --config | --data | --model | --validation-data | --output | --profile)
+        mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -f -- "$current")
+        ;;
+    esac
+}
+complete -F _tocsin tocsin
