@@ -26,6 +26,7 @@ void model_unref(struct model *m)
     schema_free(m->schema);
     scaler_done(&m->scaler);
     net_done(&m->net);
+    mem_free(m->tolerance);
     mem_free(m->scores);
     mem_free(m);
 }
@@ -54,7 +55,7 @@ void model_net_inputs(const struct model *m, const float *z, float *ret)
         ret[i] = net_input(m, i, z[i]);
 }
 
-/* Twice Huber's loss at delta = 1, which is one span. */
+/* Twice Huber's loss at delta = 1, which is one tolerance. */
 static float huber(float d)
 {
     const float a = fabsf(d);
@@ -62,16 +63,11 @@ static float huber(float d)
     return a <= 1 ? a * a : 2 * a - 1;
 }
 
-double model_mse(const struct model *m, float score, const float *error)
+float model_squared(float error)
 {
-    double sum = 0, squares = 0;
+    const float d = (error + 1) / 2;
 
-    for (size_t i = 0; i < m->schema->n; i++) {
-        const double e = (double)error[i], d = (e + 1) / 2;
-        sum += e;
-        squares += e <= 1 ? e : d * d;
-    }
-    return sum > 0 ? (double)score * squares / sum : (double)score;
+    return error <= 1 ? error : d * d;
 }
 
 float model_score(const struct model *m, const float *x, const uint8_t *present, float *expected,
@@ -93,7 +89,7 @@ float model_score(const struct model *m, const float *x, const uint8_t *present,
 
         d = d > DISTANCE_MAX ? DISTANCE_MAX : d < -DISTANCE_MAX ? -DISTANCE_MAX : d;
         expected[i] = learned ? scaler_invert(s, i, y[i]) : s->median[i];
-        error[i] = counts ? huber(d) : 0;
+        error[i] = counts ? huber(d / m->tolerance[i]) : 0;
         sum += (double)error[i];
         counted += counts;
     }
@@ -180,8 +176,10 @@ enum rc model_with_threshold(const struct model *m, const struct threshold_spec 
         return rc;
     copy->schema = schema_copy(m->schema);
     copy->scores = mem_array(m->n_scores, sizeof *copy->scores);
-    if (!copy->schema || !copy->scores)
+    copy->tolerance = mem_array(m->schema->n, sizeof *copy->tolerance);
+    if (!copy->schema || !copy->scores || !copy->tolerance)
         return err_set(err, E_NOMEM, "no memory for a model of %zu features", m->schema->n);
+    memcpy(copy->tolerance, m->tolerance, m->schema->n * sizeof *copy->tolerance);
     memcpy(copy->scores, m->scores, m->n_scores * sizeof *copy->scores);
     if (model_set_threshold(copy, spec, err) != OK)
         return err->rc;

@@ -231,14 +231,24 @@ static enum rc get_net(struct reader *r, struct model *m, struct err *err)
 
 static enum rc get_stats(struct reader *r, struct model *m, struct err *err)
 {
-    (void)err; /* figures to print: any will do */
+    const size_t n = m->schema->n;
+
+    /* figures to print: any will do */
     m->stats.train_rows = get_u64(r);
     m->stats.validation_rows = get_u64(r);
     m->stats.train_mse = get_f64(r);
     m->stats.validation_mse = get_f64(r);
     m->stats.std = get_f64(r);
     m->stats.epochs = get_u32(r);
-    return OK;
+    if (r->is_short || r->left != n * 4)
+        return malformed(r, err, "expected %zu tolerances, found %zu bytes", n, r->left);
+    m->tolerance = mem_array(n, sizeof *m->tolerance);
+    if (!m->tolerance)
+        return err_set(err, E_NOMEM, "'%s': no memory for %zu tolerances", r->name, n);
+    bool good = get_f32s(r, m->tolerance, n);
+    for (size_t i = 0; i < n; i++)
+        good = good && m->tolerance[i] >= 1;
+    return good ? OK : malformed(r, err, "expected finite tolerances of at least 1");
 }
 
 static enum rc get_scores(struct reader *r, struct model *m, struct err *err)

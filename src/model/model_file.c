@@ -18,7 +18,8 @@
  *           longest_still[n]
  *     NETW  f32 clip_low, clip_high, u32 n_layers, then for each layer u32 width, u32 activation
  *           (enum activation); f32 parameters, layer after layer, weights then biases
- *     STAT  u64 train_rows, validation_rows, f64 train_mse, validation_mse, std, u32 epochs
+ *     STAT  u64 train_rows, validation_rows, f64 train_mse, validation_mse, std, u32 epochs,
+ *           f32 tolerance[n]
  *     SCOR  u32 n_scores, f32 scores ascending
  *     THRS  u32 method (enum threshold_method), f64 value, f32 threshold, f32 widening
  *   checksum  u64 XXH3 of all bytes before it; also the model's id
@@ -165,6 +166,7 @@ static void put_stats(struct writer *w, const struct model *m)
     put_f64(w, m->stats.validation_mse);
     put_f64(w, m->stats.std);
     put_u32(w, m->stats.epochs);
+    put_f32s(w, m->tolerance, m->schema->n);
 }
 
 static void put_scores(struct writer *w, const struct model *m)

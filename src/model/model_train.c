@@ -24,6 +24,9 @@ struct part { /* rows [first, first + rows) of d */
     size_t first, rows;
 };
 
+/* Three deviations hold nearly all of what a feature does when it behaves; see model.h. */
+static const double TOLERANCE_SIGMAS = 3;
+
 struct learner {
     struct part train, validation;
     bool one_dataset; /* validation follows train: what was last seen is carried over */
@@ -164,27 +167,81 @@ static enum rc train(struct learner *l, const struct learn_spec *spec, model_pro
     return rc;
 }
 
-/* Moments of the scores of p's rows; the scores too, where asked for. */
-static void score_rows(struct learner *l, const struct part *p, struct stats_moments *ret,
-                       double *ret_mse, float *scores)
+/* What the rows of a part came to, scored one after the other. */
+struct tally {
+    size_t rows;    /* that have a score */
+    double mse;     /* mean over rows of their mean squared error; while every tolerance is 1 */
+    double *square; /* [n] sum of squared errors of a feature, and */
+    double *count;  /* [n] rows in which it was present */
+};
+
+static void tally_row(const struct learner *l, float score, const float *error, struct tally *t)
+{
+    double sum = 0, squares = 0;
+
+    for (size_t i = 0; i < l->m->schema->n; i++) {
+        const double square = (double)model_squared(error[i]);
+        sum += (double)error[i];
+        squares += square;
+        t->square[i] += square;
+        t->count[i] += l->present[i];
+    }
+    t->rows++;
+    t->mse += sum > 0 ? (double)score * squares / sum : 0;
+}
+
+/* Scores p's rows into scores[p->rows], *ret_n of them; and into t, where asked for. */
+static void score_rows(struct learner *l, const struct part *p, float *scores, size_t *ret_n,
+                       struct tally *t)
 {
     const size_t n = l->m->schema->n;
     float *const work = l->row, *const filled = work + model_work_size(l->m);
     float *const expected = filled + n, *const error = expected + n;
 
-    double mse = 0;
-    stats_init(ret);
+    *ret_n = 0;
     for (size_t r = 0; r < p->rows; r++) {
         filler_apply(l->filler, &l->m->scaler, p->d->X + (p->first + r) * n, filled, l->present);
         const float score = model_score(l->m, filled, l->present, expected, error, work);
-        if (!isnan(score)) {
-            if (scores)
-                scores[ret->n] = score;
-            stats_add(ret, (double)score);
-            mse += model_mse(l->m, score, error);
-        }
+        if (isnan(score))
+            continue;
+        if (scores)
+            scores[(*ret_n)++] = score;
+        if (t)
+            tally_row(l, score, error, t);
     }
-    *ret_mse = ret->n ? mse / (double)ret->n : 0;
+    if (t)
+        t->mse = t->rows ? t->mse / (double)t->rows : 0;
+}
+
+/* Mean squared errors of both parts, and each feature's tolerance from the validation part. */
+static enum rc set_tolerances(struct learner *l, struct err *err)
+{
+    struct model *const m = l->m;
+    const size_t n = m->schema->n;
+    CLEANUP(mem_freep) double *sums = mem_array(4 * n, sizeof *sums);
+    m->tolerance = mem_array(n, sizeof *m->tolerance);
+    if (!sums || !m->tolerance)
+        return err_set(err, E_NOMEM, "no memory for a model of %zu features", n);
+    struct tally train = {.square = sums, .count = sums + n};
+    struct tally held = {.square = sums + 2 * n, .count = sums + 3 * n};
+    size_t unused;
+
+    for (size_t i = 0; i < n; i++)
+        m->tolerance[i] = 1;
+    filler_clear(l->filler);
+    score_rows(l, &l->train, NULL, &unused, &train);
+    if (!l->one_dataset)
+        filler_clear(l->filler);
+    score_rows(l, &l->validation, NULL, &unused, &held);
+    m->stats.train_rows = train.rows;
+    m->stats.train_mse = train.mse;
+    m->stats.validation_rows = held.rows;
+    m->stats.validation_mse = held.mse;
+    for (size_t i = 0; i < n; i++) {
+        const double rms = held.count[i] > 0 ? sqrt(held.square[i] / held.count[i]) : 0;
+        m->tolerance[i] = (float)fmax(1, TOLERANCE_SIGMAS * rms);
+    }
+    return OK;
 }
 
 static int by_value(const void *a, const void *b)
@@ -211,19 +268,20 @@ static enum rc judge(struct learner *l, const struct threshold_spec *threshold, 
 {
     struct model *const m = l->m;
     struct stats_moments moments;
+    size_t n;
 
+    if (set_tolerances(l, err) != OK)
+        return err->rc;
     filler_clear(l->filler);
-    score_rows(l, &l->train, &moments, &m->stats.train_mse, NULL);
-    m->stats.train_rows = moments.n;
-    if (!l->one_dataset)
-        filler_clear(l->filler);
-    score_rows(l, &l->validation, &moments, &m->stats.validation_mse, l->scores);
-    if (moments.n == 0)
+    score_rows(l, &l->validation, l->scores, &n, NULL);
+    if (n == 0)
         return err_set(err, E_STATE, "none of %zu validation rows has a score", l->validation.rows);
-    m->stats.validation_rows = moments.n;
+    stats_init(&moments);
+    for (size_t i = 0; i < n; i++)
+        stats_add(&moments, (double)l->scores[i]);
     m->stats.std = stats_std(&moments);
-    qsort(l->scores, moments.n, sizeof *l->scores, by_value);
-    const enum rc rc = keep_scores(m, l->scores, moments.n, err);
+    qsort(l->scores, n, sizeof *l->scores, by_value);
+    const enum rc rc = keep_scores(m, l->scores, n, err);
     return rc == OK ? model_set_threshold(m, threshold, err) : rc;
 }
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import os
+import shutil
 import socket
 
 import pytest
@@ -40,13 +41,27 @@ def free_port():
         return s.getsockname()[1]
 
 
+@pytest.fixture(scope="session")
+def trained(binary, tmp_path_factory):
+    """A data folder with a model of this machine, learned once for all tests that need one."""
+    daemon = Daemon(binary, tmp_path_factory.mktemp("trained"), learn="30s").start()
+    try:
+        daemon.wait_watching()
+    finally:
+        daemon.stop()
+    return daemon.data_dir
+
+
 @pytest.fixture
-def make_daemon(binary, tmp_path):
-    """make_daemon(option...) starts a `tocsin run`; all are stopped at the end of the test."""
+def make_daemon(binary, tmp_path, request):
+    """make_daemon(option...) starts a `tocsin run`; all are stopped at the end of the test.
+    With trained=True it starts from a copy of a trained data folder."""
     started = []
 
-    def make(*options, **more):
+    def make(*options, trained=False, **more):
         daemon = Daemon(binary, tmp_path, *options, **more)
+        if trained:
+            shutil.copytree(request.getfixturevalue("trained"), daemon.data_dir)
         started.append(daemon)
         return daemon.start()
 

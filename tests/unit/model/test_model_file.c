@@ -64,6 +64,9 @@ static struct model *some_model(size_t n, uint32_t width, uint64_t seed)
     m->clip_low = -1;
     m->clip_high = 2;
     m->stats = (struct model_stats){100, 50, 0.01, 0.02, 0.003, 77};
+    m->tolerance = mem_array(n, sizeof *m->tolerance);
+    for (size_t i = 0; i < n; i++)
+        m->tolerance[i] = 1 + rng_float(&rng);
     m->n_scores = rng_below(&rng, 9);
     m->scores = mem_array(m->n_scores, sizeof *m->scores);
     for (size_t i = 0; i < m->n_scores; i++)
