@@ -182,6 +182,16 @@ def test_columns_are_found_by_name(tocsin, model, data, tmp_path):
             tocsin("score", "--model", model, "--data", turned).stdout)
 
 
+def test_frames_score_the_same_together_and_one_by_one(tocsin, model, tmp_path):
+    rng = random.Random(8)
+    rows = [frame(rng, i) for i in range(12)]
+    together = write_csv(tmp_path / "all.csv", rows)
+    whole = tocsin("score", "--model", model, "--data", together).stdout.splitlines()[1:]
+    for i, row in enumerate(rows):
+        alone = write_csv(tmp_path / "one.csv", [row], start=1740088500 + i)
+        assert tocsin("score", "--model", model, "--data", alone).stdout.splitlines()[1:] == [whole[i]]
+
+
 def test_the_time_is_written_in_the_form_in_which_it_came(tocsin, model, tmp_path):
     rng = random.Random(6)
     rows = [frame(rng, i) for i in range(3)]
