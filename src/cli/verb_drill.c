@@ -260,7 +260,7 @@ static enum rc drill(const struct drill_options *o, struct http *h, const struct
 {
     struct drill_plan plan = {0};
     struct drill_process process = {.complaint = -1};
-    struct drill_result r = {.fault = f, .highest = NAN};
+    struct drill_result r = {.fault = f, .highest = (double)NAN};
 
     (void)snprintf(plan.dir, sizeof plan.dir, "%s", o->dir);
     if (ask(o, h, &r.view, err) != OK || expect_watching(o, &r.view, err) != OK ||

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
 #include <getopt.h>
 #include <jansson.h>
 #include <math.h>
@@ -48,6 +49,7 @@ static int parse(int argc, char **argv, struct score_options *o)
     int c;
 
     opterr = 0;
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread yet */
     while ((c = getopt_long(argc, argv, ":o:h", long_options, NULL)) != -1) {
         if (c == 'h') {
             fputs(verb_score.help, stdout);
@@ -107,6 +109,7 @@ static enum rc read_frames(const struct score_options *o, const struct model *m,
 
     if (rc != OK)
         return rc;
+    assert(m);
     if (!profile && m->provenance.profile[0] && !table_has_all(t, m->schema))
         profile = m->provenance.profile;
     if (profile)

@@ -65,6 +65,7 @@ static int parse(int argc, char **argv, struct train_options *o)
     int c;
 
     opterr = 0;
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread yet */
     while ((c = getopt_long(argc, argv, ":c:h", long_options, NULL)) != -1) {
         for (size_t i = 0; i < N_OVERRIDES; i++)
             if (overrides[i].option == c)
@@ -190,11 +191,11 @@ static enum rc print_json(const struct train_options *o, const struct model *m, 
         json_pack(
             "{s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:I, s:o, s:s, s:s, s:o, s:o, s:s, s:o, s:o}",
             "validation_mse", report_number(s->validation_mse), "train_mse",
-            report_number(s->train_mse), "rows", (json_int_t)(s->train_rows + s->validation_rows),
-            "train_rows", (json_int_t)s->train_rows, "validation_rows",
-            (json_int_t)s->validation_rows, "features", (json_int_t)m->schema->n, "layers",
-            hidden_widths(&m->net), "epochs", (json_int_t)s->epochs, "threshold",
-            report_float(m->threshold), "threshold_method",
+            report_number(s->train_mse), "rows",
+            (json_int_t)s->train_rows + (json_int_t)s->validation_rows, "train_rows",
+            (json_int_t)s->train_rows, "validation_rows", (json_int_t)s->validation_rows,
+            "features", (json_int_t)m->schema->n, "layers", hidden_widths(&m->net), "epochs",
+            (json_int_t)s->epochs, "threshold", report_float(m->threshold), "threshold_method",
             report_threshold_method(m->threshold_spec.method), "scaling",
             report_scaling(o->config.learn.scaling), "widening",
             report_float(m->threshold_widening), "seed", report_u64(m->provenance.seed), "model_id",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "source/csv.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -266,8 +267,10 @@ enum rc csv_parse(const char *p, size_t n, const char *file, struct schema **ret
         return err_set(err, E_LIMIT, "%s: expected at most %d bytes, found %zu", file,
                        CSV_BYTES_MAX, n);
     enum rc rc = parse_header(&r, &schema, err);
-    if (rc == OK)
-        rc = dataset_new(schema->n, &d, err);
+    if (rc != OK)
+        return rc;
+    assert(schema);
+    rc = dataset_new(schema->n, &d, err);
     if (rc != OK)
         return rc;
     CLEANUP(mem_freep) float *row = mem_array(schema->n, sizeof *row);

@@ -47,7 +47,7 @@ static struct model *train(uint64_t seed)
     const struct model_provenance provenance = {0};
     struct schema *schema;
     struct dataset *d;
-    struct model *m;
+    struct model *m = NULL;
     struct rng rng;
     struct err err;
 
@@ -80,7 +80,7 @@ static struct model *train(uint64_t seed)
 static struct model *saved_and_loaded(const struct model *m)
 {
     char path[] = "/tmp/test_restartXXXXXX";
-    struct model *back;
+    struct model *back = NULL;
     struct err err;
 
     close(mkstemp(path));
