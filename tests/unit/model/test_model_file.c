@@ -239,7 +239,7 @@ static void wrong_content_under_a_right_checksum_is_refused(void **state)
     (void)state;
     static const struct {
         const char *tag;
-        size_t offset; /* in the section */
+        ptrdiff_t offset; /* in the section */
         const char *bytes;
         size_t n;
     } patch[] = {
