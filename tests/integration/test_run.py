@@ -52,11 +52,10 @@ def test_scores_of_stored_frames_are_bit_equal_after_a_restart(make_daemon, bina
     db = d.database()
     features = [f["name"] for f in json.loads(db.execute(
         "select features from schemas").fetchone()[0])]
-    # A window of gaps begins with each run, so runs are scored one by one.
     rows = db.execute("select ts_ms, score, frames.\"values\" from scores join frames "
                       "using (entity, ts_ms) order by ts_ms").fetchall()
     model = os.path.join(d.data_dir, "models", db.execute("select file from models").fetchone()[0])
-    assert len(rows) >= 15
+    assert len(rows) >= 10
     data = tmp_path / "frames.csv"
     with open(data, "w") as f:
         print("timestamp", *features, sep=",", file=f)
@@ -153,7 +152,7 @@ def test_a_wrong_configuration_at_sighup_leaves_the_old_one(make_daemon, tmp_pat
     assert d.entity()["threshold"] == 3.5
     assert d.metric("tocsin_config_reloads_total") == 1
 
-    config.write_text("threshold: {method: fixed, value: 4.5}\nlisten: 127.0.0.1:1\n")
+    config.write_text("threshold: {method: fixed, value: 4.5}\nprofile: classic\n")
     d.process.send_signal(signal.SIGHUP)
     d.wait(lambda: d.entity()["threshold"] == 4.5)
     assert "waits for a restart" in d.log()
