@@ -349,7 +349,7 @@ static int run(int argc, char **argv)
                               .for_ms = 20000,
                               .rest_ms = 10000};
     CLEANUP(http_closep) struct http *h = NULL;
-    struct drill_result results[16];
+    struct drill_result results[16] = {0};
     size_t n = 0, rang = 0;
     struct err err;
 

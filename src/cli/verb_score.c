@@ -188,8 +188,10 @@ static enum rc score(const struct score_options *o, struct err *err)
 
     buf_init(&out, LINE_MAX_BYTES);
     enum rc rc = load_model(o, &m, err);
-    if (rc == OK)
-        rc = read_frames(o, m, &t, err);
+    if (rc != OK)
+        return rc;
+    assert(m);
+    rc = read_frames(o, m, &t, err);
     if (rc != OK)
         return rc;
     buf_init(&out, (t.d->rows + 1) * LINE_MAX_BYTES);

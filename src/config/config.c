@@ -17,6 +17,7 @@ enum { KNOWN_MAX = 64 };
 /* Empty when neither variable helps; config_validate says so. */
 static void default_data_dir(char out[CONFIG_TEXT_MAX])
 {
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here ever changes the environment */
     const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
     int n = 0;
 
@@ -134,6 +135,7 @@ static enum rc expand_variable(struct str s, size_t *ret_taken, const char **ret
                        s.p);
     memcpy(name, s.p + 2, n);
     name[n] = '\0';
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here ever changes the environment */
     *ret_value = getenv(name);
     if (!*ret_value)
         return err_set(err, E_CONFIG, "the environment variable '%s' is not set", name);

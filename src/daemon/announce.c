@@ -24,6 +24,7 @@ struct announcer {
 enum rc announcer_new(bool pretty, struct announcer **ret, struct err *err)
 {
     struct announcer *a = mem_alloc(sizeof *a);
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here ever changes the environment */
     const char *no_color = getenv("NO_COLOR");
 
     if (!a)

@@ -285,32 +285,33 @@ static void view_incident(const struct entity *e, struct entity_view *v)
     view_causes(e->schema, in->causes, in->n_causes, in->peak_score, v->incident.causes);
 }
 
-void entity_view(const struct entity *e, struct entity_view *v)
+void entity_view(const struct entity *e, struct entity_view *ret)
 {
-    memset(v, 0, sizeof *v);
-    memcpy(v->instance, e->instance, sizeof v->instance);
-    v->phase = e->phase;
-    entity_progress(e, &v->learned_rows, &v->wanted_rows);
-    v->ts_ms = e->frame_ms;
-    v->n_features = e->schema->n;
-    memcpy(v->discontinuity, e->discontinuity, sizeof v->discontinuity);
-    v->discontinuity_ms = e->discontinuity_ms;
+    memset(ret, 0, sizeof *ret);
+    memcpy(ret->instance, e->instance, sizeof ret->instance);
+    ret->phase = e->phase;
+    entity_progress(e, &ret->learned_rows, &ret->wanted_rows);
+    ret->ts_ms = e->frame_ms;
+    ret->n_features = e->schema->n;
+    memcpy(ret->discontinuity, e->discontinuity, sizeof ret->discontinuity);
+    ret->discontinuity_ms = e->discontinuity_ms;
     if (e->model) {
-        v->model_id = e->model_id;
-        v->model_rows = e->model->stats.train_rows + e->model->stats.validation_rows;
-        v->model_created_ms = e->model->provenance.created_ms;
-        v->widening = e->model->threshold_widening;
-        v->threshold = e->model->threshold;
-        view_presence(e, v);
+        ret->model_id = e->model_id;
+        ret->model_rows = e->model->stats.train_rows + e->model->stats.validation_rows;
+        ret->model_created_ms = e->model->provenance.created_ms;
+        ret->widening = e->model->threshold_widening;
+        ret->threshold = e->model->threshold;
+        view_presence(e, ret);
     }
     if (e->scored) {
-        v->scored = true;
-        v->score = e->verdict.score;
-        v->confidence = e->verdict.confidence;
-        v->anomalous = e->verdict.anomalous;
-        v->n_causes = e->verdict.n_causes;
-        view_causes(e->schema, e->verdict.causes, e->verdict.n_causes, e->verdict.score, v->causes);
+        ret->scored = true;
+        ret->score = e->verdict.score;
+        ret->confidence = e->verdict.confidence;
+        ret->anomalous = e->verdict.anomalous;
+        ret->n_causes = e->verdict.n_causes;
+        view_causes(e->schema, e->verdict.causes, e->verdict.n_causes, e->verdict.score,
+                    ret->causes);
     }
     if (e->watch.open)
-        view_incident(e, v);
+        view_incident(e, ret);
 }

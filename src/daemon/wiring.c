@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/wiring.h"
 
+#include <assert.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -180,7 +181,7 @@ static enum rc start(struct daemon *d, size_t slot, struct err *err)
 static enum rc daemon_start(const struct daemon_options *o, struct daemon **ret, struct err *err)
 {
     CLEANUP(daemon_done) struct daemon *d = mem_alloc(sizeof *d);
-    size_t slot;
+    size_t slot = 0;
 
     if (!d)
         return err_set(err, E_NOMEM, "daemon: no memory");
@@ -207,7 +208,7 @@ static void tell_what_waits(const struct config *old, const struct config *new)
         {"data_dir", strcmp(old->data_dir, new->data_dir) != 0},
         {"profile", strcmp(old->profile, new->profile) != 0},
         {"sources", memcmp(&old->host, &new->host, sizeof old->host) != 0},
-        {"learn or model", memcmp(&old->learn, &new->learn, sizeof old->learn) != 0},
+        {"learn or model", !settings_learn_equal(&old->learn, &new->learn)},
     };
 
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
@@ -267,6 +268,7 @@ enum rc daemon_run(const struct daemon_options *o, struct err *err)
     sigset_t signals;
 
     /* A few threads that allocate little: one arena each would only cost memory. */
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): the only thread so far */
     (void)mallopt(M_ARENA_MAX, 1);
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
@@ -280,6 +282,7 @@ enum rc daemon_run(const struct daemon_options *o, struct err *err)
     log_init(o->config.log.level, o->config.log.format);
     if (daemon_start(o, &d, err) != OK)
         return err->rc;
+    assert(d);
     for (;;) {
         int sig = 0;
         if (sigwait(&signals, &sig) != 0)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "feature/binding.h"
 
+#include <assert.h>
+
 #include "base/hash.h"
 #include "base/mem.h"
 
@@ -166,6 +168,7 @@ static enum rc number_groups(struct binder *d, const struct plan_node *node, str
 
     if (groups_init(g, n, d->err) != OK || add_maps(d, n, &x->map) != OK)
         return d->err->rc;
+    assert(n == 0 || d->labels);
     for (size_t i = 0; i < n; i++) {
         const size_t element = i < a->n ? a->at + i : b->at + (i - a->n);
         d->b->maps[x->map + i] = groups_number(g, reduce(d, node, d->labels[element]));

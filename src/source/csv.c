@@ -181,7 +181,7 @@ static enum rc parse_header_field(struct reader *r, struct feature *f, struct er
 
 static enum rc parse_header(struct reader *r, struct schema **ret, struct err *err)
 {
-    bool any;
+    bool any = false;
     struct str first = {"", 0};
     enum rc rc = next_line(r, &any, err);
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "data/settings.h"
 
+#include <string.h>
+
 #include "../test.h"
 
 /* They are documented, so a change shall be a decision. */
@@ -31,8 +33,33 @@ static void defaults_are_the_documented_ones(void **state)
     assert_int_equal(confirm.of, 5);
 }
 
+static void learning_settings_are_equal_in_every_field_that_counts(void **state)
+{
+    (void)state;
+    struct learn_spec a, b;
+
+    memset(&a, 0xff, sizeof a); /* what lies between the fields differs */
+    memset(&b, 0, sizeof b);
+    settings_learn_defaults(&a);
+    settings_learn_defaults(&b);
+    a.layers[3] = 7; /* past n_layers */
+    assert_true(settings_learn_equal(&a, &b));
+    b.epochs = 7;
+    assert_false(settings_learn_equal(&a, &b));
+    b.epochs = a.epochs;
+    a.n_layers = b.n_layers = 4;
+    assert_false(settings_learn_equal(&a, &b));
+    b.layers[3] = 7;
+    assert_true(settings_learn_equal(&a, &b));
+    b.n_layers = 3;
+    assert_false(settings_learn_equal(&a, &b));
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(defaults_are_the_documented_ones)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(defaults_are_the_documented_ones),
+        cmocka_unit_test(learning_settings_are_equal_in_every_field_that_counts),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
