@@ -18,9 +18,9 @@
  *     then; a tenth is far from rounding and jitter, and near enough that a flag that goes from 0
  *     to 1 stands ten spans away.
  * Until then its weight is 0: a network cannot learn anything from a value that never changes, and
- * in the mean over features it would only dilute the others. Afterwards its squared error starts
- * at 1, as much as a feature that left its whole training range by once that range, and grows with
- * the square of the change: so a swap that was always 0 rings once it is really used. */
+ * in the mean over features it would only dilute the others. Afterwards its error (model/model.h)
+ * starts at 1, as much as a feature that left its whole training range by once that range, and
+ * grows with the change: so a swap that was always 0 rings once it is really used. */
 static const double UNKNOWN_RESOLUTION = 0.1;
 
 /* Neighbouring floats near v are up to |v| * FLT_EPSILON apart. */

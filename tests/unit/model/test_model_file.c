@@ -131,6 +131,7 @@ static void every_part_of_a_model_survives_its_file(void **state)
         assert_true(back->scaler.constant[i] == m->scaler.constant[i]);
         assert_true(back->scaler.seen[i] == m->scaler.seen[i]);
         assert_true(back->scaler.longest_still[i] == m->scaler.longest_still[i]);
+        assert_true(back->tolerance[i] == m->tolerance[i]);
         assert_true(back->schema->f[i].resolution == m->schema->f[i].resolution);
     }
     assert_int_equal(back->net.n_layers, 2);
@@ -262,6 +263,7 @@ static void wrong_content_under_a_right_checksum_is_refused(void **state)
         {"NETW", 16, "\x04\x00\x00\x00", 4},
         {"NETW", 20, "\x02\x00\x00\x00", 4},
         {"NETW", 28, "\x00\x00\x80\x7f", 4}, /* an infinite weight */
+        {"STAT", 44, "\x00\x00\x00\x3f", 4}, /* a tolerance under 1 */
         {"SCOR", 0, "\xff\xff\xff\xff", 4},
         {"THRS", 0, "\x03\x00\x00\x00", 4},
         {"THRS", 12, "\x00\x00\xc0\x7f", 4},
