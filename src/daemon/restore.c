@@ -22,24 +22,20 @@ static bool is_plain_name(const char *name)
     return name[0] && name[0] != '.' && !strchr(name, '/');
 }
 
-static enum rc load_model(struct entity *e, const struct restore_options *o, struct store_reader *r,
-                          struct err *err)
+static enum rc load_model(struct entity *e, const struct restore_options *o,
+                          const struct store_model *row, struct err *err)
 {
     CLEANUP(model_unrefp) struct model *kept = NULL;
     CLEANUP(model_unrefp) struct model *m = NULL;
-    struct store_model row;
     char path[1024];
 
-    if (store_read_model(r, entity_instance(e), &row, err) != OK)
+    if (!is_plain_name(row->file))
+        return err_set(err, E_PARSE, "model file '%s': expected a plain file name", row->file);
+    snprintf(path, sizeof path, "%s/%s", o->models_dir, row->file);
+    if (model_load(path, &kept, err) != OK ||
+        model_with_threshold(kept, &o->threshold, &m, err) != OK)
         return err->rc;
-    if (!is_plain_name(row.file))
-        return err_set(err, E_PARSE, "model file '%s': expected a plain file name", row.file);
-    snprintf(path, sizeof path, "%s/%s", o->models_dir, row.file);
-    if (model_load(path, &kept, err) != OK)
-        return err->rc;
-    if (model_with_threshold(kept, &o->threshold, &m, err) != OK)
-        return err->rc;
-    return entity_set_model(e, m, row.model_id, err);
+    return entity_set_model(e, m, row->model_id, err);
 }
 
 struct recall {
@@ -99,6 +95,7 @@ static enum rc recall_frames(struct entity *e, const struct restore_options *o,
 enum rc restore_entity(struct entity *e, const struct restore_options *o, struct err *err)
 {
     CLEANUP(store_reader_closep) struct store_reader *r = NULL;
+    struct store_model row;
 
     if (o->relearn)
         return OK;
@@ -106,12 +103,15 @@ enum rc restore_entity(struct entity *e, const struct restore_options *o, struct
         log_event(LOG_WARN, "nothing of an earlier run can be read", "err", err->msg, NULL);
         return OK;
     }
-    enum rc rc = load_model(e, o, r, err);
+    enum rc rc = store_read_model(r, entity_instance(e), &row, err);
+    const bool there_is_one = rc != E_STATE;
+    if (rc == OK)
+        rc = load_model(e, o, &row, err);
     if (rc == OK || rc == E_NOMEM)
         return rc;
-    /* E_STATE: there is none, or it fits no more; the rest is damage. */
-    log_event(rc == E_STATE ? LOG_INFO : LOG_WARN, "no model of an earlier run", "instance",
-              entity_instance(e), "reason", err->msg, NULL);
+    if (there_is_one)
+        log_event(LOG_WARN, "the model of an earlier run was not taken; learning anew", "instance",
+                  entity_instance(e), "reason", err->msg, NULL);
     rc = recall_frames(e, o, r, err);
     if (rc != OK && rc != E_NOMEM) {
         log_event(LOG_WARN, "frames of an earlier run were not taken", "err", err->msg, NULL);
