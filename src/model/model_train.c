@@ -14,7 +14,6 @@
 #include "model/model_private.h"
 #include "model/train.h"
 
-/* Fewer rows than this say nothing about what is normal. */
 /* How far outside its training range the network sees a feature: half a range on either side. One
  * wild feature would else drive the whole reconstruction, and every feature would look guilty. */
 static const float CLIP_LOW = -0.5f, CLIP_HIGH = 1.5f;

@@ -17,12 +17,17 @@ static uint32_t even_share(size_t n, size_t mul, size_t div)
 /* Widths for n inputs: 2/3, 1/3 and 1/6 of n, up to the next even number, and back; 21 inputs give
  * the classic 14-8-4-8-14. A sixth: the metrics of a machine move in few common ways, and the
  * narrow middle is what makes the network learn those and not the identity. Each step about halves
- * the width, so no single layer has to squeeze it all. */
+ * the width, so no single layer has to squeeze it all. The middle is not under 4 (where the layers
+ * beside it are not): of two units, one that training switches off is half of what can pass. */
 static size_t derive_widths(size_t n, uint32_t *widths)
 {
+    enum { MIDDLE_MIN = 4 };
+
     widths[0] = widths[4] = even_share(n, 2, 3);
     widths[1] = widths[3] = even_share(n, 1, 3);
     widths[2] = even_share(n, 1, 6);
+    if (widths[2] < MIDDLE_MIN)
+        widths[2] = widths[1] < MIDDLE_MIN ? widths[1] : MIDDLE_MIN;
     return 5;
 }
 
