@@ -9,6 +9,8 @@
  *
  * Names, labels, units and types are Node Exporter's, with its default exclusions (loop devices,
  * virtual filesystems). What a kernel does not offer is absent, and host_missing says so.
+ * A filesystem that does not answer does not hold up a collect: what is not surely local is asked
+ * in threads of the host's own, see host_guard.h.
  * Thread: one thread holds a host. No allocation in steady state but the snapshot.
  * Source: prometheus/node_exporter, collector/; proc(5). */
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`tocsin sample` beside Debian's Node Exporter: the same names, labels, types and values."""
+import ctypes
 import json
 import os
 import re
@@ -214,3 +215,31 @@ def test_a_full_disk_is_an_error(binary):
     with open("/dev/full", "w") as full:
         result = subprocess.run([binary, "sample"], stdout=full, stderr=subprocess.PIPE, text=True)
     assert result.returncode == 1 and "stdout: No space left on device" in result.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not os.path.exists("/dev/fuse"),
+                    reason="needs root and /dev/fuse, to mount a filesystem that never answers")
+def test_a_filesystem_that_hangs_does_not_hang_the_sample(binary, tmp_path):
+    libc = ctypes.CDLL(None, use_errno=True)
+    point, procfs = tmp_path / "mount", tmp_path / "proc"
+    point.mkdir()
+    (procfs / "1").mkdir(parents=True)
+    (procfs / "stat").write_text("cpu0 1 2 3 4\n")
+    (procfs / "1" / "mounts").write_text(f"/dev/x / ext4 rw 0 0\nhang {point} fuse.hang rw 0 0\n"
+                                         f"/dev/y {point}/below ext4 rw 0 0\n")
+    server = os.open("/dev/fuse", os.O_RDWR)  # of which nobody reads the questions
+    try:
+        options = f"fd={server},rootmode=40000,user_id=0,group_id=0"
+        if libc.mount(b"fuse", bytes(point), b"fuse.hang", 0, options.encode()) != 0:
+            pytest.skip(f"mount: {os.strerror(ctypes.get_errno())}")
+        try:
+            result = run(binary, "--procfs", str(procfs))
+        finally:
+            libc.umount2(bytes(point), 2)  # MNT_DETACH
+    finally:
+        os.close(server)
+    assert result.returncode == 0, result.stderr
+    _, samples = parse(result.stdout)
+    mounts = {dict(labels)["mountpoint"] for name, labels in samples
+              if name == "node_filesystem_size_bytes"}
+    assert mounts == {"/"}
