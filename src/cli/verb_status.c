@@ -167,7 +167,9 @@ static enum rc ask(const char *url, json_t **ret_status, json_t **ret_entities, 
     CLEANUP(json_decrefp) json_t *status = NULL;
     CLEANUP(json_decrefp) json_t *answer = NULL;
 
-    if (http_open(url, &h, err) != OK || http_get_json(h, "/api/v1/status", &status, err) != OK ||
+    if (http_open(url, &h, err) != OK)
+        return err_wrap(err, "--url");
+    if (http_get_json(h, "/api/v1/status", &status, err) != OK ||
         http_get_json(h, "/api/v1/entities", &answer, err) != OK)
         return err->rc;
     json_t *entities = json_object_get(answer, "entities");
@@ -210,31 +212,50 @@ static enum rc print(const char *url, json_t *status, json_t *entities, bool as_
     return rc;
 }
 
+struct status_options {
+    const char *url;
+    bool as_json;
+};
+
+/* Fills o; an exit code, or -1 to go on. */
+static int parse(int argc, char **argv, struct status_options *o)
+{
+    int c;
+
+    opterr = 0;
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): there are no threads yet */
+    while ((c = getopt_long(argc, argv, ":u:jh", long_options, NULL)) != -1) {
+        switch (c) {
+        case 'h':
+            fputs(verb_status.help, stdout);
+            return EXIT_FINE;
+        case 'u':
+            o->url = optarg;
+            break;
+        case 'j':
+            o->as_json = true;
+            break;
+        default:
+            return verb_bad_option(&verb_status, c, argv);
+        }
+    }
+    if (optind < argc)
+        return verb_usage(&verb_status, "expected no more words, found '%s'", argv[optind]);
+    return -1;
+}
+
 static int run(int argc, char **argv)
 {
-    const char *url = "http://127.0.0.1:8001";
-    bool as_json = false;
+    struct status_options o = {.url = "http://127.0.0.1:8001"};
     struct err err = {0};
     CLEANUP(json_decrefp) json_t *status = NULL;
     CLEANUP(json_decrefp) json_t *entities = NULL;
 
-    for (int c; (c = getopt_long(argc, argv, "u:jh", long_options, NULL)) != -1;) {
-        if (c == 'h') {
-            fputs(verb_status.help, stdout);
-            return EXIT_FINE;
-        }
-        if (c == '?')
-            return verb_usage(&verb_status, "expected the options of --help");
-        if (c == 'u')
-            url = optarg;
-        else
-            as_json = true;
-    }
-    if (optind < argc)
-        return verb_usage(&verb_status, "expected no more words, found '%s'", argv[optind]);
-    if (ask(url, &status, &entities, &err) != OK)
-        return verb_fail(&err);
-    if (print(url, status, entities, as_json, &err) != OK)
+    const int code = parse(argc, argv, &o);
+    if (code >= 0)
+        return code;
+    if (ask(o.url, &status, &entities, &err) != OK ||
+        print(o.url, status, entities, o.as_json, &err) != OK)
         return verb_fail(&err);
     return is_healthy(status) ? EXIT_FINE : EXIT_SILENT;
 }

@@ -4,9 +4,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <string.h>
-
-#include "base/cleanup.h"
-#include "base/file.h"
+#include <unistd.h>
 
 enum { BACKLOG = 64, TEXT_SHOWN = 80 };
 
@@ -71,42 +69,53 @@ enum rc listen_parse(struct str text, struct listen_address *ret, struct err *er
     return OK;
 }
 
-static uint16_t bound_port(int fd)
+static enum rc bound_port(int fd, const char *text, uint16_t *ret, struct err *err)
 {
     struct sockaddr_storage got = {0};
     socklen_t n = sizeof got;
 
     if (getsockname(fd, (struct sockaddr *)&got, &n) != 0)
-        return 0;
-    /* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): zeros, or what the kernel wrote */
-    return ntohs(got.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&got)->sin6_port
-                                           : ((struct sockaddr_in *)&got)->sin_port);
+        return err_set(err, E_IO, "listen on %s: getsockname: %m", text);
+    struct sockaddr_in6 in6;
+    struct sockaddr_in in;
+    memcpy(&in6, &got, sizeof in6);
+    memcpy(&in, &got, sizeof in);
+    *ret = ntohs(got.ss_family == AF_INET6 ? in6.sin6_port : in.sin_port);
+    return OK;
+}
+
+static enum rc start_listening(int fd, const struct listen_address *a, const char *text,
+                               struct err *err)
+{
+    const int on = 1;
+
+    /* A restart must not wait for the last connections' TIME_WAIT. */
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0)
+        return err_set(err, E_IO, "listen on %s: SO_REUSEADDR: %m", text);
+    /* [::] must not quietly open IPv4 as well. */
+    if (a->addr.ss_family == AF_INET6 &&
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0)
+        return err_set(err, E_IO, "listen on %s: IPV6_V6ONLY: %m", text);
+    if (bind(fd, (const struct sockaddr *)&a->addr, a->n) != 0)
+        return err_set(err, E_IO, "listen on %s: bind: %m", text);
+    if (listen(fd, BACKLOG) != 0)
+        return err_set(err, E_IO, "listen on %s: listen: %m", text);
+    return OK;
 }
 
 enum rc listen_open(const char *text, int *ret_fd, uint16_t *ret_port, struct err *err)
 {
     struct listen_address a;
-    const int on = 1;
 
     if (listen_parse(str_of(text), &a, err) != OK)
         return err->rc;
-    CLEANUP(fd_closep)
-    int fd = socket(a.addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    const int fd = socket(a.addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return err_set(err, E_IO, "listen on %s: socket: %m", text);
-    /* A restart must not wait for the last connections' TIME_WAIT. */
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0)
-        return err_set(err, E_IO, "listen on %s: SO_REUSEADDR: %m", text);
-    /* [::] must not quietly open IPv4 as well. */
-    if (a.addr.ss_family == AF_INET6 &&
-        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0)
-        return err_set(err, E_IO, "listen on %s: IPV6_V6ONLY: %m", text);
-    if (bind(fd, (struct sockaddr *)&a.addr, a.n) != 0)
-        return err_set(err, E_IO, "listen on %s: bind: %m", text);
-    if (listen(fd, BACKLOG) != 0)
-        return err_set(err, E_IO, "listen on %s: listen: %m", text);
-    *ret_port = bound_port(fd);
+    if (start_listening(fd, &a, text, err) != OK || bound_port(fd, text, ret_port, err) != OK) {
+        close(fd);
+        return err->rc;
+    }
     *ret_fd = fd;
-    fd = -1;
     return OK;
 }

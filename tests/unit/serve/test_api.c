@@ -210,10 +210,12 @@ static void predict_keeps_the_classic_contract(void **state)
 
     fake_entity(FAKE_UNUSUAL, NOW_MS, &v);
     v.causes[0].value = NAN;
+    v.score = 0.123456789f;
     board_publish(f->board, 0, &v);
     root = ask(f, "/predict?instance=a", 200);
     assert_true(json_is_false(json_object_get(root, "anomaly_detected")));
     assert_true(json_is_true(json_object_get(root, "anomalous")));
+    assert_true((float)number(root, "reconstruction_error") == 0.123456789f); /* to the last bit */
     cause = json_array_get(json_object_get(root, "causes"), 0);
     assert_true(json_is_null(json_object_get(cause, "value")));
     json_decref(root);
