@@ -115,6 +115,7 @@ static bool labels_equal(struct labels a, struct labels b)
     for (;;) {
         if (!a.mask || !b.mask)
             return a.mask == b.mask;
+        assert(a.series && b.series);
         const struct label *x = &a.series->labels[__builtin_ctzll(a.mask)];
         const struct label *y = &b.series->labels[__builtin_ctzll(b.mask)];
         if (!str_eq(x->name, y->name) || !str_eq(x->value, y->value))
@@ -168,7 +169,6 @@ static enum rc number_groups(struct binder *d, const struct plan_node *node, str
 
     if (groups_init(g, n, d->err) != OK || add_maps(d, n, &x->map) != OK)
         return d->err->rc;
-    assert(n == 0 || d->labels);
     for (size_t i = 0; i < n; i++) {
         const size_t element = i < a->n ? a->at + i : b->at + (i - a->n);
         d->b->maps[x->map + i] = groups_number(g, reduce(d, node, d->labels[element]));
@@ -272,7 +272,13 @@ enum rc binding_init(struct binding *b, const struct plan *plan, const struct sl
     enum rc rc = OK;
 
     made.nodes = mem_array(plan->n_nodes, sizeof *made.nodes);
-    if (!made.nodes)
+    /* even without any series the arrays are there */
+    d.map_capacity = d.element_capacity = plan->n_nodes + 1;
+    made.maps = mem_array(d.map_capacity, sizeof *made.maps);
+    made.value = mem_array(d.element_capacity, sizeof *made.value);
+    made.present = mem_array(d.element_capacity, sizeof *made.present);
+    d.labels = mem_array(d.element_capacity, sizeof *d.labels);
+    if (!made.nodes || !made.maps || !made.value || !made.present || !d.labels)
         rc = no_memory(err);
     for (size_t i = 0; i < plan->n_nodes && rc == OK; i++)
         rc = bind_node(&d, &plan->nodes[i], &made.nodes[i]);

@@ -48,14 +48,21 @@ static enum rc copy_string(struct plan *p, struct str s, struct str *ret, struct
     return OK;
 }
 
+/* Numbers are compared by their bits: a NaN is equal to itself. */
+static uint64_t bits(double v)
+{
+    uint64_t b;
+
+    memcpy(&b, &v, sizeof b);
+    return b;
+}
+
 static bool node_equal(const struct plan_node *a, const struct plan_node *b)
 {
-    /* numbers by their bits: a NaN is equal to itself. NOLINTBEGIN(bugprone-suspicious-memory*) */
     return a->op == b->op && a->fn == b->fn && a->type == b->type && a->as_bool == b->as_bool &&
            a->keep == b->keep && a->n_labels == b->n_labels && a->labels == b->labels &&
            a->a == b->a && a->b == b->b && a->selector == b->selector &&
-           a->range_ms == b->range_ms && memcmp(&a->number, &b->number, sizeof a->number) == 0;
-    /* NOLINTEND(bugprone-suspicious-memory*) */
+           a->range_ms == b->range_ms && bits(a->number) == bits(b->number);
 }
 
 enum rc plan_node_add(struct plan *p, const struct plan_node *node, uint32_t *ret, struct err *err)

@@ -1,71 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "feature/regex.h"
 
-#include <assert.h>
-#include <stdint.h>
-
 #include "base/mem.h"
-
-enum op {
-    RE_RANGES, /* one character inside (or, negated, outside) ranges[x .. x + n) */
-    RE_SPLIT,  /* go on at pc + x and at pc + y */
-    RE_JUMP,   /* go on at pc + x */
-    RE_BEGIN,  /* only at the start of the text */
-    RE_END,    /* only at its end */
-    RE_MATCH,
-};
-
-/* Jumps are relative, so a block of instructions may be moved and copied as it stands. */
-struct inst {
-    uint8_t op;
-    bool negated;
-    uint16_t n;
-    int32_t x, y;
-};
-
-struct range {
-    uint32_t low, high;
-};
+#include "feature/regex_program.h"
 
 enum { RANGES_MAX = REGEX_BYTES_MAX * 4, CODE_POINT_MAX = 0x10ffff };
-
-struct regex {
-    size_t n, n_ranges;
-    struct range *ranges;
-    struct inst program[];
-};
 
 struct compiler {
     struct str pattern;
     size_t at;
     size_t n, n_ranges;
     unsigned depth;
-    struct inst program[REGEX_PROGRAM_MAX];
-    struct range ranges[RANGES_MAX];
+    struct regex_inst program[REGEX_PROGRAM_MAX];
+    struct regex_range ranges[RANGES_MAX];
     struct err *err;
 };
-
-/* Decode one code point; a malformed byte is U+FFFD and one byte long (Go's utf8.DecodeRune). */
-static size_t rune(struct str s, size_t at, uint32_t *ret)
-{
-    const unsigned char *p = (const unsigned char *)s.p + at;
-    const size_t left = s.n - at;
-    const size_t n = p[0] < 0x80 ? 1 : p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
-
-    if (n == 1) {
-        *ret = p[0];
-        return 1;
-    }
-    if (n <= left && str_is_utf8((struct str){s.p + at, n})) {
-        uint32_t c = p[0] & (0xffu >> (n + 1));
-        for (size_t i = 1; i < n; i++)
-            c = c << 6 | (p[i] & 0x3f);
-        *ret = c;
-        return n;
-    }
-    *ret = 0xfffd;
-    return 1;
-}
 
 static bool more(const struct compiler *c)
 {
@@ -92,7 +41,7 @@ static enum rc room(struct compiler *c, size_t n)
                    c->at + 1, REGEX_PROGRAM_MAX);
 }
 
-static enum rc emit(struct compiler *c, struct inst i)
+static enum rc emit(struct compiler *c, struct regex_inst i)
 {
     if (room(c, 1) != OK)
         return c->err->rc;
@@ -101,7 +50,7 @@ static enum rc emit(struct compiler *c, struct inst i)
 }
 
 /* Put i in front of the block that starts at `start`. */
-static enum rc insert(struct compiler *c, size_t start, struct inst i)
+static enum rc insert(struct compiler *c, size_t start, struct regex_inst i)
 {
     if (room(c, 1) != OK)
         return c->err->rc;
@@ -115,18 +64,18 @@ static enum rc add_range(struct compiler *c, uint32_t low, uint32_t high)
 {
     if (c->n_ranges == RANGES_MAX)
         return err_set(c->err, E_LIMIT, "regular expression: over %d ranges", RANGES_MAX);
-    c->ranges[c->n_ranges++] = (struct range){low, high};
+    c->ranges[c->n_ranges++] = (struct regex_range){low, high};
     return OK;
 }
 
 /* The ranges of \d \w \s (ASCII, as in RE2), or of their complement. */
 static enum rc add_class(struct compiler *c, int letter)
 {
-    static const struct range digit[] = {{'0', '9'}};
-    static const struct range word[] = {{'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}};
-    static const struct range space[] = {{'\t', '\n'}, {'\f', '\r'}, {' ', ' '}};
+    static const struct regex_range digit[] = {{'0', '9'}};
+    static const struct regex_range word[] = {{'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}};
+    static const struct regex_range space[] = {{'\t', '\n'}, {'\f', '\r'}, {' ', ' '}};
     const int lower = letter | 0x20;
-    const struct range *r = lower == 'd' ? digit : lower == 'w' ? word : space;
+    const struct regex_range *r = lower == 'd' ? digit : lower == 'w' ? word : space;
     const size_t n = lower == 'd' ? 1 : lower == 'w' ? 4 : 3;
     uint32_t next = 0;
 
@@ -177,7 +126,7 @@ static enum rc class_item(struct compiler *c, int *ret_class, uint32_t *ret)
         c->at++;
         return escape(c, ret_class, ret);
     }
-    c->at += rune(c->pattern, c->at, ret);
+    c->at += regex_rune(c->pattern, c->at, ret);
     return OK;
 }
 
@@ -203,7 +152,7 @@ static enum rc class_range(struct compiler *c)
 
 static enum rc parse_class(struct compiler *c)
 {
-    struct inst i = {.op = RE_RANGES, .x = (int32_t)c->n_ranges};
+    struct regex_inst i = {.op = RE_RANGES, .x = (int32_t)c->n_ranges};
 
     c->at++; /* [ */
     if (peek(c) == '^') {
@@ -223,7 +172,7 @@ static enum rc parse_class(struct compiler *c)
 
 static enum rc emit_class(struct compiler *c, int letter)
 {
-    struct inst i = {.op = RE_RANGES, .x = (int32_t)c->n_ranges};
+    struct regex_inst i = {.op = RE_RANGES, .x = (int32_t)c->n_ranges};
 
     if (add_class(c, letter) != OK)
         return c->err->rc;
@@ -233,7 +182,8 @@ static enum rc emit_class(struct compiler *c, int letter)
 
 static enum rc emit_char(struct compiler *c, uint32_t ch, bool negated)
 {
-    const struct inst i = {.op = RE_RANGES, .negated = negated, .n = 1, .x = (int32_t)c->n_ranges};
+    const struct regex_inst i = {
+        .op = RE_RANGES, .negated = negated, .n = 1, .x = (int32_t)c->n_ranges};
 
     if (add_range(c, ch, ch) != OK)
         return c->err->rc;
@@ -277,10 +227,10 @@ static enum rc parse_atom(struct compiler *c)
         return emit_char(c, '\n', true);
     case '^':
         c->at++;
-        return emit(c, (struct inst){.op = RE_BEGIN});
+        return emit(c, (struct regex_inst){.op = RE_BEGIN});
     case '$':
         c->at++;
-        return emit(c, (struct inst){.op = RE_END});
+        return emit(c, (struct regex_inst){.op = RE_END});
     case '*':
     case '+':
     case '?':
@@ -291,7 +241,7 @@ static enum rc parse_atom(struct compiler *c)
             return c->err->rc;
         return class ? emit_class(c, class) : emit_char(c, ch, false);
     default:
-        c->at += rune(c->pattern, c->at, &ch);
+        c->at += regex_rune(c->pattern, c->at, &ch);
         return emit_char(c, ch, false);
     }
 }
@@ -333,15 +283,15 @@ static enum rc optional(struct compiler *c, size_t start, bool star)
 {
     const int32_t n = (int32_t)(c->n - start);
 
-    if (insert(c, start, (struct inst){.op = RE_SPLIT, .x = 1, .y = n + 1 + star}) != OK)
+    if (insert(c, start, (struct regex_inst){.op = RE_SPLIT, .x = 1, .y = n + 1 + star}) != OK)
         return c->err->rc;
-    return star ? emit(c, (struct inst){.op = RE_JUMP, .x = -(n + 1)}) : OK;
+    return star ? emit(c, (struct regex_inst){.op = RE_JUMP, .x = -(n + 1)}) : OK;
 }
 
 /* x{min,max} written out: min copies, then max - min optional ones or a star. */
 static enum rc repeat(struct compiler *c, size_t start, unsigned min, unsigned max)
 {
-    struct inst block[REGEX_PROGRAM_MAX];
+    struct regex_inst block[REGEX_PROGRAM_MAX];
     const size_t n = c->n - start;
 
     memcpy(block, c->program + start, n * sizeof block[0]);
@@ -396,8 +346,8 @@ static enum rc parse_alternatives(struct compiler *c)
             break;
         c->at++;
         /* SPLIT this branch | the next one; the branch ends in a jump that is aimed below */
-        if (insert(c, branch, (struct inst){.op = RE_SPLIT, .x = 1}) != OK ||
-            emit(c, (struct inst){.op = RE_JUMP}) != OK)
+        if (insert(c, branch, (struct regex_inst){.op = RE_SPLIT, .x = 1}) != OK ||
+            emit(c, (struct regex_inst){.op = RE_JUMP}) != OK)
             return c->err->rc;
         c->program[branch].y = (int32_t)(c->n - branch);
         jumps[n_jumps++] = c->n - 1;
@@ -422,7 +372,7 @@ enum rc regex_compile(struct str pattern, struct regex **ret, struct err *err)
         return err->rc;
     if (more(c))
         return fail(c, "this parenthesis was never opened");
-    if (emit(c, (struct inst){.op = RE_MATCH}) != OK)
+    if (emit(c, (struct regex_inst){.op = RE_MATCH}) != OK)
         return err->rc;
 
     struct regex *re =
@@ -431,7 +381,7 @@ enum rc regex_compile(struct str pattern, struct regex **ret, struct err *err)
         return err_set(err, E_NOMEM, "regular expression: no memory");
     re->n = c->n;
     re->n_ranges = c->n_ranges;
-    re->ranges = (struct range *)(re->program + re->n);
+    re->ranges = (struct regex_range *)(re->program + re->n);
     memcpy(re->program, c->program, c->n * sizeof re->program[0]);
     memcpy(re->ranges, c->ranges, c->n_ranges * sizeof re->ranges[0]);
     *ret = re;
@@ -441,104 +391,4 @@ enum rc regex_compile(struct str pattern, struct regex **ret, struct err *err)
 void regex_free(struct regex *re)
 {
     mem_free(re);
-}
-
-/* The automaton's states at one place of the text: pc values, each at most once. */
-struct states {
-    size_t n;
-    uint16_t pc[REGEX_PROGRAM_MAX];
-};
-
-struct matcher {
-    const struct regex *re;
-    struct states lists[2];
-    uint32_t seen[REGEX_PROGRAM_MAX]; /* the step that last visited this pc */
-    uint16_t stack[REGEX_PROGRAM_MAX + 1];
-};
-
-/* Follow jumps from pc; states that wait for a character go to `to`. Each pc is visited once a
- * step, so the stack never holds more than the program's length plus one. */
-static void follow(struct matcher *m, struct states *to, size_t pc, uint32_t step, bool begin,
-                   bool end)
-{
-    size_t depth = 0;
-
-    if (m->seen[pc] == step)
-        return;
-    m->seen[pc] = step;
-    m->stack[depth++] = (uint16_t)pc;
-    while (depth > 0) {
-        pc = m->stack[--depth];
-        const struct inst *i = &m->re->program[pc];
-        size_t next[2];
-        size_t n = 0;
-        switch ((enum op)i->op) {
-        case RE_RANGES:
-        case RE_MATCH:
-            to->pc[to->n++] = (uint16_t)pc;
-            break;
-        case RE_SPLIT:
-            next[n++] = pc + (size_t)i->x;
-            next[n++] = pc + (size_t)i->y;
-            break;
-        case RE_JUMP:
-            next[n++] = pc + (size_t)(ptrdiff_t)i->x;
-            break;
-        case RE_BEGIN:
-            if (begin)
-                next[n++] = pc + 1;
-            break;
-        case RE_END:
-            if (end)
-                next[n++] = pc + 1;
-            break;
-        }
-        while (n > 0)
-            if (m->seen[next[--n]] != step) {
-                m->seen[next[n]] = step;
-                m->stack[depth++] = (uint16_t)next[n];
-            }
-    }
-}
-
-static bool takes(const struct regex *re, const struct inst *i, uint32_t ch)
-{
-    const struct range *r = re->ranges + i->x;
-    bool inside = false;
-
-    for (size_t k = 0; k < i->n && !inside; k++)
-        inside = ch >= r[k].low && ch <= r[k].high;
-    return inside != i->negated;
-}
-
-bool regex_match(const struct regex *re, struct str text)
-{
-    struct matcher m;
-    struct states *now = &m.lists[0], *then = &m.lists[1];
-    uint32_t step = 1;
-
-    assert(re->n <= REGEX_PROGRAM_MAX);
-    m.re = re;
-    memset(m.seen, 0, re->n * sizeof m.seen[0]);
-    now->n = 0;
-    follow(&m, now, 0, step, true, text.n == 0);
-    for (size_t at = 0; at < text.n && now->n > 0;) {
-        uint32_t ch = 0;
-        at += rune(text, at, &ch);
-        then->n = 0;
-        step++;
-        for (size_t k = 0; k < now->n; k++) {
-            const size_t pc = now->pc[k];
-            const struct inst *i = &re->program[pc];
-            if (i->op == RE_RANGES && takes(re, i, ch))
-                follow(&m, then, pc + 1, step, false, at == text.n);
-        }
-        struct states *swap = now;
-        now = then;
-        then = swap;
-    }
-    for (size_t k = 0; k < now->n; k++)
-        if (re->program[now->pc[k]].op == RE_MATCH)
-            return true;
-    return false;
 }

@@ -196,6 +196,7 @@ static void a_missing_operand_gives_a_missing_result(void **state)
     assert_true(isnan(once("x ^ 0", NAN, 1)));
     assert_true(isnan(once("x / y", 1, 0)));
     assert_true(isnan(once("0 / y", 1, 0)));
+    assert_true(isnan(once("x / y > 5", 1, 0)));
     assert_true(isnan(once("10 ^ x", 300, 0))); /* no infinite value gets into a frame */
 }
 

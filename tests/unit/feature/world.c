@@ -82,7 +82,8 @@ enum rc world_push(struct world *w, int64_t ts_ms, const double *v, size_t n)
 
     assert_non_null(s);
     assert_true(n <= s->n);
-    memcpy(s->v, v, n * sizeof *v);
+    for (size_t i = 0; i < n; i++)
+        s->v[i] = v[i];
     const enum rc rc = evaluator_push(w->evaluator, s, &w->err);
     snapshot_free(s);
     return rc;
