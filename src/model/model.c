@@ -55,19 +55,12 @@ void model_net_inputs(const struct model *m, const float *z, float *ret)
         ret[i] = net_input(m, i, z[i]);
 }
 
-/* Twice Huber's loss at delta = 1, which is one tolerance. */
-static float huber(float d)
+/* The error of model.h; tolerance 0: the plain square. */
+static float error_of(float d, float tolerance)
 {
-    const float a = fabsf(d);
+    const float a = fabsf(tolerance > 0 ? d / tolerance : d);
 
-    return a <= 1 ? a * a : 2 * a - 1;
-}
-
-float model_squared(float error)
-{
-    const float d = (error + 1) / 2;
-
-    return error <= 1 ? error : d * d;
+    return a <= 1 || tolerance <= 0 ? a * a : 2 * a - 1;
 }
 
 float model_score(const struct model *m, const float *x, const uint8_t *present, float *expected,
@@ -89,7 +82,7 @@ float model_score(const struct model *m, const float *x, const uint8_t *present,
 
         d = d > DISTANCE_MAX ? DISTANCE_MAX : d < -DISTANCE_MAX ? -DISTANCE_MAX : d;
         expected[i] = learned ? scaler_invert(s, i, y[i]) : s->median[i];
-        error[i] = counts ? huber(d / m->tolerance[i]) : 0;
+        error[i] = counts ? error_of(d, m->tolerance[i]) : 0;
         sum += (double)error[i];
         counted += counts;
     }

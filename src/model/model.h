@@ -18,12 +18,13 @@
  * The error of a frame x (natural units, filled) with mask present:
  *   z = scale(x), the network sees z clipped to [clip_low, clip_high], the training median in
  *   place of what is absent;
- *   d_i = (z_i - y_i) / tolerance_i; e_i = d_i^2 up to 1, 2|d_i| - 1 beyond, for present features
- *   that carry weight, 0 for others;
+ *   d_i = z_i - y_i; e_i for present features that carry weight, 0 for others;
  *   score = sum(e) / (number of features that carry weight and are present), NaN for none.
- * So it is the mean squared error wherever normal values lie, and past that grows as the distance
- * does (Huber's loss, Annals of Mathematical Statistics 35, 1964): one wild value, be it in the
- * validation rows that set the threshold or in a live frame, cannot drown all other features.
+ * e_i is d_i^2, the classic reconstruction error, for a feature whose resolution is not known. For
+ * one whose resolution is known, so that a span is what an operator cares about, it is Huber's
+ * loss (Annals of Mathematical Statistics 35, 1964) of d_i / tolerance_i: the square up to 1,
+ * 2|d| - 1 beyond, so that one wild value, be it in the validation rows that set the threshold or
+ * in a live frame, cannot drown all other features.
  * tolerance_i is 1 (a span) for a feature that the network reconstructs well; one that was off by
  * more in the validation rows, where all is normal, gets three times its root mean squared error
  * there: what it did while it was learned from is nothing to ring for, nor to raise the bar for
@@ -53,7 +54,7 @@ struct model {
     struct scaler scaler;
     struct net net;
     float clip_low, clip_high;
-    float *tolerance; /* [n] spans, >= 1 */
+    float *tolerance; /* [n] spans, >= 1; 0 where the resolution is not known */
     struct model_stats stats;
     /* Scores of the validation rows, ascending, so that another threshold can be asked of the same
      * model (threshold_fit); more than MODEL_SCORES_MAX are thinned evenly by rank, the largest

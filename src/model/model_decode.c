@@ -247,8 +247,8 @@ static enum rc get_stats(struct reader *r, struct model *m, struct err *err)
         return err_set(err, E_NOMEM, "'%s': no memory for %zu tolerances", r->name, n);
     bool good = get_f32s(r, m->tolerance, n);
     for (size_t i = 0; i < n; i++)
-        good = good && m->tolerance[i] >= 1;
-    return good ? OK : malformed(r, err, "expected finite tolerances of at least 1");
+        good = good && (m->tolerance[i] == 0 || m->tolerance[i] >= 1);
+    return good ? OK : malformed(r, err, "expected finite tolerances, 0 or at least 1");
 }
 
 static enum rc get_scores(struct reader *r, struct model *m, struct err *err)

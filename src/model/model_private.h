@@ -10,9 +10,6 @@ struct model;
  * the middle for features that did not move in training. ret may be z. */
 void model_net_inputs(const struct model *m, const float *z, float *ret);
 
-/* d_i^2 of the e_i that model_score gave (see model.h). */
-float model_squared(float error);
-
 /* Set m's threshold, its spec and widening, from the scores that m keeps; m is being made.
  * No threshold but a fixed one lies under the error of one feature that is off by its whole span,
  * where the spans rest on resolutions: what is less than that is nothing that an operator cares

@@ -166,27 +166,22 @@ static enum rc train(struct learner *l, const struct learn_spec *spec, model_pro
     return rc;
 }
 
-/* What the rows of a part came to, scored one after the other. */
+/* What the rows of a part came to in plain squared errors: while every tolerance is 0. */
 struct tally {
     size_t rows;    /* that have a score */
-    double mse;     /* mean over rows of their mean squared error; while every tolerance is 1 */
+    double mse;     /* mean of the scores */
     double *square; /* [n] sum of squared errors of a feature, and */
     double *count;  /* [n] rows in which it was present */
 };
 
 static void tally_row(const struct learner *l, float score, const float *error, struct tally *t)
 {
-    double sum = 0, squares = 0;
-
     for (size_t i = 0; i < l->m->schema->n; i++) {
-        const double square = (double)model_squared(error[i]);
-        sum += (double)error[i];
-        squares += square;
-        t->square[i] += square;
+        t->square[i] += (double)error[i];
         t->count[i] += l->present[i];
     }
     t->rows++;
-    t->mse += sum > 0 ? (double)score * squares / sum : 0;
+    t->mse += (double)score;
 }
 
 /* Scores p's rows into scores[p->rows], *ret_n of them; and into t, where asked for. */
@@ -218,15 +213,13 @@ static enum rc set_tolerances(struct learner *l, struct err *err)
     struct model *const m = l->m;
     const size_t n = m->schema->n;
     CLEANUP(mem_freep) double *sums = mem_array(4 * n, sizeof *sums);
-    m->tolerance = mem_array(n, sizeof *m->tolerance);
+    m->tolerance = mem_array(n, sizeof *m->tolerance); /* zeros: plain squares */
     if (!sums || !m->tolerance)
         return err_set(err, E_NOMEM, "no memory for a model of %zu features", n);
     struct tally train = {.square = sums, .count = sums + n};
     struct tally held = {.square = sums + 2 * n, .count = sums + 3 * n};
     size_t unused;
 
-    for (size_t i = 0; i < n; i++)
-        m->tolerance[i] = 1;
     filler_clear(l->filler);
     score_rows(l, &l->train, NULL, &unused, &train);
     if (!l->one_dataset)
@@ -237,6 +230,8 @@ static enum rc set_tolerances(struct learner *l, struct err *err)
     m->stats.validation_rows = held.rows;
     m->stats.validation_mse = held.mse;
     for (size_t i = 0; i < n; i++) {
+        if (!(m->schema->f[i].resolution > 0))
+            continue;
         const double rms = held.count[i] > 0 ? sqrt(held.square[i] / held.count[i]) : 0;
         m->tolerance[i] = (float)fmax(1, TOLERANCE_SIGMAS * rms);
     }

@@ -17,8 +17,10 @@ static inline struct schema *fixture_schema(size_t n)
     struct err err;
 
     assert_non_null(f);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         (void)snprintf(f[i].name, sizeof f[i].name, "f%zu", i);
+        f[i].resolution = i < 2 ? 1e-3f : 0; /* less than any span here */
+    }
     assert_int_equal(schema_new(f, n, &s, &err), OK);
     mem_free(f);
     return s;

@@ -88,8 +88,8 @@ static double reference(const struct model *m, const float *x, const uint8_t *pr
         if (!present[i] || (s->constant[i] && !moved))
             continue;
         const double d = fmin(fabs(z[i] - (moved ? 0.5 : out[i])), 1e4);
-        const double unit = d / (double)m->tolerance[i];
-        sum += unit <= 1 ? unit * unit : 2 * unit - 1;
+        const double tolerance = (double)m->tolerance[i], unit = tolerance > 0 ? d / tolerance : d;
+        sum += unit <= 1 || tolerance <= 0 ? unit * unit : 2 * unit - 1;
         squares += d * d;
         counted++;
     }
@@ -360,7 +360,7 @@ static void statistics_and_threshold_are_those_of_the_scores(void **state)
     assert_true(m->tolerance[0] > 1 &&
                 fabs(3 * sqrt(wild) - (double)m->tolerance[0]) < 1e-4 * sqrt(wild));
     for (size_t i = 1; i < N; i++)
-        assert_true(m->tolerance[i] == 1);
+        assert_true(m->tolerance[i] == (m->schema->f[i].resolution > 0 ? 1 : 0));
     for (size_t i = 0; i < m->n_scores; i++) {
         const double dev = (double)m->scores[i] - mean;
         assert_true(i == 0 || m->scores[i] >= m->scores[i - 1]);
