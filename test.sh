@@ -148,7 +148,7 @@ check_tidy() {
 }
 
 check_shell() {
-    files '*.sh' .ci/run >"$work/scripts"
+    files '*.sh' '*.bash' .ci/run >"$work/scripts"
     step "shellcheck" xargs -a "$work/scripts" shellcheck -x
 }
 

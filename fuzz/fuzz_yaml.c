@@ -5,7 +5,7 @@
 
 #include "fuzz.h"
 
-/* NOLINTNEXTLINE(misc-no-recursion): the promise is that it is YAML_DEPTH_MAX deep */
+/* Recursive: the promise is that it is YAML_DEPTH_MAX deep. */
 static void check_node(const struct yaml_node *node, unsigned depth, size_t *n_nodes)
 {
     promise(depth <= YAML_DEPTH_MAX && ++*n_nodes <= YAML_NODES_MAX, "limits hold");

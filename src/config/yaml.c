@@ -22,7 +22,7 @@ struct build {
     yaml_parser_t parser;
 };
 
-static void node_done(struct yaml_node *node) /* NOLINT(misc-no-recursion): YAML_DEPTH_MAX deep */
+static void node_done(struct yaml_node *node) /* YAML_DEPTH_MAX deep */
 {
     for (size_t i = 0; i < node->n; i++) {
         if (node->keys)
