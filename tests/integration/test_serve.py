@@ -501,3 +501,25 @@ def test_status_of_something_else_is_one_sentence(binary):
     finally:
         other.shutdown()
         other.server_close()
+
+
+def test_the_documentation_has_every_field(make_demo, tmp_path):
+    """docs/api.md and the answers name the same keys, and every metric."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    with open(os.path.join(here, "..", "..", "docs", "api.md"), encoding="utf-8") as f:
+        docs = f.read()
+    demo = make_demo("--database", str(tmp_path / "t.db"), "ringing")
+
+    def keys(value):
+        if isinstance(value, dict):
+            return set(value).union(*map(keys, value.values()))
+        return set().union(*map(keys, value)) if isinstance(value, list) else set()
+
+    for path in ["/predict", "/api/v1/status", "/api/v1/entities", "/api/v1/scores",
+                 "/api/v1/incidents", "/readyz"]:
+        section = docs.split("healthz and" if path == "/readyz" else f"\n## {path}\n")[-1]
+        example = re.search(r"```json\n(.*?)```", section, re.S).group(1)
+        real = keys(demo.json(path)[1]) | ({"what"} if path == "/api/v1/entities" else set())
+        assert keys(json.loads(example)) == real, path
+    for name in re.findall(r"^# TYPE (\w+)", demo.get("/metrics")[2].decode(), re.M):
+        assert f"`{name}`" in docs or re.fullmatch(r"tocsin_\w+_total", name), name
