@@ -45,6 +45,7 @@ static void a_pattern_must_match_the_whole_text(void **state)
     assert_true(matches("", ""));
     assert_false(matches("", "x"));
     assert_false(matches("a$b", "ab"));
+    assert_false(matches("a^b", "ab"));
 }
 
 static void alternatives_and_groups_nest(void **state)
