@@ -16,6 +16,8 @@ import pytest
 HERE = os.path.dirname(os.path.abspath(__file__))
 PROFILES = ["node", "classic", os.path.join(HERE, "promql.yml")]
 SCRAPES = 120  # two minutes
+# of promql.yml: these must have none. Pressure needs a kernel with PSI.
+WITHOUT_VALUE = ["no_such_metric", "too_many", "many_to_one", "scalar_of_many", "zero_by_zero"]
 
 CONFIG = """
 global: {{scrape_interval: 1s, scrape_timeout: 1s}}
@@ -180,6 +182,7 @@ def test_features_equal_the_servers_answers(server, samples, tool, profile):
                 wrong.append(f"{name} at {at}: tocsin {value!r}, server {theirs!r}: {expression}")
     assert not wrong, "\n".join(wrong[:20])
     assert compared > 40 * len(expressions)
-    # the comparison must be about something: nearly every feature had a value most of the time
-    dead = [name for name, n in finite.items() if n == 0]
-    assert len(dead) <= 6, f"no answer at all for {dead}"
+    # the comparison must be about something: whatever has a value at all had one at the server
+    dead = [name for name, n in finite.items()
+            if n == 0 and name not in WITHOUT_VALUE and not name.startswith("pressure_")]
+    assert not dead, f"no answer at all for {dead}"
