@@ -183,10 +183,19 @@ def test_no_fault_while_it_learns(binary, api):
     refused(binary, api, "is still learning (42 %); no fault was made")
 
 
-def test_no_fault_while_an_incident_is_open(binary, api):
+def test_an_open_incident_is_waited_for(binary, api):
     api.incident = {"start": 1.5, "peak": 2, "peak_score": 1, "threshold": 0.125,
                     "causes": CAUSES}
-    refused(binary, api, "has an incident open, load_per_core first; no fault was made")
+    process = subprocess.Popen(
+        [binary, "drill", "--fault", "files", "--for", "5s", "--rest", "1s", "--url", api.url],
+        stdout=subprocess.PIPE, text=True)
+    wait_until(lambda: api.asked >= 5, "the drill asks until the incident is over")
+    assert children_of(process.pid) == {}, "no fault is made meanwhile"
+    api.incident = None
+    wait_until(lambda: children_of(process.pid), "the fault is made")
+    api.ring_after = api.asked
+    assert process.communicate(timeout=60)[0].count("rang") == 1
+    assert process.returncode == 0
 
 
 def test_no_fault_when_the_server_is_in_trouble(binary, api):
