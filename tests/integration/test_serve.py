@@ -343,7 +343,7 @@ def browse(tmp_path):
              "--virtual-time-budget=7000", *options, url],
             capture_output=True, text=True, timeout=120)
         console = [line for line in r.stderr.splitlines() if ":CONSOLE" in line]
-        return r.stdout, console
+        return r.stdout.replace("&nbsp;", " "), console
 
     return look
 
