@@ -211,6 +211,7 @@ fi
 
 section "gcc"
 build "build with gcc" build-gcc gcc --buildtype=release || finish
+step "build the benchmarks" ninja -C build-gcc benchmarks
 unit "unit tests, fuzz corpora, layers" build-gcc
 
 section "lint"

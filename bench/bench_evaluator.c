@@ -3,22 +3,15 @@
  * expression is computed, features are derived. Once with this machine's own series, once with
  * those of a machine of 64 cores. */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "bench.h"
 #include "feature/derive.h"
 #include "feature/evaluator.h"
 #include "source/host.h"
 
 enum { WARM_UP = 20, TICKS = 5000, CORES = 64 };
-static const double budget_us = 100;
-
-static int compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 /* The median of TICKS ticks of s, whose counters go on; below 0 on failure. */
 static double median_us(const struct profile *p, struct snapshot *s, struct err *err)
@@ -42,8 +35,7 @@ static double median_us(const struct profile *p, struct snapshot *s, struct err 
         if (t >= WARM_UP)
             us[t - WARM_UP] = (double)(clock_thread_cpu_ns() - start) / 1000;
     }
-    qsort(us, TICKS, sizeof *us, compare);
-    return us[TICKS / 2];
+    return bench_median(us, TICKS);
 }
 
 /* The set of s and the times of CORES cores. */
@@ -90,9 +82,7 @@ int main(void)
         fprintf(stderr, "bench_evaluator: %s\n", err.msg);
         return 1;
     }
-    printf("a tick of profile node, %zu features      CPU\n", profile_schema(p)->n);
-    printf("this machine, %4zu series   %8.1f us   budget %.0f us: %s\n", here->n, own, budget_us,
-           own <= budget_us ? "met" : "NOT MET");
-    printf("%d cores,    %4zu series   %8.1f us\n", CORES, large->n, many);
+    bench_print("evaluator tick", own, "us");
+    bench_print("evaluator tick, 64 cores", many, "us");
     return 0;
 }

@@ -3,21 +3,14 @@
  * one after the other; `paced` has 20 ms between them, so that caches are as cold as they are in
  * a daemon that wakes once a second. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "bench.h"
 #include "source/host.h"
 
 enum { HOT = 2000, PACED = 150, PAUSE_US = 20000 };
-static const double budget_us = 500;
-
-static int compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 /* The median of n collects in microseconds, or below 0 when one fails. */
 static double median_us(struct host *h, size_t n, useconds_t pause_us, size_t *ret_samples)
@@ -38,8 +31,7 @@ static double median_us(struct host *h, size_t n, useconds_t pause_us, size_t *r
         snapshot_free(s);
         us[i] = (double)(clock_thread_cpu_ns() - start) / 1000;
     }
-    qsort(us, n, sizeof *us, compare);
-    return us[n / 2];
+    return bench_median(us, n);
 }
 
 int main(void)
@@ -58,10 +50,9 @@ int main(void)
     const double paced = median_us(h, PACED, PAUSE_US, &samples);
     if (first < 0 || hot < 0 || paced < 0)
         return 1;
-    printf("host_collect, %zu series          CPU\n", samples);
-    printf("first (learns the layouts)  %8.1f us\n", first);
-    printf("hot, median                 %8.1f us\n", hot);
-    printf("paced, median               %8.1f us   budget %.0f us: %s\n", paced, budget_us,
-           paced <= budget_us ? "met" : "NOT MET");
+    bench_print("host collect", paced, "us");
+    bench_print("host collect, hot", hot, "us");
+    bench_print("host collect, the first", first, "us");
+    bench_print("series of this machine", (double)samples, "series");
     return 0;
 }
