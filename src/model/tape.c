@@ -128,14 +128,20 @@ void tape_forward(struct tape *t, size_t rows)
     }
 }
 
-/* WT[out][ld_in] = W[in][out] transposed, its padding 0: it becomes dX's padding */
+/* WT[out][ld_in] = W[in][out] transposed, its padding 0: it becomes dX's padding. In blocks, since
+ * whole columns of a wide layer would miss the cache at every step. */
 static void transpose(const struct tape_layer *layer, size_t ld_in, float *WT)
 {
-    for (size_t j = 0; j < layer->out; j++) {
-        for (size_t i = 0; i < layer->in; i++)
-            WT[j * ld_in + i] = layer->W[i * layer->ld + j];
-        memset(WT + j * ld_in + layer->in, 0, (ld_in - layer->in) * sizeof *WT);
+    enum { BLOCK = 16 };
+
+    for (size_t i0 = 0; i0 < layer->in; i0 += BLOCK) {
+        const size_t i1 = i0 + BLOCK < layer->in ? i0 + BLOCK : layer->in;
+        for (size_t j = 0; j < layer->out; j++)
+            for (size_t i = i0; i < i1; i++)
+                WT[j * ld_in + i] = layer->W[i * layer->ld + j];
     }
+    for (size_t j = 0; j < layer->out; j++)
+        memset(WT + j * ld_in + layer->in, 0, (ld_in - layer->in) * sizeof *WT);
 }
 
 void tape_backward(struct tape *t, size_t rows)
