@@ -21,7 +21,7 @@
 enum {
     CORES_MAX = 1024,
     THREADS_A_CORE = 2, /* so that others wait for a core, too */
-    FORKS_A_SECOND = 800,
+    FORKS_A_SECOND = 1000,
     FILES_MAX = 100000,
     FILE_PROCESSES_MAX = 16,
 };

@@ -31,7 +31,8 @@ static const char help[] =
     "                        forks    start hundreds of short processes a second\n"
     "                        files    hold tens of thousands of files open\n"
     "      --all             each of them in turn; waits for quiet in between\n"
-    "      --rest DURATION   between two of --all (default 10s, once no incident is open)\n"
+    "      --rest DURATION   of rest after an open incident, and between two of\n"
+    "                          --all (default 10s)\n"
     "      --for DURATION    end the fault after this time, rung or not (default 20s)\n"
     "      --url URL         the running tocsin (default http://127.0.0.1:8001)\n"
     "      --instance NAME   the entity that is this machine, when it watches several\n"
@@ -52,7 +53,7 @@ static const char help[] =
 enum {
     POLL_MS = 200,
     CLOCK_SLACK_MS = 1000,         /* between a frame's time and ours */
-    QUIET_WAIT_MS = 5 * 60 * 1000, /* --all: for an incident to close */
+    QUIET_WAIT_MS = 5 * 60 * 1000, /* for an incident to close */
     DURATION_MOST_MS = 60 * 60 * 1000,
     PROGRESS_WIDTH = 72,
 };
@@ -205,11 +206,6 @@ static enum rc expect_watching(const struct drill_options *o, const struct drill
             "the tocsin at %s is still %s (%.0f %%); no fault was made: drill again when "
             "it watches",
             o->url, v->phase, 100 * (isnan(v->progress) ? 0 : v->progress));
-    if (v->ringing)
-        return err_set(err, E_STATE,
-                       "the tocsin at %s has an incident open, %s first; no fault was made: drill "
-                       "again when it is over",
-                       o->url, v->n_causes ? v->causes[0].feature : "cause not known");
     return OK;
 }
 
@@ -255,30 +251,8 @@ static enum rc await_ring(const struct drill_options *o, struct http *h,
     }
 }
 
-static enum rc drill(const struct drill_options *o, struct http *h, const struct drill_fault *f,
-                     struct drill_result *ret, struct err *err)
-{
-    struct drill_plan plan = {0};
-    struct drill_process process = {.complaint = -1};
-    struct drill_result r = {.fault = f, .highest = (double)NAN};
-
-    (void)snprintf(plan.dir, sizeof plan.dir, "%s", o->dir);
-    if (ask(o, h, &r.view, err) != OK || expect_watching(o, &r.view, err) != OK ||
-        f->prepare(&plan, err) != OK)
-        return err->rc;
-    if (!o->json)
-        printf("%s: %s, for at most %.0f s\n", f->name, plan.what, (double)o->for_ms / 1000);
-    const int64_t wall = clock_wall_ms();
-    if (drill_process_start(f, &plan, &process, err) != OK)
-        return err->rc;
-    const enum rc rc = await_ring(o, h, &process, wall, &r, err);
-    drill_process_stop(&process);
-    show_progress("%s", "");
-    *ret = r;
-    return rc;
-}
-
-/* Between two drills: until the last one's incident is over and the machine at rest. */
+/* Until the open incident, a drill's or a real one, is over and the machine at rest: the bell must
+ * be silent to be heard. */
 static enum rc await_quiet(const struct drill_options *o, struct http *h, struct err *err)
 {
     const int64_t started = clock_mono_ms();
@@ -296,11 +270,46 @@ static enum rc await_quiet(const struct drill_options *o, struct http *h, struct
         if (now - quiet_since >= o->rest_ms)
             return OK;
         if (now - started >= QUIET_WAIT_MS)
-            return err_set(err, E_STATE, "it still rings %d minutes after the last fault",
-                           QUIET_WAIT_MS / 60000);
-        show_progress("waiting for quiet: score %.3g, threshold %.3g", v.score, v.threshold);
+            return err_set(
+                err, E_STATE,
+                "the tocsin at %s still rings after %d minutes, %s first; no fault was made: "
+                "drill again when it is over",
+                o->url, QUIET_WAIT_MS / 60000,
+                v.n_causes ? v.causes[0].feature : "cause not known");
+        show_progress("an incident is open; waiting for quiet: score %.3g, threshold %.3g", v.score,
+                      v.threshold);
         sleep_ms(POLL_MS);
     }
+}
+
+static enum rc drill(const struct drill_options *o, struct http *h, const struct drill_fault *f,
+                     struct drill_result *ret, struct err *err)
+{
+    struct drill_plan plan = {0};
+    struct drill_process process = {.complaint = -1};
+    struct drill_result r = {.fault = f, .highest = (double)NAN};
+
+    (void)snprintf(plan.dir, sizeof plan.dir, "%s", o->dir);
+    if (ask(o, h, &r.view, err) != OK || expect_watching(o, &r.view, err) != OK)
+        return err->rc;
+    if (r.view.ringing) {
+        fprintf(stderr, "tocsin drill: an incident is open, %s first: waiting until it is over\n",
+                r.view.n_causes ? r.view.causes[0].feature : "cause not known");
+        if (await_quiet(o, h, err) != OK)
+            return err->rc;
+    }
+    if (f->prepare(&plan, err) != OK)
+        return err->rc;
+    if (!o->json)
+        printf("%s: %s, for at most %.0f s\n", f->name, plan.what, (double)o->for_ms / 1000);
+    const int64_t wall = clock_wall_ms();
+    if (drill_process_start(f, &plan, &process, err) != OK)
+        return err->rc;
+    const enum rc rc = await_ring(o, h, &process, wall, &r, err);
+    drill_process_stop(&process);
+    show_progress("%s", "");
+    *ret = r;
+    return rc;
 }
 
 /* -- the verb -- */
