@@ -250,6 +250,28 @@ static void what_carries_no_weight_leaves_no_trace(void **state)
     net_done(&y);
 }
 
+static void an_output_that_never_counts_is_never_trained(void **state)
+{
+    (void)state;
+    static struct material m;
+    struct learn_spec spec = fixture_spec();
+
+    fill(&m, 1);
+    for (size_t r = 0; r < TRAIN + VALIDATION; r++)
+        m.weight[r * N + 3] = 0;
+    struct net net = start(&spec), before = start(&spec);
+    (void)train(&net, &m, &spec, NULL, NULL);
+    const struct net_layer *const last = &net.layer[net.n_layers - 1];
+    const struct net_layer *const first = &before.layer[net.n_layers - 1];
+    for (size_t i = 0; i < last->in; i++) {
+        assert_true(last->W[i * N + 3] == first->W[i * N + 3]);
+        assert_true(last->W[i * N + 2] != first->W[i * N + 2]);
+    }
+    assert_true(last->b[3] == 0 && last->b[2] != 0);
+    net_done(&net);
+    net_done(&before);
+}
+
 static void units_start_on_for_most_rows(void **state)
 {
     (void)state;
@@ -332,6 +354,7 @@ int main(void)
         cmocka_unit_test(no_patience_runs_all_epochs_and_still_keeps_the_best),
         cmocka_unit_test(feature_dropout_teaches_to_do_without_a_feature),
         cmocka_unit_test(what_carries_no_weight_leaves_no_trace),
+        cmocka_unit_test(an_output_that_never_counts_is_never_trained),
         cmocka_unit_test(units_start_on_for_most_rows),
         cmocka_unit_test(few_rows_get_more_epochs_unless_the_user_says_how_many),
         cmocka_unit_test(cancelling_and_empty_material_are_said_in_words),
