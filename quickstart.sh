@@ -32,7 +32,7 @@ if [ ! -f "$root/build/build.ninja" ]; then
     echo "building tocsin in $root/build"
     quietly meson setup "$root/build" "$root" --buildtype=release
 fi
-quietly meson compile -C "$root/build"
+quietly meson compile -C "$root/build" tocsin
 
 rm -f "$log"
 exec "$root/build/tocsin" run "$@"

@@ -162,25 +162,28 @@ fuzz_one() { # fuzz_one NAME: a short run that starts from the corpus
     mkdir -p "$corpus" build-fuzz/findings
     "${fixed_layout[@]}" "build-fuzz/fuzz/fuzz-$name" -max_total_time="$fuzz_seconds" -timeout=10 \
         -rss_limit_mb=2048 -verbosity=0 -artifact_prefix="build-fuzz/findings/$name-" \
-        "$corpus" "fuzz/corpus/$name"
+        "$corpus" "fuzz/corpus/$name" >"$work/fuzz-$name" 2>&1 </dev/null
+    echo $? >"$work/fuzz-$name.code"
 }
 
 fuzz_all() {
-    local target name pids=() names=()
+    local target name names=()
     for target in build-fuzz/fuzz/fuzz-*; do
-        [ -f "$target" ] || continue
-        name=${target##*/fuzz-}
-        fuzz_one "$name" >"$work/fuzz-$name" 2>&1 </dev/null &
-        pids+=($!) names+=("$name")
-        [ $((${#pids[@]} % $(nproc))) = 0 ] && wait
+        [ -f "$target" ] && names+=("${target##*/fuzz-}")
     done
-    for i in "${!pids[@]}"; do
-        name=${names[$i]}
-        if wait "${pids[$i]}"; then
+    for name in "${names[@]}"; do
+        while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do
+            wait -n
+        done
+        fuzz_one "$name" &
+    done
+    wait
+    for name in "${names[@]}"; do
+        if [ "$(cat "$work/fuzz-$name.code")" = 0 ]; then
             pass "fuzz $name, $fuzz_seconds s"
         else
             fail "fuzz $name; its input is in build-fuzz/findings: fix, then keep it in fuzz/corpus/$name"
-            tail -n 60 "$work/fuzz-$name"
+            grep -vE '^["#]|NEW_FUNC' "$work/fuzz-$name" | tail -n 60
         fi
     done
 }
@@ -195,55 +198,65 @@ finish() {
     exit
 }
 
-section "packages"
-packages=("${build_packages[@]}" git libcmocka-dev shellcheck clang-format)
-if ! $fast; then
-    packages+=(clang clang-tidy python3-pytest curl sqlite3 prometheus prometheus-node-exporter)
-    # the sanitizers' runtime is a package of its own in some releases only
-    apt-cache show libclang-rt-dev >/dev/null 2>&1 && packages+=(libclang-rt-dev)
-fi
-if install_packages "${packages[@]}"; then
-    pass "packages are installed"
-else
-    fail "packages are installed"
+# A function, so that bash has read all of this file before it runs: it may be edited meanwhile.
+main() {
+    local packages
+
+    section "packages"
+    packages=("${build_packages[@]}" git libcmocka-dev shellcheck clang-format)
+    if ! $fast; then
+        packages+=(clang clang-tidy python3-pytest curl sqlite3 prometheus prometheus-node-exporter)
+        # the sanitizers' runtime is a package of its own in some releases only
+        apt-cache show libclang-rt-dev >/dev/null 2>&1 && packages+=(libclang-rt-dev)
+    fi
+    if install_packages "${packages[@]}"; then
+        pass "packages are installed"
+    else
+        fail "packages are installed"
+        finish
+    fi
+
+    section "gcc"
+    build "build with gcc" build-gcc gcc --buildtype=release || finish
+    step "build the benchmarks" ninja -C build-gcc benchmarks
+    unit "unit tests, fuzz corpora, layers" build-gcc
+
+    section "lint"
+    check_format
+    check_shell
+    if $fast; then
+        finish
+    fi
+
+    section "clang"
+    if build "build with clang" build-clang clang; then
+        check_tidy
+        unit "unit tests with clang" build-clang --suite unit --suite fuzz
+    fi
+
+    section "sanitizers"
+    if build "build with AddressSanitizer and UBSan" build-asan gcc -Db_sanitize=address,undefined \
+        -Db_lundef=false; then
+        unit "unit tests, fuzz corpora" build-asan --suite unit --suite fuzz --timeout-multiplier 4 \
+            --wrapper "${fixed_layout[*]}"
+    fi
+    if build "build with ThreadSanitizer" build-tsan gcc -Db_sanitize=thread -Db_lundef=false; then
+        local threaded
+        mapfile -t threaded < <(files 'tests/unit/*.c' | xargs grep -l '<pthread.h>' |
+            sed -n 's|.*/\(test_[a-z_]*\)\.c$|\1|p')
+        unit "unit tests with threads" build-tsan "${threaded[@]}" --timeout-multiplier 4 \
+            --wrapper "${fixed_layout[*]}"
+    fi
+
+    section "fuzzing"
+    if build "build with libFuzzer" build-fuzz clang -Dfuzz=true; then
+        fuzz_all
+    fi
+
+    section "integration"
+    integration
+
     finish
-fi
+}
 
-section "gcc"
-build "build with gcc" build-gcc gcc --buildtype=release || finish
-step "build the benchmarks" ninja -C build-gcc benchmarks
-unit "unit tests, fuzz corpora, layers" build-gcc
-
-section "lint"
-check_format
-check_shell
-if $fast; then
-    finish
-fi
-
-section "clang"
-if build "build with clang" build-clang clang; then
-    check_tidy
-    unit "unit tests with clang" build-clang --suite unit --suite fuzz
-fi
-
-section "sanitizers"
-if build "build with AddressSanitizer and UBSan" build-asan gcc -Db_sanitize=address,undefined \
-    -Db_lundef=false; then
-    unit "unit tests, fuzz corpora" build-asan --suite unit --suite fuzz --timeout-multiplier 4 \
-        --wrapper "${fixed_layout[*]}"
-fi
-if build "build with ThreadSanitizer" build-tsan gcc -Db_sanitize=thread -Db_lundef=false; then
-    unit "unit tests" build-tsan --suite unit --timeout-multiplier 4 \
-        --wrapper "${fixed_layout[*]}"
-fi
-
-section "fuzzing"
-if build "build with libFuzzer" build-fuzz clang -Dfuzz=true; then
-    fuzz_all
-fi
-
-section "integration"
-integration
-
-finish
+main
