@@ -193,7 +193,16 @@ static void eval_with_scalar(const struct tick *k, const struct plan_node *node,
 
 enum { GROUP_EMPTY, GROUP_RIGHT, GROUP_MATCHED };
 
-/* One-to-one: more than one element of a side in a group is an error, as on the server. */
+static bool is_empty(const struct tick *k, const struct bound_node *v)
+{
+    for (uint32_t i = 0; i < v->n; i++)
+        if (k->b->present[v->at + i])
+            return false;
+    return true;
+}
+
+/* One-to-one: more than one element of a side in a group is an error, but as on the server
+ * (VectorBinop in promql/engine.go) only where there is something to match on both sides. */
 static void eval_matched(const struct tick *k, const struct plan_node *node, struct bound_node *x)
 {
     const struct bound_node *a = &k->b->nodes[node->a], *b = &k->b->nodes[node->b];
@@ -201,6 +210,10 @@ static void eval_matched(const struct tick *k, const struct plan_node *node, str
     double *right = k->b->value + x->scratch;
     uint8_t *state = k->b->present + x->scratch;
 
+    if (is_empty(k, a) || is_empty(k, b)) {
+        memset(k->b->present + x->at, 0, x->n);
+        return;
+    }
     memset(state, GROUP_EMPTY, x->groups);
     for (uint32_t i = 0; i < b->n; i++) {
         if (!k->b->present[b->at + i])

@@ -66,6 +66,16 @@ static void vectors_match_one_to_one_on_their_labels(void **state)
     assert_true(isnan(ask("sum(m / on (a) m{b=\"1\"}) or vector(1)")));
 }
 
+static void an_empty_side_matches_nothing_before_duplicates_are_looked_for(void **state)
+{
+    (void)state;
+    assert_true(ask("(mm + on () m) or vector(7)") == 7);
+    assert_true(ask("(m + on () mm) or vector(7)") == 7);
+    assert_true(ask("((k > 100) - on () m) or vector(7)") == 7);
+    assert_true(ask("(m - on () (k > 100)) or vector(7)") == 7);
+    assert_true(isnan(ask("(k - on () m) or vector(7)")));
+}
+
 static void comparisons_filter_or_say_one_and_zero(void **state)
 {
     (void)state;
@@ -321,6 +331,7 @@ int main(void)
         cmocka_unit_test(an_answer_that_is_not_one_value_is_missing),
         cmocka_unit_test(aggregations_group_by_and_without_labels),
         cmocka_unit_test(vectors_match_one_to_one_on_their_labels),
+        cmocka_unit_test(an_empty_side_matches_nothing_before_duplicates_are_looked_for),
         cmocka_unit_test(comparisons_filter_or_say_one_and_zero),
         cmocka_unit_test(set_operators_keep_elements_by_their_labels),
         cmocka_unit_test(functions_and_scalars_work_on_values),

@@ -297,6 +297,8 @@ static void slow_binary(const struct node *x, const struct vector *l, const stru
 {
     double v = 0;
 
+    if (l->n == 0 || r->n == 0)
+        return; /* before any complaint about duplicates */
     for (size_t i = 0; i < l->n; i++)
         for (size_t k = 0; k < r->n; k++) {
             const struct element *a = &l->e[i], *b = &r->e[k];
