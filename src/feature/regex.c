@@ -11,6 +11,7 @@ struct compiler {
     size_t at;
     size_t n, n_ranges;
     unsigned depth;
+    unsigned times; /* how often the last part read may repeat by counts: nested ones multiply */
     struct regex_inst program[REGEX_PROGRAM_MAX];
     struct regex_range ranges[RANGES_MAX];
     struct err *err;
@@ -212,11 +213,70 @@ static enum rc parse_group(struct compiler *c)
     return OK;
 }
 
+/* A number without leading zeros at *at; what is over the limit only counts as that. */
+static bool parse_count(const struct compiler *c, size_t *at, unsigned *ret)
+{
+    const char *p = c->pattern.p;
+    const size_t start = *at;
+    unsigned v = 0;
+
+    for (; *at < c->pattern.n && p[*at] >= '0' && p[*at] <= '9'; ++*at)
+        if (v <= REGEX_REPEAT_MAX)
+            v = v * 10 + (unsigned)(p[*at] - '0');
+    *ret = v;
+    return *at == start + 1 || (*at > start && p[start] != '0');
+}
+
+enum { UNBOUNDED = 1u << 20 };
+
+struct repetition {
+    unsigned min, max;
+    bool counted; /* by braces */
+    size_t end;   /* of its text */
+};
+
+/* {n}, {n,}, {n,m} at c->at; a brace that is none of these is a literal, as in RE2. */
+static bool find_braces(const struct compiler *c, struct repetition *ret)
+{
+    size_t at = c->at + 1;
+
+    if (!parse_count(c, &at, &ret->min))
+        return false;
+    ret->max = ret->min;
+    if (at < c->pattern.n && c->pattern.p[at] == ',') {
+        at++;
+        if (at < c->pattern.n && c->pattern.p[at] == '}')
+            ret->max = UNBOUNDED;
+        else if (!parse_count(c, &at, &ret->max))
+            return false;
+    }
+    if (at >= c->pattern.n || c->pattern.p[at] != '}')
+        return false;
+    ret->counted = true;
+    ret->end = at + 1;
+    return true;
+}
+
+/* A repetition operator at c->at; false where there is none. */
+static bool find_repetition(const struct compiler *c, struct repetition *ret)
+{
+    const int op = peek(c);
+
+    if (op == '{')
+        return find_braces(c, ret);
+    *ret = (struct repetition){op == '+', op == '?' ? 1 : UNBOUNDED, false, c->at + 1};
+    return op == '*' || op == '+' || op == '?';
+}
+
 static enum rc parse_atom(struct compiler *c)
 {
+    struct repetition nothing;
     uint32_t ch = 0;
     int class;
 
+    c->times = 1;
+    if (find_repetition(c, &nothing))
+        return fail(c, "there is nothing to repeat");
     switch (peek(c)) {
     case '(':
         return parse_group(c);
@@ -231,10 +291,6 @@ static enum rc parse_atom(struct compiler *c)
     case '$':
         c->at++;
         return emit(c, (struct regex_inst){.op = RE_END});
-    case '*':
-    case '+':
-    case '?':
-        return fail(c, "there is nothing to repeat");
     case '\\':
         c->at++;
         if (escape(c, &class, &ch) != OK)
@@ -244,38 +300,6 @@ static enum rc parse_atom(struct compiler *c)
         c->at += regex_rune(c->pattern, c->at, &ch);
         return emit_char(c, ch, false);
     }
-}
-
-static bool parse_count(struct compiler *c, size_t *at, unsigned *ret)
-{
-    const size_t start = *at;
-    unsigned v = 0;
-
-    while (*at < c->pattern.n && c->pattern.p[*at] >= '0' && c->pattern.p[*at] <= '9' && v < 100000)
-        v = v * 10 + (unsigned)(c->pattern.p[(*at)++] - '0');
-    *ret = v;
-    return *at > start;
-}
-
-enum { UNBOUNDED = 1u << 20 };
-
-/* {n}, {n,}, {n,m} at c->at; a brace that is none of these is a literal, as in RE2. */
-static bool parse_braces(struct compiler *c, unsigned *ret_min, unsigned *ret_max)
-{
-    size_t at = c->at + 1;
-
-    if (!parse_count(c, &at, ret_min))
-        return false;
-    *ret_max = *ret_min;
-    if (at < c->pattern.n && c->pattern.p[at] == ',') {
-        at++;
-        if (!parse_count(c, &at, ret_max))
-            *ret_max = UNBOUNDED;
-    }
-    if (at >= c->pattern.n || c->pattern.p[at] != '}')
-        return false;
-    c->at = at + 1;
-    return true;
 }
 
 /* The block at `start` becomes optional (star: any number of times). */
@@ -308,28 +332,38 @@ static enum rc repeat(struct compiler *c, size_t start, unsigned min, unsigned m
     return OK;
 }
 
+/* RE2's rule: counts of repetitions inside each other, multiplied, stay under the limit too. */
+static bool too_often(struct compiler *c, const struct repetition *r)
+{
+    const unsigned most = r->max == UNBOUNDED ? r->min : r->max;
+
+    if (r->min > REGEX_REPEAT_MAX || most > REGEX_REPEAT_MAX)
+        return true;
+    if (r->max == 0)
+        c->times = 1; /* nothing is left of it */
+    else if (r->counted && most > 1)
+        c->times *= most;
+    return c->times > REGEX_REPEAT_MAX;
+}
+
 static enum rc parse_repeated(struct compiler *c)
 {
     const size_t start = c->n;
-    unsigned min, max;
+    struct repetition r, more_of_it;
 
     if (parse_atom(c) != OK)
         return c->err->rc;
-    const int op = peek(c);
-    if (op == '*' || op == '+' || op == '?') {
-        c->at++;
-        min = op == '+';
-        max = op == '?' ? 1 : UNBOUNDED;
-    } else if (op != '{' || !parse_braces(c, &min, &max)) {
+    if (!find_repetition(c, &r))
         return OK;
-    }
-    if (min > REGEX_REPEAT_MAX || (max != UNBOUNDED && (max > REGEX_REPEAT_MAX || max < min)))
-        return fail(c, "the repetition count is wrong (least first, at most 1000)");
+    c->at = r.end;
+    if (r.max < r.min || too_often(c, &r))
+        return fail(c, "the repetition count is wrong (least first, at most 1000, and so the "
+                       "product of those inside each other)");
     if (peek(c) == '?')
         c->at++; /* lazy: matches the same texts */
-    if (peek(c) == '*' || peek(c) == '+' || peek(c) == '?')
+    if (find_repetition(c, &more_of_it))
         return fail(c, "a repetition of a repetition needs a group");
-    return repeat(c, start, min, max);
+    return repeat(c, start, r.min, r.max);
 }
 
 static enum rc parse_alternatives(struct compiler *c)
@@ -337,11 +371,14 @@ static enum rc parse_alternatives(struct compiler *c)
     const size_t start = c->n;
     size_t jumps[REGEX_BYTES_MAX], n_jumps = 0;
     size_t branch = start;
+    unsigned times = 1;
 
     for (;;) {
-        while (more(c) && peek(c) != '|' && peek(c) != ')')
+        while (more(c) && peek(c) != '|' && peek(c) != ')') {
             if (parse_repeated(c) != OK)
                 return c->err->rc;
+            times = c->times > times ? c->times : times;
+        }
         if (peek(c) != '|')
             break;
         c->at++;
@@ -355,6 +392,7 @@ static enum rc parse_alternatives(struct compiler *c)
     }
     for (size_t i = 0; i < n_jumps; i++)
         c->program[jumps[i]].x = (int32_t)(c->n - jumps[i]);
+    c->times = times;
     return OK;
 }
 

@@ -124,6 +124,42 @@ static void what_is_not_supported_is_refused_by_place(void **state)
     assert_non_null(strstr(refused("a**"), "needs a group"));
 }
 
+/* The sentences of RE2 (and Go's regexp/syntax) differ; that they refuse these does not. */
+static void a_repetition_stands_only_behind_what_it_repeats(void **state)
+{
+    static const char *const nothing[] = {"{2}",  "a|{2}", "({2})",   "|*",
+                                          "(+a)", "{2,}?", "a(?:{0})"};
+    static const char *const twice[] = {"x*{2}",  "a{2}{3}",  "a{2}?{3}", "a{2}*",
+                                        "a?{1,}", "a+?{2,3}", "a{2}??",   "(a){2}+"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof nothing / sizeof nothing[0]; i++)
+        assert_non_null(strstr(refused(nothing[i]), "nothing to repeat"));
+    for (size_t i = 0; i < sizeof twice / sizeof twice[0]; i++)
+        assert_non_null(strstr(refused(twice[i]), "needs a group"));
+    assert_true(matches("(a{2}){3}", "aaaaaa"));
+    assert_true(matches("x*{", "xx{"));
+    assert_true(matches("{a}|{2,1", "{2,1"));
+    assert_true(matches("a{2}{,3}", "aa{,3}"));
+    assert_true(matches("a{01}", "a{01}")); /* no count: a literal */
+    assert_true(matches("^*a$?", "a"));
+}
+
+static void nested_repetitions_count_together(void **state)
+{
+    static const char *const many[] = {"(a{1000}){2}", "((a{10}){10}){11}", "(b|(a{501})*){2,}",
+                                       "(a{2,}){501}", "(a{1001}){0}",      "a{99999999999}"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof many / sizeof many[0]; i++)
+        assert_non_null(strstr(refused(many[i]), "repetition count"));
+    assert_true(matches("((a{10}){10}){10}|b", "b"));
+    assert_true(matches("(a{500}){2}|b", "b"));
+    assert_true(matches("((a{1000}){0}){1000}b", "b"));
+    assert_true(matches("(a{3}b{3}){300}|c", "c"));
+    assert_true(matches("(a{600}){1,}|c", "c"));
+}
+
 static void hostile_patterns_meet_a_limit(void **state)
 {
     char deep[3 * REGEX_DEPTH_MAX + 64];
@@ -131,8 +167,10 @@ static void hostile_patterns_meet_a_limit(void **state)
     size_t n = 0;
 
     (void)state;
-    assert_non_null(strstr(refused("((a{100}){100}){100}"), "too large"));
-    assert_non_null(strstr(refused("(((){1000}){1000}a{1000}){1000}"), "too large"));
+    assert_non_null(strstr(refused("(abc){1000}"), "too large"));
+    assert_non_null(strstr(refused("a{1000}b{1000}c{1000}"), "too large"));
+    assert_non_null(strstr(refused("((a{100}){100}){100}"), "repetition count"));
+    assert_non_null(strstr(refused("(((){1000}){1000}a{1000}){1000}"), "repetition count"));
     while (n < REGEX_DEPTH_MAX + 1)
         deep[n++] = '(';
     deep[n] = '\0';
@@ -216,6 +254,8 @@ int main(void)
         cmocka_unit_test(classes_take_ranges_escapes_and_negation),
         cmocka_unit_test(a_character_is_a_code_point),
         cmocka_unit_test(what_is_not_supported_is_refused_by_place),
+        cmocka_unit_test(a_repetition_stands_only_behind_what_it_repeats),
+        cmocka_unit_test(nested_repetitions_count_together),
         cmocka_unit_test(hostile_patterns_meet_a_limit),
         cmocka_unit_test(random_patterns_match_what_the_c_library_matches),
     };
