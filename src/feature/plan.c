@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "feature/plan.h"
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "feature/regex.h"
 
@@ -20,6 +21,7 @@ void plan_done(struct plan *p)
     mem_free(p->selectors);
     mem_free(p->strings);
     mem_free(p->labels);
+    mem_free(p->lists);
     mem_free(p->nodes);
     *p = (struct plan){0};
 }
@@ -83,33 +85,47 @@ enum rc plan_node_add(struct plan *p, const struct plan_node *node, uint32_t *re
     return OK;
 }
 
-/* Names that a list of the same names is stored under, so that equal nodes have equal numbers. */
-static bool labels_find(const struct plan *p, const struct str *names, size_t n, uint32_t *ret)
+static uint64_t hash_names(const struct str *names, size_t n)
 {
-    for (size_t first = 0; first + n <= p->n_labels; first++) {
-        size_t same = 0;
-        while (same < n && str_eq(p->labels[first + same], names[same]))
-            same++;
-        if (same == n) {
-            *ret = (uint32_t)first;
-            return true;
-        }
-    }
-    return false;
+    uint64_t h = n;
+
+    for (size_t i = 0; i < n; i++)
+        h = hash_bytes(names[i].p, names[i].n, h + names[i].n);
+    return h;
 }
 
+static bool list_equal(const struct plan *p, const struct plan_list *l, const struct str *names,
+                       size_t n)
+{
+    if (l->n != n)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (!str_eq(p->labels[l->first + i], names[i]))
+            return false;
+    return true;
+}
+
+/* Equal lists are stored once, so that equal nodes have equal numbers. */
 enum rc plan_labels_add(struct plan *p, const struct str *names, size_t n, uint32_t *ret_first,
                         struct err *err)
 {
-    if (labels_find(p, names, n, ret_first))
-        return OK;
+    const uint64_t hash = hash_names(names, n);
     const size_t first = p->n_labels;
+
+    for (size_t i = 0; i < p->n_lists; i++)
+        if (p->lists[i].hash == hash && list_equal(p, &p->lists[i], names, n)) {
+            *ret_first = p->lists[i].first;
+            return OK;
+        }
     for (size_t i = 0; i < n; i++) {
         if (grow((void **)&p->labels, p->n_labels, sizeof *p->labels, err) != OK ||
             copy_string(p, names[i], &p->labels[p->n_labels], err) != OK)
             return err->rc;
         p->n_labels++;
     }
+    if (grow((void **)&p->lists, p->n_lists, sizeof *p->lists, err) != OK)
+        return err->rc;
+    p->lists[p->n_lists++] = (struct plan_list){hash, (uint32_t)first, (uint32_t)n};
     *ret_first = (uint32_t)first;
     return OK;
 }

@@ -101,12 +101,18 @@ struct plan_selector {
     int64_t range_ms; /* the longest that a node asks for; 0: the newest sample alone */
 };
 
+struct plan_list { /* labels[first .. first + n) */
+    uint64_t hash;
+    uint32_t first, n;
+};
+
 struct plan {
     struct plan_node *nodes;
     struct plan_selector *selectors;
     struct str *labels; /* label names of all nodes */
-    char **strings;     /* owned bytes behind every struct str here */
-    size_t n_nodes, n_selectors, n_labels, n_strings;
+    struct plan_list *lists;
+    char **strings; /* owned bytes behind every struct str here */
+    size_t n_nodes, n_selectors, n_labels, n_lists, n_strings;
 };
 
 void plan_done(struct plan *p); /* a zeroed plan is an empty one */

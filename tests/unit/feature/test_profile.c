@@ -8,13 +8,16 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/rng.h"
 #include "feature/derive.h"
 #include "feature/evaluator.h"
+#include "feature/plan.h"
 
 static const char GOOD[] = "name: good\n"
                            "features:\n"
@@ -254,6 +257,46 @@ static void node_gives_every_feature_a_unit_a_group_and_a_resolution(void **stat
     profile_free(p);
 }
 
+/* CPU seconds that a profile takes to load whose aggregations all list other labels, or the same.
+ */
+static double seconds_to_load(bool same)
+{
+    struct profile *p = NULL;
+    struct err err = {0};
+    struct buf text;
+    struct rng rng;
+
+    rng_init(&rng, 5);
+    buf_init(&text, PROFILE_BYTES_MAX);
+    buf_puts(&text, "name: many\nfeatures:\n");
+    for (int i = 0; text.n < PROFILE_BYTES_MAX - 8192; i++) {
+        buf_printf(&text, "- {name: f%d, expr: '0", i);
+        for (int sums = 0; sums < 95; sums++) {
+            buf_puts(&text, "+sum by(l");
+            for (int k = 1; k < PLAN_LABELS_MAX; k++)
+                buf_printf(&text, ",%c", same ? 'l' : 'a' + (int)rng_below(&rng, 26));
+            buf_puts(&text, ")(m)");
+        }
+        buf_puts(&text, "'}\n");
+    }
+    const clock_t start = clock();
+    if (parse(text.p, &p, &err) != OK)
+        fail_msg("%s", err.msg);
+    const clock_t end = clock();
+    profile_free(p);
+    buf_done(&text);
+    return (double)(end - start) / CLOCKS_PER_SEC;
+}
+
+static void many_label_lists_load_about_as_fast_as_one(void **state)
+{
+    const double many = seconds_to_load(false), one = seconds_to_load(true);
+
+    (void)state;
+    if (many > 0.05 + 8 * one) /* compared pair by pair: over thirty times as long */
+        fail_msg("%g s for many lists, %g s for one", many, one);
+}
+
 static void running_out_of_memory_is_an_error_each_time(void **state)
 {
     struct err err = {0};
@@ -287,6 +330,7 @@ int main(void)
         cmocka_unit_test(classic_has_the_21_columns_of_the_classic_pipeline),
         cmocka_unit_test(classic_derives_its_features_as_the_pipeline_did),
         cmocka_unit_test(node_gives_every_feature_a_unit_a_group_and_a_resolution),
+        cmocka_unit_test(many_label_lists_load_about_as_fast_as_one),
         cmocka_unit_test(running_out_of_memory_is_an_error_each_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
