@@ -17,6 +17,7 @@ enum { WARM_UP = 20, TICKS = 5000, CORES = 64 };
 static double median_us(const struct profile *p, struct snapshot *s, struct err *err)
 {
     static double us[TICKS];
+    static double base[SCHEMA_FEATURES_MAX];
     static float frame[SCHEMA_FEATURES_MAX];
     CLEANUP(evaluator_freep) struct evaluator *e = NULL;
     CLEANUP(deriver_freep) struct deriver *d = NULL;
@@ -30,8 +31,8 @@ static double median_us(const struct profile *p, struct snapshot *s, struct err 
         const uint64_t start = clock_thread_cpu_ns();
         if (evaluator_push(e, s, err) != OK)
             return -1;
-        evaluator_eval(e, s->ts_ms, frame);
-        deriver_apply(d, s->ts_ms, frame);
+        evaluator_eval(e, s->ts_ms, base);
+        deriver_apply(d, s->ts_ms, base, frame);
         if (t >= WARM_UP)
             us[t - WARM_UP] = (double)(clock_thread_cpu_ns() - start) / 1000;
     }

@@ -14,10 +14,10 @@
 enum { BASE_MAX = 64, FRAMES = 2048, ROUNDS = 101 };
 
 /* Base features that move like a machine's: percentages, counts and byte rates. */
-static void fill_base(struct rng *rng, size_t n, float *frame)
+static void fill_base(struct rng *rng, size_t n, double *base)
 {
     for (size_t i = 0; i < n; i++)
-        frame[i] = (i < 2 ? 1.0f : 1e4f) * (20 + 60 * rng_float(rng));
+        base[i] = (double)((i < 2 ? 1.0f : 1e4f) * (20 + 60 * rng_float(rng)));
 }
 
 static struct dataset *make_frames(const struct profile *p, struct err *err)
@@ -25,6 +25,7 @@ static struct dataset *make_frames(const struct profile *p, struct err *err)
     const size_t n = profile_schema(p)->n;
     struct deriver *deriver;
     struct dataset *d = NULL;
+    double base[BASE_MAX];
     float frame[BASE_MAX];
     struct rng rng;
 
@@ -33,8 +34,8 @@ static struct dataset *make_frames(const struct profile *p, struct err *err)
         return NULL;
     if (dataset_new(n, &d, err) == OK)
         for (size_t r = 0; r < FRAMES; r++) {
-            fill_base(&rng, profile_base_count(p), frame);
-            deriver_apply(deriver, 60000 * (int64_t)r, frame);
+            fill_base(&rng, profile_base_count(p), base);
+            deriver_apply(deriver, 60000 * (int64_t)r, base, frame);
             if (dataset_append(d, 60000 * (int64_t)r, frame, err) != OK)
                 break;
         }
@@ -56,12 +57,14 @@ static void derive_and_score(struct bench *b, size_t row)
 {
     float frame[BASE_MAX], expected[BASE_MAX], error[BASE_MAX];
     uint8_t present[BASE_MAX];
+    double base[BASE_MAX];
 
     for (size_t i = 0; i < b->d->n; i++) {
         frame[i] = b->d->X[row * b->d->n + i];
+        base[i] = (double)frame[i];
         present[i] = isfinite(frame[i]) ? 1 : 0;
     }
-    deriver_apply(b->deriver, b->ts_ms, frame);
+    deriver_apply(b->deriver, b->ts_ms, base, frame);
     b->ts_ms += 60000;
     b->sum += (double)model_score(b->m, frame, present, expected, error, b->work);
 }

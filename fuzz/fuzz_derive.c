@@ -26,8 +26,10 @@ static void run(struct str expression)
     if (profile_parse((struct str){b.p, b.n}, "fuzz.yml", 1000, &p, &err) == OK) {
         promise(deriver_new(p, &d, &err) == OK, "memory");
         for (int t = 0; t < 8; t++) {
-            float frame[3] = {(float)(t * t), t == 3 ? NAN : -1.5f, 0};
-            deriver_apply(d, 1000 * t, frame);
+            const double base[2] = {t * t, t == 3 ? (double)NAN : -1.5};
+            float frame[3];
+            deriver_apply(d, 1000 * t, base, frame);
+            promise(frame[0] == (float)(t * t), "base features come first");
             promise(!isinf(frame[2]), "a feature is finite or missing");
         }
     }

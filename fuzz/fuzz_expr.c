@@ -63,7 +63,7 @@ static void evaluate(const struct profile *p)
     struct series_set *set = series();
     struct evaluator *e = NULL;
     struct err err = {0};
-    float first = 0, again = 0;
+    double first = 0, again = 0;
 
     if (evaluator_new(p, 1000, &e, &err) == OK) {
         for (int t = 1; t < 9; t++)

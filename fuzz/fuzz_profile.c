@@ -9,6 +9,7 @@
 
 static void use(const struct profile *p)
 {
+    static double base[SCHEMA_FEATURES_MAX];
     static float frame[SCHEMA_FEATURES_MAX];
     const struct schema *s = profile_schema(p);
     struct evaluator *e = NULL;
@@ -21,11 +22,11 @@ static void use(const struct profile *p)
         promise(profile_promql(p, i)[0] != '\0', "each has an expression");
     promise(profile_window_ms(p) >= 0, "the window is a time");
     if (evaluator_new(p, 1000, &e, &err) == OK)
-        evaluator_eval(e, 1000, frame);
+        evaluator_eval(e, 1000, base);
     else
         promise(err.rc == E_LIMIT, "only memory is bounded");
     promise(deriver_new(p, &d, &err) == OK, "memory");
-    deriver_apply(d, 1000, frame);
+    deriver_apply(d, 1000, base, frame);
     deriver_free(d);
     evaluator_free(e);
 }

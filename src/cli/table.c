@@ -75,19 +75,20 @@ static enum rc rebuild(struct table *t, const struct schema *wanted, size_t n, c
     assert(deriver || n == wanted->n);
     CLEANUP(mem_freep) size_t *column = mem_array(n, sizeof *column);
     CLEANUP(mem_freep) float *frame = mem_array(wanted->n, sizeof *frame);
+    CLEANUP(mem_freep) double *base = mem_array(n, sizeof *base);
     CLEANUP(schema_freep) struct schema *schema = schema_copy(wanted);
     CLEANUP(dataset_freep) struct dataset *d = NULL;
 
-    if (!column || !frame || !schema)
+    if (!column || !frame || !base || !schema)
         return err_set(err, E_NOMEM, "%s: no memory for %zu features", t->path, wanted->n);
     enum rc rc = find_columns(t, wanted, n, whose, column, err);
     if (rc == OK)
         rc = dataset_new(wanted->n, &d, err);
     for (size_t r = 0; rc == OK && r < t->d->rows; r++) {
         for (size_t i = 0; i < n; i++)
-            frame[i] = t->d->X[r * t->d->n + column[i]];
+            base[i] = (double)(frame[i] = t->d->X[r * t->d->n + column[i]]);
         if (deriver)
-            deriver_apply(deriver, t->d->ts_ms[r], frame);
+            deriver_apply(deriver, t->d->ts_ms[r], base, frame);
         rc = dataset_append(d, t->d->ts_ms[r], frame, err);
     }
     if (rc != OK)

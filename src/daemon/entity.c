@@ -35,6 +35,7 @@ struct entity {
     bool scored;
     char discontinuity[CONTINUITY_TEXT_MAX];
     int64_t discontinuity_ms;
+    double *base;  /* [profile_base_count] */
     float frame[]; /* [schema->n] */
 };
 
@@ -55,6 +56,9 @@ enum rc entity_new(const struct entity_options *o, struct entity **ret, struct e
     e->interval_ms = o->interval_ms;
     e->wanted_rows = o->wanted_rows;
     e->phase = PHASE_LEARNING;
+    e->base = mem_array(profile_base_count(o->profile), sizeof *e->base);
+    if (!e->base)
+        return err_set(err, E_NOMEM, "entity '%s': no memory", o->instance);
     continuity_init(&e->continuity, o->interval_ms);
     watch_init(&e->watch, o->confirm);
     if (evaluator_new(o->profile, o->interval_ms, &e->evaluator, err) != OK ||
@@ -71,6 +75,7 @@ void entity_free(struct entity *e)
         return;
     evaluator_free(e->evaluator);
     deriver_free(e->deriver);
+    mem_free(e->base);
     dataset_free(e->learned);
     scorer_free(e->scorer);
     presence_free(e->presence);
@@ -135,8 +140,8 @@ enum rc entity_tick(struct entity *e, const struct snapshot *s,
         return OK;
 
     e->frame_ms = s->ts_ms;
-    evaluator_eval(e->evaluator, s->ts_ms, e->frame);
-    deriver_apply(e->deriver, s->ts_ms, e->frame);
+    evaluator_eval(e->evaluator, s->ts_ms, e->base);
+    deriver_apply(e->deriver, s->ts_ms, e->base, e->frame);
     ret->frame = e->frame;
     if (e->phase == PHASE_LEARNING) {
         if (learn(e, s->ts_ms, e->frame, err) != OK)

@@ -11,20 +11,23 @@
 
 struct deriver {
     const struct derive_program *program;
-    size_t base;     /* features before the derived ones */
+    size_t n_base;   /* features before the derived ones */
     uint64_t frames; /* since the last clear */
+    double *derived; /* [program->n_features] of the frame in the making; behind state */
     double state[];  /* [program->n_state], NaN where nothing came yet */
 };
 
 enum rc deriver_new(const struct profile *p, struct deriver **ret, struct err *err)
 {
     const struct derive_program *program = profile_derived(p);
-    struct deriver *d = mem_alloc(sizeof *d + program->n_state * sizeof d->state[0]);
+    const size_t n = program->n_state + program->n_features;
+    struct deriver *d = mem_alloc(sizeof *d + n * sizeof d->state[0]);
 
     if (!d)
         return err_set(err, E_NOMEM, "deriver: no memory");
     d->program = program;
-    d->base = profile_base_count(p);
+    d->n_base = profile_base_count(p);
+    d->derived = d->state + program->n_state;
     deriver_clear(d);
     *ret = d;
     return OK;
@@ -118,7 +121,7 @@ static double binary(enum derive_op op, double a, double b)
 
 /* The value of a step that takes at most one number, v. */
 static double unary(struct deriver *d, const struct derive_step *step, int64_t ts_ms,
-                    const float *frame, double v)
+                    const double *base, double v)
 {
     double *state = d->state + step->state;
 
@@ -126,7 +129,7 @@ static double unary(struct deriver *d, const struct derive_step *step, int64_t t
     case DERIVE_NUMBER:
         return step->number;
     case DERIVE_FEATURE:
-        return (double)frame[step->n];
+        return step->n < d->n_base ? base[step->n] : d->derived[step->n - d->n_base];
     case DERIVE_HOUR:
     case DERIVE_WEEKDAY:
         return calendar(ts_ms, d->program->utc, step->op == DERIVE_WEEKDAY);
@@ -144,7 +147,13 @@ static double unary(struct deriver *d, const struct derive_step *step, int64_t t
     }
 }
 
-void deriver_apply(struct deriver *d, int64_t ts_ms, float *frame)
+/* What float32 cannot hold is missing for the features built on it too. */
+static double finite_or_missing(double v)
+{
+    return isfinite((float)v) ? v : (double)NAN;
+}
+
+void deriver_apply(struct deriver *d, int64_t ts_ms, const double *base, float *frame)
 {
     const struct derive_program *p = d->program;
     double stack[DERIVE_STACK_MAX] = {0};
@@ -160,10 +169,12 @@ void deriver_apply(struct deriver *d, int64_t ts_ms, float *frame)
             }
             if (step->op < DERIVE_CHANGE)
                 stack[n++] = 0; /* takes nothing, gives one */
-            stack[n - 1] = unary(d, step, ts_ms, frame, stack[n - 1]);
+            stack[n - 1] = unary(d, step, ts_ms, base, stack[n - 1]);
         }
-        const float v = (float)stack[0];
-        frame[d->base + f] = isfinite(v) ? v : NAN;
+        d->derived[f] = finite_or_missing(stack[0]);
+        frame[d->n_base + f] = (float)d->derived[f];
     }
+    for (size_t i = 0; i < d->n_base; i++)
+        frame[i] = (float)finite_or_missing(base[i]);
     d->frames++;
 }

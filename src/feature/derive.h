@@ -13,6 +13,9 @@
  * is NaN where y is 0; hour() is 0..23 and weekday() is 0..6 from Monday (as Python and pandas
  * count), local time unless the profile says `timezone: UTC`. A missing operand gives a missing
  * result. A name that is no plain word is written in quotes: 'disk-read' / 2.
+ * All is computed in double, from base features in double: a counter of terabytes gives exact
+ * speeds although a frame holds float32. The columns of a CSV file are float32 to begin with, so
+ * a file should have rates, not counters past 1e9.
  * Thread: its holder's. */
 struct deriver;
 
@@ -23,6 +26,7 @@ static inline void deriver_freep(struct deriver **d)
     deriver_free(*d);
 }
 
-/* frame[schema->n]: the base features are there, the derived ones are written behind them. */
-void deriver_apply(struct deriver *d, int64_t ts_ms, float *frame);
+/* frame[schema->n]: base[profile_base_count] as float32, the derived features behind them; what
+ * is not finite there is NaN. */
+void deriver_apply(struct deriver *d, int64_t ts_ms, const double *base, float *frame);
 void deriver_clear(struct deriver *d);

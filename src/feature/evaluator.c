@@ -228,7 +228,7 @@ enum rc evaluator_push(struct evaluator *e, const struct snapshot *s, struct err
     return OK;
 }
 
-void evaluator_eval(struct evaluator *e, int64_t ts_ms, float *base)
+void evaluator_eval(struct evaluator *e, int64_t ts_ms, double *base)
 {
     const bool possible = e->history.n_ticks > 0 && ts_ms >= e->last_ms;
 
@@ -236,8 +236,7 @@ void evaluator_eval(struct evaluator *e, int64_t ts_ms, float *base)
         binding_eval(&e->binding, e->plan, &e->history, e->slots, ts_ms);
     for (size_t i = 0; i < e->n_roots; i++) {
         e->values[i] = possible ? binding_value(&e->binding, e->roots[i]) : (double)NAN;
-        const float v = (float)e->values[i];
-        base[i] = isfinite(v) ? v : NAN;
+        base[i] = isfinite((float)e->values[i]) ? e->values[i] : (double)NAN;
     }
 }
 

@@ -33,8 +33,8 @@ static inline void evaluator_freep(struct evaluator **e)
  * many (nothing taken). */
 MUST_CHECK enum rc evaluator_push(struct evaluator *e, const struct snapshot *s, struct err *err);
 
-/* base[profile_base_count] at ts_ms, no earlier than the last push; NaN where an expression gives
- * no single finite value. */
-void evaluator_eval(struct evaluator *e, int64_t ts_ms, float *base);
+/* base[profile_base_count] at ts_ms, no earlier than the last push, for deriver_apply, which makes
+ * a frame of them; NaN where an expression gives no single value that a float32 can hold. */
+void evaluator_eval(struct evaluator *e, int64_t ts_ms, double *base);
 
 void evaluator_clear(struct evaluator *e); /* forget all samples: after a clock jump */

@@ -2,6 +2,6 @@
 #pragma once
 #include "feature/evaluator.h"
 
-/* evaluator_value - what the last evaluator_eval found, before it became a frame's float32: lets
- * tests compare with a server's answers to the last digits. NaN before the first one. */
+/* evaluator_value - what the last evaluator_eval found, infinite values too: lets tests
+ * compare with a server's answers. NaN before the first one. */
 double evaluator_value(const struct evaluator *e, size_t i);

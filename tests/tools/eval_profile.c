@@ -66,7 +66,7 @@ static enum rc sample(struct tool *t, char **word, size_t n)
 
 static enum rc evaluate(struct tool *t, char **word, size_t n)
 {
-    float frame[SCHEMA_FEATURES_MAX];
+    double base[SCHEMA_FEATURES_MAX];
     int64_t ts_ms;
 
     if (n != 2 || !str_to_i64(str_of(word[1]), &ts_ms))
@@ -75,7 +75,7 @@ static enum rc evaluate(struct tool *t, char **word, size_t n)
         return t->err.rc;
     snapshot_free(t->tick);
     t->tick = NULL;
-    evaluator_eval(t->evaluator, ts_ms, frame);
+    evaluator_eval(t->evaluator, ts_ms, base);
     printf("%lld", (long long)ts_ms);
     for (size_t i = 0; i < profile_base_count(t->profile); i++)
         printf("\t%.17g", evaluator_value(t->evaluator, i));

@@ -54,15 +54,17 @@ static void stop(struct fixture *f)
     profile_free(f->profile);
 }
 
-static float next(struct fixture *f, float x, float y)
+static float next(struct fixture *f, double x, double y)
 {
-    float frame[4] = {x, y, 3, -1};
+    const double base[] = {x, y, 3};
+    float frame[4];
 
-    deriver_apply(f->deriver, f->ts_ms += 1000, frame);
+    deriver_apply(f->deriver, f->ts_ms += 1000, base, frame);
+    assert_true(frame[0] == (float)x || isnan(frame[0]));
     return frame[3];
 }
 
-static float once(const char *expression, float x, float y)
+static float once(const char *expression, double x, double y)
 {
     struct fixture f = start(expression);
     const float v = next(&f, x, y);
@@ -91,7 +93,7 @@ static void change_is_the_difference_to_the_frame_before(void **state)
     assert_true(isnan(next(&f, 5, 0)));
     assert_true(next(&f, 7, 0) == 2);
     assert_true(next(&f, 4, 0) == -3);
-    assert_true(isnan(next(&f, NAN, 0)));
+    assert_true(isnan(next(&f, (double)NAN, 0)));
     assert_true(isnan(next(&f, 4, 0))); /* the frame before has no value */
     assert_true(next(&f, 4, 0) == 0);
     deriver_clear(f.deriver);
@@ -122,12 +124,37 @@ static void mean_and_std_cover_the_last_n_present_values(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof x / sizeof x[0]; i++) {
-        const float got_mean = next(&m, x[i], 0), got_std = next(&s, x[i], 0);
+        const float got_mean = next(&m, (double)x[i], 0), got_std = next(&s, (double)x[i], 0);
         assert_true(got_mean == mean[i] || (isnan(got_mean) && isnan(mean[i])));
         assert_true(got_std == deviation[i] || (isnan(got_std) && isnan(deviation[i])));
     }
     stop(&m);
     stop(&s);
+}
+
+/* Terabytes: neighbouring float32 are 262144 apart there. */
+static void counters_past_float32_give_exact_speeds(void **state)
+{
+    static const char *const e[] = {"change(x)",          "per_second(x)", "change(x + 0)",
+                                    "x - mean(x, 2)",     "std(x, 2)",     "per_second(x) * 1",
+                                    "change(mean(x, 2))", "x % 1000"};
+    static const float expected[] = {1000, 1000, 1000, 500, 500, 1000, 500, 1};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof e / sizeof e[0]; i++) {
+        struct fixture f = start(e[i]);
+        (void)next(&f, 4e12 + 1, 0);
+        assert_true(next(&f, 4e12 + 1001, 0) == expected[i]);
+        stop(&f);
+    }
+}
+
+static void what_no_float32_can_hold_is_missing(void **state)
+{
+    (void)state;
+    assert_true(isnan(once("x", 1e300, 0)));
+    assert_true(isnan(once("x", (double)INFINITY, 0)));
+    assert_true(once("x / y", 1e20, 1e20) == 1);
 }
 
 /* Windows of every length, at an offset where the square of the mean would cancel. */
@@ -152,9 +179,10 @@ static void rolling_windows_equal_two_passes_over_their_values(void **state)
             sum /= (double)(i + 1 - first);
             for (size_t k = first; k <= i; k++)
                 squares += ((double)x[k] - sum) * ((double)x[k] - sum);
-            assert_true(fabs((double)next(&m, x[i], 0) - sum) < 0.1); /* float32 at a million */
-            assert_true(fabs((double)next(&s, x[i], 0) - sqrt(squares / (double)(i + 1 - first))) <
-                        1e-4);
+            assert_true(fabs((double)next(&m, (double)x[i], 0) - sum) <
+                        0.1); /* float32 at a million */
+            assert_true(fabs((double)next(&s, (double)x[i], 0) -
+                             sqrt(squares / (double)(i + 1 - first))) < 1e-4);
         }
         stop(&m);
         stop(&s);
@@ -190,10 +218,10 @@ static void comparisons_give_one_or_zero(void **state)
 static void a_missing_operand_gives_a_missing_result(void **state)
 {
     (void)state;
-    assert_true(isnan(once("x + y", NAN, 1)));
-    assert_true(isnan(once("x > 80", NAN, 1)));
-    assert_true(isnan(once("x != x", NAN, 1)));
-    assert_true(isnan(once("x ^ 0", NAN, 1)));
+    assert_true(isnan(once("x + y", (double)NAN, 1)));
+    assert_true(isnan(once("x > 80", (double)NAN, 1)));
+    assert_true(isnan(once("x != x", (double)NAN, 1)));
+    assert_true(isnan(once("x ^ 0", (double)NAN, 1)));
     assert_true(isnan(once("x / y", 1, 0)));
     assert_true(isnan(once("0 / y", 1, 0)));
     assert_true(isnan(once("x / y > 5", 1, 0)));
@@ -225,14 +253,15 @@ static void the_calendar_is_local_unless_the_profile_says_utc(void **state)
     struct profile *p = NULL;
     struct deriver *d = NULL;
     struct err err;
-    float frame[2] = {0};
+    const double base = 0;
+    float frame[2];
 
     (void)state;
     setenv("TZ", "XYZ-5", 1); /* five hours east of Greenwich */
     tzset();
     assert_int_equal(profile_parse(text, "t.yml", 1000, &p, &err), OK);
     assert_int_equal(deriver_new(p, &d, &err), OK);
-    deriver_apply(d, 1740088500000, frame);
+    deriver_apply(d, 1740088500000, &base, frame);
     assert_true(frame[1] == 2);
     deriver_free(d);
     profile_free(p);
@@ -248,15 +277,37 @@ static void derived_features_build_on_those_above(void **state)
     struct profile *p = NULL;
     struct deriver *d = NULL;
     struct err err;
-    float first[] = {1, -1, -1}, second[] = {4, -1, -1};
+    const double base[] = {1, 4};
+    float first[3], second[3];
 
     (void)state;
     assert_int_equal(profile_parse(text, "t.yml", 1000, &p, &err), OK);
     assert_int_equal(deriver_new(p, &d, &err), OK);
-    deriver_apply(d, 1000, first);
-    deriver_apply(d, 2000, second);
+    deriver_apply(d, 1000, &base[0], first);
+    deriver_apply(d, 2000, &base[1], second);
     assert_true(first[1] == 2 && isnan(first[2]));
     assert_true(second[1] == 8 && second[2] == 6 + 4);
+    deriver_free(d);
+    profile_free(p);
+}
+
+static void features_on_derived_ones_are_not_rounded_between(void **state)
+{
+    const struct str text =
+        STR("name: t\nderive: [{name: twice, expr: x * 2}, {name: more, expr: per_second(twice)}]\n"
+            "features: [{name: x, expr: a}]");
+    const double base[] = {4e12, 4e12 + 3};
+    struct profile *p = NULL;
+    struct deriver *d = NULL;
+    struct err err;
+    float frame[3];
+
+    (void)state;
+    assert_int_equal(profile_parse(text, "t.yml", 1000, &p, &err), OK);
+    assert_int_equal(deriver_new(p, &d, &err), OK);
+    deriver_apply(d, 1000, &base[0], frame);
+    deriver_apply(d, 2000, &base[1], frame);
+    assert_true(frame[2] == 6);
     deriver_free(d);
     profile_free(p);
 }
@@ -322,6 +373,8 @@ int main(void)
         cmocka_unit_test(change_is_the_difference_to_the_frame_before),
         cmocka_unit_test(per_second_divides_by_the_time_between_frames),
         cmocka_unit_test(mean_and_std_cover_the_last_n_present_values),
+        cmocka_unit_test(counters_past_float32_give_exact_speeds),
+        cmocka_unit_test(what_no_float32_can_hold_is_missing),
         cmocka_unit_test(rolling_windows_equal_two_passes_over_their_values),
         cmocka_unit_test(arithmetic_has_promqls_precedence),
         cmocka_unit_test(comparisons_give_one_or_zero),
@@ -329,6 +382,7 @@ int main(void)
         cmocka_unit_test(the_calendar_counts_hours_and_days_from_monday),
         cmocka_unit_test(the_calendar_is_local_unless_the_profile_says_utc),
         cmocka_unit_test(derived_features_build_on_those_above),
+        cmocka_unit_test(features_on_derived_ones_are_not_rounded_between),
         cmocka_unit_test(errors_name_the_column),
         cmocka_unit_test(nesting_and_windows_have_limits),
     };

@@ -300,16 +300,16 @@ static void a_frame_has_no_infinite_value(void **state)
 {
     static const char *const e[] = {"1 / 0", "k * 1e300"};
     const double v = 1;
-    float frame[2];
+    double base[2];
     struct world w;
 
     (void)state;
     world_init(&w, e, 2);
     world_series(&w, "k");
     assert_int_equal(world_push(&w, 1000, &v, 1), OK);
-    evaluator_eval(w.evaluator, 1000, frame);
-    assert_true(isnan(frame[0]));
-    assert_true(isnan(frame[1])); /* over float's largest */
+    evaluator_eval(w.evaluator, 1000, base);
+    assert_true(isnan(base[0]));
+    assert_true(isnan(base[1])); /* over float's largest */
     world_done(&w);
 }
 

@@ -42,6 +42,7 @@ static void every_feature_is_finite_on_this_machine(const char *name)
     struct evaluator *e = NULL;
     struct deriver *d = NULL;
     struct err err = {0};
+    double base[SCHEMA_FEATURES_MAX] = {0};
     float frame[SCHEMA_FEATURES_MAX] = {0};
     struct snapshot *s = NULL;
 
@@ -52,8 +53,8 @@ static void every_feature_is_finite_on_this_machine(const char *name)
         snapshot_free(s);
         if (host_collect(h, 1000 * t, &s, &err) != OK || evaluator_push(e, s, &err) != OK)
             fail_msg("%s", err.msg);
-        evaluator_eval(e, 1000 * t, frame);
-        deriver_apply(d, 1000 * t, frame);
+        evaluator_eval(e, 1000 * t, base);
+        deriver_apply(d, 1000 * t, base, frame);
     }
     const struct schema *schema = profile_schema(p);
     for (size_t i = 0; i < schema->n; i++)

@@ -216,13 +216,15 @@ static void classic_derives_its_features_as_the_pipeline_did(void **state)
     struct profile *p = NULL;
     struct deriver *d = NULL;
     struct err err;
-    float a[21] = {60, 40, 1000, 2000, 300, 400, 1}, b[21] = {90, 50, 5000, 2500, 900, 1000, 2};
+    const double base_a[] = {60, 40, 1000, 2000, 300, 400, 1};
+    const double base_b[] = {90, 50, 5000, 2500, 900, 1000, 2};
+    float a[21], b[21];
 
     (void)state;
     assert_int_equal(profile_load("classic", 60000, &p, &err), OK);
     assert_int_equal(deriver_new(p, &d, &err), OK);
-    deriver_apply(d, 0, a);
-    deriver_apply(d, 10000, b);
+    deriver_apply(d, 0, base_a, a);
+    deriver_apply(d, 10000, base_b, b);
     const float expected[] = {90, 50, 5000, 2500, 900,  1000,         2, 30, 10, 400, 50,
                               60, 60, 75,   5,    1.8f, 5000.0f / 91, 1, 0};
     for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++)

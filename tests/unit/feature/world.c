@@ -91,9 +91,9 @@ enum rc world_push(struct world *w, int64_t ts_ms, const double *v, size_t n)
 
 double world_ask(struct world *w, int64_t ts_ms, size_t feature)
 {
-    float frame[SCHEMA_FEATURES_MAX];
+    double base[SCHEMA_FEATURES_MAX];
 
-    evaluator_eval(w->evaluator, ts_ms, frame);
+    evaluator_eval(w->evaluator, ts_ms, base);
     return evaluator_value(w->evaluator, feature);
 }
 
