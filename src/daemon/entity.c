@@ -181,6 +181,11 @@ enum rc entity_set_model(struct entity *e, struct model *m, uint64_t model_id, s
 
     if (schema_match(e->schema, m->schema, err) != OK)
         return err_wrap(err, "model for '%s'", e->instance);
+    if (e->schema->hash != m->schema->hash)
+        return err_set(err, E_STATE,
+                       "model for '%s': the features have the same names, but the profile's "
+                       "expressions or the interval changed since",
+                       e->instance);
     if (scorer_new(m, &scorer, err) != OK || presence_new(&m->scaler, &presence, err) != OK)
         return err->rc;
     scorer_free(e->scorer);

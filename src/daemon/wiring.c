@@ -208,7 +208,7 @@ static void tell_what_waits(const struct config *old, const struct config *new)
         {"data_dir", strcmp(old->data_dir, new->data_dir) != 0},
         {"profile", strcmp(old->profile, new->profile) != 0},
         {"sources", memcmp(&old->host, &new->host, sizeof old->host) != 0},
-        {"learn or model", !settings_learn_equal(&old->learn, &new->learn)},
+        {"learn or model", settings_learn_hash(&old->learn) != settings_learn_hash(&new->learn)},
     };
 
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)

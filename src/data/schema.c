@@ -35,9 +35,12 @@ static enum rc check_feature(const struct feature *f, size_t i, struct err *err)
 }
 
 /* Names with their NULs in order: no two lists give the same bytes. */
-static uint64_t hash_names(const struct schema *s)
+static uint64_t hash_of(const struct schema *s)
 {
     uint64_t h = s->n;
+
+    if (s->definition)
+        h = hash_bytes(&s->definition, sizeof s->definition, h);
 
     for (size_t i = 0; i < s->n; i++)
         h = hash_bytes(s->f[i].name, strlen(s->f[i].name) + 1, h);
@@ -63,9 +66,15 @@ enum rc schema_new(const struct feature *f, size_t n, struct schema **ret, struc
         return err_set(err, E_NOMEM, "schema: no memory for %zu features", n);
     s->n = n;
     memcpy(s->f, f, n * sizeof *f);
-    s->hash = hash_names(s);
+    s->hash = hash_of(s);
     *ret = s;
     return OK;
+}
+
+void schema_define(struct schema *s, uint64_t definition)
+{
+    s->definition = definition;
+    s->hash = hash_of(s);
 }
 
 struct schema *schema_copy(const struct schema *s)

@@ -8,7 +8,7 @@
 
 /* schema - the ordered features of a frame: names, and what is known about each
  *
- * A model is bound to the hash, which covers names and order (not units or groups).
+ * A model is bound to the hash, which covers names, order and the definition (not units or groups).
  * Thread: immutable once made, so any thread may read it. */
 
 enum {
@@ -27,6 +27,8 @@ struct feature {
 
 struct schema {
     uint64_t hash;
+    uint64_t definition; /* hash of what the features mean: a profile's expressions, resolutions and
+                          * interval; 0 for columns of a file, which mean what they are called */
     size_t n;
     struct feature f[];
 };
@@ -35,6 +37,9 @@ struct schema {
  * over SCHEMA_FEATURES_MAX or for none. The caller owns *ret. */
 MUST_CHECK enum rc schema_new(const struct feature *f, size_t n, struct schema **ret,
                               struct err *err);
+/* Give s its definition, and the hash that goes with it. While s is being made. */
+void schema_define(struct schema *s, uint64_t definition);
+
 struct schema *schema_copy(const struct schema *s); /* NULL: no memory */
 void schema_free(struct schema *s);                 /* NULL is fine */
 static inline void schema_freep(struct schema **s)
@@ -43,5 +48,6 @@ static inline void schema_freep(struct schema **s)
 }
 int schema_find(const struct schema *s, struct str name); /* index or -1 */
 
-/* OK when b has a's features in a's order; else E_STATE and the first difference in words. */
+/* OK when b has a's features in a's order; else E_STATE and the first difference in words. The
+ * definition is not compared: a file's columns may be scored by a live model. */
 MUST_CHECK enum rc schema_match(const struct schema *a, const struct schema *b, struct err *err);

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "data/settings.h"
 
+#include <string.h>
+
+#include "base/hash.h"
+
 void settings_learn_defaults(struct learn_spec *s)
 {
     *s = (struct learn_spec){
@@ -18,18 +22,33 @@ void settings_learn_defaults(struct learn_spec *s)
     };
 }
 
-/* Field by field: what lies between the fields is anything. */
-bool settings_learn_equal(const struct learn_spec *a, const struct learn_spec *b)
+static uint64_t bits_of(double v)
 {
-    if (a->n_layers != b->n_layers)
-        return false;
-    for (size_t i = 0; i < a->n_layers; i++)
-        if (a->layers[i] != b->layers[i])
-            return false;
-    return a->for_ms == b->for_ms && a->validation == b->validation && a->seed == b->seed &&
-           a->scaling == b->scaling && a->hidden == b->hidden && a->output == b->output &&
-           a->epochs == b->epochs && a->batch_size == b->batch_size && a->patience == b->patience &&
-           a->learning_rate == b->learning_rate && a->feature_dropout == b->feature_dropout;
+    uint64_t bits;
+
+    memcpy(&bits, &v, sizeof bits);
+    return bits;
+}
+
+uint64_t settings_learn_hash(const struct learn_spec *s)
+{
+    /* Field by field: what lies between the fields of a struct is anything. */
+    uint64_t v[12 + NET_LAYERS_MAX] = {(uint64_t)s->for_ms,
+                                       bits_of(s->validation),
+                                       s->seed,
+                                       s->scaling,
+                                       s->hidden,
+                                       s->output,
+                                       s->epochs,
+                                       s->batch_size,
+                                       s->patience,
+                                       bits_of(s->learning_rate),
+                                       bits_of(s->feature_dropout),
+                                       s->n_layers};
+
+    for (size_t i = 0; i < s->n_layers; i++)
+        v[12 + i] = s->layers[i];
+    return hash_bytes(v, sizeof v, 0);
 }
 
 void settings_threshold_defaults(struct threshold_spec *s)

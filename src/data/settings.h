@@ -55,6 +55,6 @@ struct learn_spec {
 
 /* The defaults that `tocsin check --print` shows. */
 void settings_learn_defaults(struct learn_spec *s);
-bool settings_learn_equal(const struct learn_spec *a, const struct learn_spec *b);
+uint64_t settings_learn_hash(const struct learn_spec *s); /* equal settings, equal hashes */
 void settings_threshold_defaults(struct threshold_spec *s);
 void settings_confirm_defaults(struct confirm_spec *s);

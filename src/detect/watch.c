@@ -28,13 +28,9 @@ static uint64_t window_mask(uint32_t of)
     return of == 64 ? UINT64_MAX : (UINT64_C(1) << of) - 1;
 }
 
-/* Time of the oldest anomalous verdict in the window. */
-static int64_t window_start(const struct watch *w)
+static const struct verdict *verdict_of_age(const struct watch *w, uint32_t age)
 {
-    const uint64_t seen = w->recent & window_mask(w->confirm.of);
-    const uint32_t age = 63u - (uint32_t)__builtin_clzll(seen);
-
-    return w->recent_ms[(w->head + WATCH_OF_MAX - age) % WATCH_OF_MAX];
+    return &w->last[(w->head + WATCH_OF_MAX - age) % WATCH_OF_MAX];
 }
 
 static void take_peak(struct incident *in, const struct verdict *v)
@@ -46,25 +42,50 @@ static void take_peak(struct incident *in, const struct verdict *v)
     memcpy(in->causes, v->causes, sizeof in->causes);
 }
 
-static enum watch_event push_closed(struct watch *w, const struct verdict *v, struct incident *ret)
+/* Starts at the oldest anomalous verdict of the window, with the worst of them as its peak. */
+static void open_incident(struct watch *w, uint64_t seen)
 {
-    if (v->anomalous && (w->recent & window_mask(w->confirm.of)) == 1)
-        w->worst = *v; /* the first anomalous one of a new window */
-    else if (v->anomalous && v->score > w->worst.score)
-        w->worst = *v;
-
-    const uint64_t seen = w->recent & window_mask(w->confirm.of);
-    if (!v->anomalous || (uint32_t)__builtin_popcountll(seen) < w->confirm.k)
-        return WATCH_QUIET;
+    const struct verdict *worst = NULL;
 
     w->open = true;
     w->calm = 0;
-    w->last_high_ms = v->ts_ms;
     memset(&w->incident, 0, sizeof w->incident);
-    w->incident.start_ms = window_start(w);
-    take_peak(&w->incident, &w->worst);
+    for (uint32_t age = 0; age < w->confirm.of; age++) {
+        const struct verdict *v = verdict_of_age(w, age);
+        if (!(seen >> age & 1))
+            continue;
+        w->incident.start_ms = v->ts_ms;
+        if (!worst || v->score >= worst->score) /* the first of equals */
+            worst = v;
+    }
+    take_peak(&w->incident, worst);
+    w->last_high_ms = verdict_of_age(w, 0)->ts_ms;
+}
+
+static enum watch_event push_closed(struct watch *w, const struct verdict *v, struct incident *ret)
+{
+    const uint64_t seen = w->recent & window_mask(w->confirm.of);
+
+    if (!v->anomalous || (uint32_t)__builtin_popcountll(seen) < w->confirm.k)
+        return WATCH_QUIET;
+    open_incident(w, seen);
     *ret = w->incident;
     return WATCH_OPENED;
+}
+
+static int64_t latest(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static void close_incident(struct watch *w, struct incident *ret)
+{
+    struct incident *in = &w->incident;
+
+    w->open = false;
+    w->recent = 0;
+    in->end_ms = latest(w->last_high_ms, latest(in->start_ms, in->peak_ms));
+    *ret = *in;
 }
 
 static enum watch_event push_open(struct watch *w, const struct verdict *v, struct incident *ret)
@@ -76,10 +97,7 @@ static enum watch_event push_open(struct watch *w, const struct verdict *v, stru
         w->last_high_ms = v->ts_ms;
     }
     if (w->calm >= w->confirm.of) {
-        w->open = false;
-        w->recent = 0;
-        w->incident.end_ms = w->last_high_ms;
-        *ret = w->incident;
+        close_incident(w, ret);
         return WATCH_CLOSED;
     }
     if (v->score > w->incident.peak_score) {
@@ -95,7 +113,15 @@ enum watch_event watch_push(struct watch *w, const struct verdict *v, struct inc
     if (isnan(v->score))
         return WATCH_QUIET;
     w->head = (w->head + 1) % WATCH_OF_MAX;
-    w->recent_ms[w->head] = v->ts_ms;
+    w->last[w->head] = *v;
     w->recent = w->recent << 1 | v->anomalous;
     return w->open ? push_open(w, v, ret) : push_closed(w, v, ret);
+}
+
+enum watch_event watch_end(struct watch *w, struct incident *ret)
+{
+    if (!w->open)
+        return WATCH_QUIET;
+    close_incident(w, ret);
+    return WATCH_CLOSED;
 }

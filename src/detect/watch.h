@@ -10,7 +10,8 @@
  *
  * Opens when k of the last `of` verdicts are anomalous; it starts at the first of them. Closes
  * when `of` scored verdicts in a row lie under WATCH_CLOSE_SHARE of their threshold; it ends at
- * the last verdict that did not. A NaN score neither opens nor closes: an entity that falls
+ * the last verdict that did not, and never before its start or peak (the clock may be set
+ * back). A NaN score neither opens nor closes: an entity that falls
  * silent in the middle of an incident has not recovered.
  * Pure: time comes with the verdict. Thread: its holder's. */
 
@@ -28,12 +29,11 @@ enum watch_event {
 
 struct watch {
     struct confirm_spec confirm;
-    uint64_t recent;                 /* bit 0: the newest verdict was anomalous */
-    int64_t recent_ms[WATCH_OF_MAX]; /* times of the last verdicts, newest at `head` */
+    uint64_t recent;                   /* bit 0: the newest verdict was anomalous */
+    struct verdict last[WATCH_OF_MAX]; /* the last verdicts, newest at `head` */
     uint32_t head;
     uint32_t calm; /* verdicts in a row under the closing level */
     bool open;
-    struct verdict worst;     /* of the anomalous ones since the window began, before opening */
     struct incident incident; /* valid while open */
     int64_t last_high_ms;
 };
@@ -48,3 +48,6 @@ enum watch_event watch_push(struct watch *w, const struct verdict *v, struct inc
 
 /* After a gap, what was seen before it confirms nothing; an open incident stays open. */
 void watch_gap(struct watch *w);
+
+/* The watching ends (the daemon stops): an open incident is closed at its last high verdict. */
+enum watch_event watch_end(struct watch *w, struct incident *ret);

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/mem.h"
 #include "config/yaml.h"
 #include "feature/builtin.h"
@@ -31,6 +32,7 @@ struct loader {
     struct profile *profile;
     struct feature *features; /* [n] */
     size_t n;
+    uint64_t definition; /* hash of what was read so far; see data/schema.h */
     struct err *err;
 };
 
@@ -126,6 +128,8 @@ static enum rc read_feature(struct loader *l, const struct yaml_node *map, struc
     if (!expr || expr->kind != YAML_SCALAR || expr->scalar.n == 0)
         return yaml_fail(l->yaml, expr ? expr : map, l->err,
                          "feature '%s' has no expression (expr)", f->name);
+    l->definition = hash_bytes(expr->scalar.p, expr->scalar.n, l->definition);
+    l->definition = hash_bytes(&f->resolution, sizeof f->resolution, l->definition);
     *ret_expr = expr;
     return OK;
 }
@@ -247,7 +251,11 @@ static enum rc load(struct loader *l)
     if (load_list(l, root, "features", load_base) != OK ||
         load_list(l, root, "derive", load_derived) != OK)
         return l->err->rc;
-    return schema_new(l->features, l->n, &p->schema, l->err);
+    if (schema_new(l->features, l->n, &p->schema, l->err) != OK)
+        return l->err->rc;
+    l->definition = hash_bytes(&p->derived.utc, sizeof p->derived.utc, l->definition);
+    schema_define(p->schema, l->definition ? l->definition : 1); /* 0 means none */
+    return OK;
 }
 
 enum rc profile_parse(struct str text, const char *file, int64_t interval_ms, struct profile **ret,
@@ -266,6 +274,7 @@ enum rc profile_parse(struct str text, const char *file, int64_t interval_ms, st
     struct loader l = {.yaml = yaml,
                        .rate_interval_ms = expr_rate_interval_ms(interval_ms),
                        .profile = p,
+                       .definition = (uint64_t)interval_ms, /* windows and steps hang on it */
                        .err = err};
     const enum rc rc = load(&l);
     mem_free(l.features);

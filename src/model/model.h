@@ -42,6 +42,7 @@ struct model_provenance {
     int64_t created_ms;        /* when training ended; 0 in `tocsin train`: same bytes */
     int64_t first_ms, last_ms; /* the data's own time */
     uint64_t seed;
+    uint64_t settings;  /* settings_learn_hash of what it was trained with */
     char instance[128]; /* the entity, or "" */
     char profile[96];   /* its name, or "none" */
     char version[32];   /* of the tocsin that made it */

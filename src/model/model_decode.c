@@ -127,6 +127,7 @@ static enum rc get_provenance(struct reader *r, struct model *m, struct err *err
     p->first_ms = (int64_t)get_u64(r);
     p->last_ms = (int64_t)get_u64(r);
     p->seed = get_u64(r);
+    p->settings = get_u64(r);
     if (!get_str(r, p->instance, sizeof p->instance) ||
         !get_str(r, p->profile, sizeof p->profile) || !get_str(r, p->version, sizeof p->version))
         return malformed(r, err, "expected three short texts");
@@ -135,7 +136,7 @@ static enum rc get_provenance(struct reader *r, struct model *m, struct err *err
 
 static enum rc get_schema(struct reader *r, struct model *m, struct err *err)
 {
-    const uint64_t hash = get_u64(r);
+    const uint64_t hash = get_u64(r), definition = get_u64(r);
     const uint32_t n = get_u32(r);
 
     enum { FEATURE_BYTES_LEAST = 3 * 2 + 4 };
@@ -156,6 +157,7 @@ static enum rc get_schema(struct reader *r, struct model *m, struct err *err)
     const enum rc rc = schema_new(f, n, &m->schema, err);
     if (rc != OK)
         return err_wrap(err, "'%s': model file, section %s", r->name, r->tag);
+    schema_define(m->schema, definition);
     if (m->schema->hash != hash)
         return malformed(r, err, "the hash does not fit the features");
     return OK;

@@ -12,9 +12,9 @@
  *
  *   head      magic "\x89TOCSIN\n", u32 version, u32 zero, u64 length of the whole file
  *   sections  each: 4 bytes tag, u64 length of what follows; all of them, in this order:
- *     PROV  i64 created_ms, i64 first_ms, i64 last_ms, u64 seed, str instance, profile, version
- *     SCHM  u64 hash, u32 n, then for each feature: str name, unit, group, f32 resolution
- *     SCAL  u64 rows, f32 low[n], span[n], median[n], u8 constant[n], u64 seen[n],
+ *     PROV  i64 created_ms, first_ms, last_ms, u64 seed, settings, str instance, profile, version
+ *     SCHM  u64 hash, definition, u32 n, then for each feature: str name, unit, group, f32
+ * resolution SCAL  u64 rows, f32 low[n], span[n], median[n], u8 constant[n], u64 seen[n],
  *           longest_still[n]
  *     NETW  f32 clip_low, clip_high, u32 n_layers, then for each layer u32 width, u32 activation
  *           (enum activation); f32 parameters, layer after layer, weights then biases
@@ -115,6 +115,7 @@ static void put_provenance(struct writer *w, const struct model *m)
     put_u64(w, (uint64_t)p->first_ms);
     put_u64(w, (uint64_t)p->last_ms);
     put_u64(w, p->seed);
+    put_u64(w, p->settings);
     put_str(w, p->instance, sizeof p->instance);
     put_str(w, p->profile, sizeof p->profile);
     put_str(w, p->version, sizeof p->version);
@@ -123,6 +124,7 @@ static void put_provenance(struct writer *w, const struct model *m)
 static void put_schema(struct writer *w, const struct model *m)
 {
     put_u64(w, m->schema->hash);
+    put_u64(w, m->schema->definition);
     put_u32(w, (uint32_t)m->schema->n);
     for (size_t i = 0; i < m->schema->n; i++) {
         const struct feature *f = &m->schema->f[i];

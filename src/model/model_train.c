@@ -289,6 +289,7 @@ static void set_provenance(struct learner *l, const struct model_provenance *pro
 
     *p = *provenance;
     p->seed = spec->seed;
+    p->settings = settings_learn_hash(spec);
     p->first_ms = t->d->ts_ms[t->first];
     if (v->d->ts_ms[v->first] < p->first_ms)
         p->first_ms = v->d->ts_ms[v->first];

@@ -126,6 +126,22 @@ static void first_difference_is_told_in_words(void **state)
     assert_string_equal(err.msg, "expected 2 features, found 3: 'c' is not expected");
 }
 
+static void a_definition_is_part_of_the_hash_and_not_of_a_match(void **state)
+{
+    (void)state;
+    CLEANUP(schema_freep) struct schema *a = NAMED("x", "y");
+    CLEANUP(schema_freep) struct schema *b = NAMED("x", "y");
+    struct err err;
+
+    schema_define(a, 7);
+    assert_true(a->hash != b->hash);
+    assert_int_equal(schema_match(a, b, &err), OK);
+    schema_define(b, 8);
+    assert_true(a->hash != b->hash);
+    schema_define(b, 7);
+    assert_true(a->hash == b->hash);
+}
+
 static void schema_without_memory_says_so(void **state)
 {
     (void)state;
@@ -151,6 +167,7 @@ int main(void)
         cmocka_unit_test(name_that_comes_twice_is_refused),
         cmocka_unit_test(none_or_too_many_features_are_refused),
         cmocka_unit_test(first_difference_is_told_in_words),
+        cmocka_unit_test(a_definition_is_part_of_the_hash_and_not_of_a_match),
         cmocka_unit_test(schema_without_memory_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

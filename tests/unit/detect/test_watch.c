@@ -82,6 +82,50 @@ static void a_worse_verdict_from_an_older_window_is_not_its_peak(void **state)
     assert_int_equal(in.start_ms, 7);
 }
 
+static void a_verdict_that_left_the_window_is_no_part_of_what_opens(void **state)
+{
+    struct watch w;
+    struct incident in;
+
+    (void)state;
+    watch_init(&w, three_of_five);
+    assert_int_equal(first(&w, "90003034", WATCH_OPENED, &in), 8);
+    assert_int_equal(in.start_ms, 5);
+    assert_int_equal(in.peak_ms, 8);
+    assert_int_equal(in.causes[0].feature, 8);
+}
+
+static void a_clock_set_back_does_not_end_it_before_it_began(void **state)
+{
+    struct watch w;
+    struct incident in;
+
+    (void)state;
+    watch_init(&w, (struct confirm_spec){1, 2});
+    struct verdict v = verdict(7200, 3);
+    assert_int_equal(watch_push(&w, &v, &in), WATCH_OPENED);
+    v = verdict(3600, 2);
+    assert_int_equal(watch_push(&w, &v, &in), WATCH_QUIET);
+    v = verdict(3601, 0);
+    assert_int_equal(watch_push(&w, &v, &in), WATCH_QUIET);
+    assert_int_equal(watch_push(&w, &v, &in), WATCH_CLOSED);
+    assert_int_equal(in.end_ms, 7200);
+}
+
+static void when_the_watching_ends_an_open_incident_is_closed(void **state)
+{
+    struct watch w;
+    struct incident in;
+
+    (void)state;
+    watch_init(&w, three_of_five);
+    assert_int_equal(watch_end(&w, &in), WATCH_QUIET);
+    assert_int_equal(first(&w, "3333", WATCH_OPENED, &in), 3);
+    assert_int_equal(watch_end(&w, &in), WATCH_CLOSED);
+    assert_int_equal(in.end_ms, 3);
+    assert_int_equal(watch_end(&w, &in), WATCH_QUIET);
+}
+
 static void a_new_peak_updates_and_a_lower_one_does_not(void **state)
 {
     struct watch w;
@@ -204,6 +248,9 @@ int main(void)
         cmocka_unit_test(stays_quiet_when_anomalies_are_spread_wider),
         cmocka_unit_test(an_incident_names_its_worst_verdict_from_before_it_opened),
         cmocka_unit_test(a_worse_verdict_from_an_older_window_is_not_its_peak),
+        cmocka_unit_test(a_verdict_that_left_the_window_is_no_part_of_what_opens),
+        cmocka_unit_test(a_clock_set_back_does_not_end_it_before_it_began),
+        cmocka_unit_test(when_the_watching_ends_an_open_incident_is_closed),
         cmocka_unit_test(a_new_peak_updates_and_a_lower_one_does_not),
         cmocka_unit_test(closes_after_n_calm_verdicts_and_ends_at_the_last_high_one),
         cmocka_unit_test(what_closed_one_incident_does_not_help_to_open_the_next),

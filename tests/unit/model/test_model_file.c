@@ -57,6 +57,7 @@ static struct model *some_model(size_t n, uint32_t width, uint64_t seed)
         f[i].resolution = i % 2 ? fabsf(some_float(&rng)) : 0;
     }
     assert_int_equal(schema_new(f, n, &m->schema, &err), OK);
+    schema_define(m->schema, seed);
     fill_scaler(&m->scaler, n, &rng);
     assert_int_equal(net_init_layers(&m->net, n, widths, acts, 2, &err), OK);
     for (size_t i = 0; i < m->net.n_params; i++)
@@ -245,12 +246,12 @@ static void wrong_content_under_a_right_checksum_is_refused(void **state)
         size_t n;
     } patch[] = {
         {"PROV", 0, "XXXX", 0}, /* n 0: patch the tag instead */
-        {"PROV", 32, "\xff\xff", 2},
-        {"PROV", 34, "\xff", 1},
+        {"PROV", 40, "\xff\xff", 2},
+        {"PROV", 42, "\xff", 1},
         {"SCHM", 0, "\x00", 1}, /* the hash */
-        {"SCHM", 8, "\x00\x00\x00\x00", 4},
-        {"SCHM", 8, "\x01\x04\x00\x00", 4},
-        {"SCHM", 14, "1", 1},
+        {"SCHM", 16, "\x00\x00\x00\x00", 4},
+        {"SCHM", 16, "\x01\x04\x00\x00", 4},
+        {"SCHM", 22, "1", 1},
         {"SCAL", 8, "\x00\x00\xc0\x7f", 4},      /* a NaN */
         {"SCAL", 8 + 12, "\x00\x00\x00\x00", 4}, /* a span of 0 */
         {"SCAL", 8 + 36, "\x03", 1},
