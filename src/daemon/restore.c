@@ -78,12 +78,12 @@ static enum rc recall_frames(struct entity *e, const struct restore_options *o,
     const char *instance = entity_instance(e);
     const uint64_t hash = entity_schema(e)->hash;
 
-    if (store_read_frames(r, instance, hash, from, o->now_ms, count_frame, &c, err) != OK)
+    if (store_read_frames(r, instance, hash, from, o->now_ms, true, count_frame, &c, err) != OK)
         return err->rc;
     c.skip = c.rows > o->wanted_rows - 1 ? c.rows - (o->wanted_rows - 1) : 0;
     if (c.rows == c.skip)
         return OK;
-    if (store_read_frames(r, instance, hash, from, o->now_ms, recall_frame, &c, err) != OK)
+    if (store_read_frames(r, instance, hash, from, o->now_ms, true, recall_frame, &c, err) != OK)
         return err->rc;
     char n[24];
     snprintf(n, sizeof n, "%llu", (unsigned long long)(c.rows - c.skip));
@@ -103,7 +103,7 @@ enum rc restore_entity(struct entity *e, const struct restore_options *o, struct
         log_event(LOG_WARN, "nothing of an earlier run can be read", "err", err->msg, NULL);
         return OK;
     }
-    enum rc rc = store_read_model(r, entity_instance(e), &row, err);
+    enum rc rc = store_read_model(r, entity_instance(e), entity_schema(e)->hash, &row, err);
     const bool there_is_one = rc != E_STATE;
     if (rc == OK)
         rc = load_model(e, o, &row, err);

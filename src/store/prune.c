@@ -82,7 +82,7 @@ static enum rc shrink(struct store *s, const struct size *size, struct err *err)
         sqlite3_wal_checkpoint_v2(s->c.db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     rc = code == SQLITE_OK || (code & 0xff) == SQLITE_BUSY ? OK
                                                            : conn_fail(&s->c, "checkpoint", err);
-    (void)sqlite3_busy_timeout(s->c.db, CONN_BUSY_MS);
+    (void)sqlite3_busy_timeout(s->c.db, s->busy_ms);
     return rc;
 }
 
@@ -110,7 +110,7 @@ static enum rc query(struct store *s, enum statement which, const int64_t *bind,
     return OK;
 }
 
-/* Run a DELETE of two numbers and add its rows to *deleted. */
+/* Run a DELETE of at most two numbers and add its rows to *deleted. */
 static enum rc run_delete(struct store *s, enum statement which, int64_t a, int64_t b,
                           uint64_t *deleted, struct err *err)
 {
@@ -119,7 +119,8 @@ static enum rc run_delete(struct store *s, enum statement which, int64_t a, int6
 
     if (rc != OK)
         return rc;
-    if (sqlite3_bind_int64(st, 1, a) || sqlite3_bind_int64(st, 2, b))
+    if (sqlite3_bind_int64(st, 1, a) ||
+        (sqlite3_bind_parameter_count(st) > 1 && sqlite3_bind_int64(st, 2, b)))
         return conn_fail(&s->c, "bind", err);
     if ((rc = conn_run(&s->c, st, "prune", err)) == OK)
         *deleted += (uint64_t)sqlite3_changes(s->c.db);
@@ -286,4 +287,37 @@ enum rc store_prune(struct store *s, int64_t now_ms, int64_t max_age_ms, uint64_
     }
     *ret_deleted = deleted;
     return OK;
+}
+
+/* One transaction's part: the models, and some frames. */
+static enum rc forget_some(struct store *s, int64_t entity, bool *ret_more, struct err *err)
+{
+    uint64_t deleted = 0;
+    enum rc rc;
+
+    *ret_more = false;
+    if ((rc = store_begin(s, err)) != OK)
+        return rc;
+    if ((rc = run_delete(s, ST_FORGET_MODELS, entity, 0, &deleted, err)) != OK ||
+        (rc = delete_rows(s, ST_NTH_FRAME, ST_PRUNE_FRAMES, entity, INT64_MAX, &deleted, ret_more,
+                          err)) != OK) {
+        store_rollback(s);
+        return rc;
+    }
+    return store_commit(s, err);
+}
+
+enum rc store_forget(struct store *s, const char *instance, struct err *err)
+{
+    int64_t entity = said_entity(s, instance);
+    bool more = true;
+    enum rc rc = OK;
+
+    if (s->begun)
+        return err_set(err, E_STATE, "store '%s': a transaction is open already", s->c.path);
+    if (entity == 0 && (rc = store_find_entity(s, instance, &entity, err)) != OK)
+        return rc;
+    while (more && rc == OK) /* in parts, or the log would grow by all that goes */
+        rc = forget_some(s, entity, &more, err);
+    return rc;
 }

@@ -12,7 +12,7 @@
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "frames are stored as they are in memory");
 
-static enum rc find_entity(struct store *s, const char *instance, int64_t *ret_id, struct err *err)
+enum rc store_find_entity(struct store *s, const char *instance, int64_t *ret_id, struct err *err)
 {
     CLEANUP(conn_resetp) sqlite3_stmt *st = NULL;
     const enum rc rc = conn_statement(&s->c, ST_FIND_ENTITY, &st, err);
@@ -44,7 +44,7 @@ enum rc store_entity(struct store *s, const char *instance, int64_t *ret_id, str
                        name.n, INSTANCE_MAX - 1);
     if (!str_is_utf8(name))
         return err_set(err, E_PARSE, "store: the instance '%s' is not UTF-8", instance);
-    if (id == 0 && (rc = find_entity(s, instance, &id, err)) != OK)
+    if (id == 0 && (rc = store_find_entity(s, instance, &id, err)) != OK)
         return rc;
     if (id == 0) {
         struct said said = {.st = ST_PUT_ENTITY,

@@ -20,13 +20,15 @@ enum {
 };
 _Static_assert((int)FLOATS_A_CHUNK >= (int)SCHEMA_FEATURES_MAX, "one frame always fits");
 
-enum statement { RD_FRAMES, RD_SCORES, RD_INCIDENTS, RD_MODEL, RD_COUNT };
+enum statement { RD_FRAMES, RD_SPANS, RD_SCORES, RD_INCIDENTS, RD_MODEL, RD_COUNT };
 
 #define ENTITY_1 "entity = (SELECT id FROM entities WHERE instance = ?1)"
 
 static const char *const sql[RD_COUNT] = {
     [RD_FRAMES] = "SELECT ts_ms, \"values\" FROM frames WHERE " ENTITY_1
                   " AND ts_ms BETWEEN ?2 AND ?3 AND schema_hash = ?4 ORDER BY ts_ms",
+    [RD_SPANS] = "SELECT start_ms, end_ms FROM incidents WHERE " ENTITY_1
+                 " AND start_ms <= ?3 AND (end_ms IS NULL OR end_ms >= ?2)",
     [RD_SCORES] = "SELECT ts_ms, score, threshold, confidence, anomalous FROM scores"
                   " WHERE " ENTITY_1 " AND ts_ms BETWEEN ?2 AND ?3 ORDER BY ts_ms",
     [RD_INCIDENTS] = "SELECT i.id, start_ms, peak_ms, end_ms, peak_score, threshold, instance,"
@@ -35,7 +37,7 @@ static const char *const sql[RD_COUNT] = {
                      " AND (end_ms IS NULL OR end_ms >= ?2) AND (start_ms, i.id) < (?4, ?5)"
                      " ORDER BY start_ms DESC, i.id DESC",
     [RD_MODEL] = "SELECT created_ms, model_id, schema_hash, file, provenance FROM models"
-                 " WHERE " ENTITY_1 " ORDER BY id DESC LIMIT 1",
+                 " WHERE " ENTITY_1 " AND schema_hash = ?2 ORDER BY id DESC LIMIT 1",
 };
 
 struct store_reader {
@@ -101,6 +103,7 @@ struct frame_chunk {
     size_t rows, floats; /* used */
     int64_t ts_ms[FRAMES_A_CHUNK];
     size_t n[FRAMES_A_CHUNK]; /* features of the row; they follow one another in values */
+    bool skip[FRAMES_A_CHUNK];
     float values[FLOATS_A_CHUNK];
 };
 
@@ -122,6 +125,7 @@ static enum rc add_frame(const struct conn *c, sqlite3_stmt *st, struct frame_ch
         return OK;
     memcpy(&chunk->values[chunk->floats], blob, bytes);
     chunk->ts_ms[chunk->rows] = ts_ms;
+    chunk->skip[chunk->rows] = false;
     chunk->n[chunk->rows++] = n;
     chunk->floats += n;
     return OK;
@@ -154,9 +158,32 @@ static enum rc load_frames(struct conn *c, const char *instance, uint64_t schema
     return OK;
 }
 
+/* Mark the chunk's frames that lie in an incident. */
+static enum rc mark_incidents(struct conn *c, const char *instance, struct frame_chunk *chunk,
+                              struct err *err)
+{
+    CLEANUP(conn_resetp) sqlite3_stmt *st = NULL;
+    int code;
+    enum rc rc;
+
+    if (chunk->rows == 0)
+        return OK;
+    if ((rc = conn_statement(c, RD_SPANS, &st, err)) != OK ||
+        (rc = bind(c, st, instance, chunk->ts_ms[0], chunk->ts_ms[chunk->rows - 1], err)) != OK)
+        return rc;
+    while ((code = sqlite3_step(st)) == SQLITE_ROW) {
+        const int64_t start_ms = sqlite3_column_int64(st, 0);
+        const bool open = sqlite3_column_type(st, 1) == SQLITE_NULL;
+        const int64_t end_ms = open ? INT64_MAX : sqlite3_column_int64(st, 1);
+        for (size_t i = 0; i < chunk->rows; i++)
+            chunk->skip[i] |= chunk->ts_ms[i] >= start_ms && chunk->ts_ms[i] <= end_ms;
+    }
+    return code == SQLITE_DONE ? OK : conn_fail(c, "read incidents", err);
+}
+
 enum rc store_read_frames(struct store_reader *r, const char *instance, uint64_t schema_hash,
-                          int64_t from_ms, int64_t to_ms, store_frame_fn *fn, void *arg,
-                          struct err *err)
+                          int64_t from_ms, int64_t to_ms, bool skip_incidents, store_frame_fn *fn,
+                          void *arg, struct err *err)
 {
     CLEANUP(mem_freep) struct frame_chunk *chunk = mem_alloc(sizeof *chunk);
     bool more = true;
@@ -164,13 +191,14 @@ enum rc store_read_frames(struct store_reader *r, const char *instance, uint64_t
     if (!chunk)
         return err_set(err, E_NOMEM, "store '%s': out of memory", r->c.path);
     while (more) {
-        const enum rc rc =
-            load_frames(&r->c, instance, schema_hash, from_ms, to_ms, chunk, &more, err);
+        enum rc rc = load_frames(&r->c, instance, schema_hash, from_ms, to_ms, chunk, &more, err);
+        if (rc == OK && skip_incidents)
+            rc = mark_incidents(&r->c, instance, chunk, err);
         if (rc != OK)
             return rc;
         const float *values = chunk->values;
         for (size_t i = 0; i < chunk->rows; i++) {
-            if (!fn(arg, chunk->ts_ms[i], values, chunk->n[i]))
+            if (!chunk->skip[i] && !fn(arg, chunk->ts_ms[i], values, chunk->n[i]))
                 return OK;
             values += chunk->n[i];
         }
@@ -332,8 +360,8 @@ static enum rc copy_text(const struct conn *c, sqlite3_stmt *st, int column, cha
     return OK;
 }
 
-enum rc store_read_model(struct store_reader *r, const char *instance, struct store_model *ret,
-                         struct err *err)
+enum rc store_read_model(struct store_reader *r, const char *instance, uint64_t schema_hash,
+                         struct store_model *ret, struct err *err)
 {
     CLEANUP(conn_resetp) sqlite3_stmt *st = NULL;
     struct store_model m = {0};
@@ -341,11 +369,13 @@ enum rc store_read_model(struct store_reader *r, const char *instance, struct st
 
     if ((rc = conn_statement(&r->c, RD_MODEL, &st, err)) != OK)
         return rc;
-    if (sqlite3_bind_text(st, 1, instance, -1, SQLITE_STATIC))
+    if (sqlite3_bind_text(st, 1, instance, -1, SQLITE_STATIC) ||
+        sqlite3_bind_int64(st, 2, (int64_t)schema_hash))
         return conn_fail(&r->c, "bind", err);
     const int code = sqlite3_step(st);
     if (code == SQLITE_DONE)
-        return err_set(err, E_STATE, "store '%s': no model of '%s' yet", r->c.path, instance);
+        return err_set(err, E_STATE, "store '%s': no model of '%s' with this schema yet", r->c.path,
+                       instance);
     if (code != SQLITE_ROW)
         return conn_fail(&r->c, "read model", err);
     m.created_ms = sqlite3_column_int64(st, 0);

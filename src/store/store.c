@@ -52,6 +52,7 @@ static const char *const sql[ST_COUNT] = {
     [ST_PRUNE_SCORES] = PRUNE("scores"),
     [ST_PRUNE_MODELS] = "DELETE FROM models WHERE entity = ?1 AND created_ms < ?2"
                         " AND id < (SELECT max(id) FROM models WHERE entity = ?1)",
+    [ST_FORGET_MODELS] = "DELETE FROM models WHERE entity = ?1",
     [ST_PRUNE_INCIDENTS] = "DELETE FROM incidents WHERE id IN (SELECT id FROM incidents"
                            " WHERE start_ms < ?1 AND end_ms < ?1 ORDER BY start_ms LIMIT ?2)",
     [ST_UNUSED_SCHEMA] = "SELECT hash FROM schemas WHERE used_ms < ?1"
@@ -141,6 +142,7 @@ enum rc store_open(const char *path, struct store **ret, struct err *err)
     if (!s)
         return err_set(err, E_NOMEM, "store '%s': out of memory", path);
     s->lock_fd = -1;
+    s->busy_ms = CONN_BUSY_MS;
     s->checkpoint_at = CHECKPOINT_PAGES;
     s->size_cut_ms = INT64_MIN;
     if ((rc = lock_take(path, &s->lock_fd, err)) != OK ||
@@ -166,6 +168,12 @@ void store_close(struct store *s)
     conn_close(&s->c);
     fd_closep(&s->lock_fd); /* after the database: then the next one may come */
     mem_free(s);
+}
+
+void store_set_busy_timeout(struct store *s, int ms)
+{
+    s->busy_ms = ms;
+    (void)sqlite3_busy_timeout(s->c.db, ms);
 }
 
 enum rc store_ready(const struct store *s, struct err *err)
@@ -212,7 +220,7 @@ static enum rc restart_log(struct store *s, struct err *err)
     const int code =
         sqlite3_wal_checkpoint_v2(s->c.db, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
     const enum rc rc = code == SQLITE_OK ? OK : conn_fail(&s->c, "checkpoint", &why);
-    (void)sqlite3_busy_timeout(s->c.db, CONN_BUSY_MS);
+    (void)sqlite3_busy_timeout(s->c.db, s->busy_ms);
     if (rc == OK) {
         s->wal_pages = 0;
         return OK;

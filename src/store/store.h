@@ -24,6 +24,8 @@ struct store;
  * has it open (a lock on PATH.lock says so). */
 MUST_CHECK enum rc store_open(const char *path, struct store **ret, struct err *err);
 void store_close(struct store *s); /* commits what is open; NULL is fine */
+/* How long each act waits for a lock that another process holds; 2000 at first. */
+void store_set_busy_timeout(struct store *s, int ms);
 
 MUST_CHECK enum rc store_begin(struct store *s, struct err *err);
 /* On failure the transaction is rolled back. */
@@ -53,6 +55,9 @@ struct store_model {
 };
 MUST_CHECK enum rc store_put_model(struct store *s, int64_t entity, const struct store_model *m,
                                    struct err *err);
+/* Delete this entity's models and frames, as for learning anew; its scores and incidents stay. Not
+ * within a transaction; a failure may leave frames, but no model once one frame is gone. */
+MUST_CHECK enum rc store_forget(struct store *s, const char *instance, struct err *err);
 /* A call that deletes this many has left some for the next one; none deletes much over three times
  * as many. */
 enum { STORE_PRUNE_ROWS = 1000 };
@@ -74,9 +79,12 @@ void store_reader_close(struct store_reader *r); /* NULL is fine */
  * copied a few hundred at a time, and no lock or snapshot is held while fn runs. A row that is
  * written or pruned meanwhile is seen or not. */
 typedef bool store_frame_fn(void *arg, int64_t ts_ms, const float *frame, size_t n);
+/* skip_incidents: without the frames from an incident's start to its end (to the last frame while
+ * it is open), which are no example of what is normal. */
 MUST_CHECK enum rc store_read_frames(struct store_reader *r, const char *instance,
                                      uint64_t schema_hash, int64_t from_ms, int64_t to_ms,
-                                     store_frame_fn *fn, void *arg, struct err *err);
+                                     bool skip_incidents, store_frame_fn *fn, void *arg,
+                                     struct err *err);
 struct store_score {
     int64_t ts_ms;
     float score, threshold, confidence;
@@ -96,6 +104,6 @@ typedef bool store_incident_fn(void *arg, const struct store_incident *row);
 MUST_CHECK enum rc store_read_incidents(struct store_reader *r, const char *instance,
                                         int64_t from_ms, int64_t to_ms, store_incident_fn *fn,
                                         void *arg, struct err *err);
-/* The newest model of this entity; E_STATE when there is none. */
+/* The newest model of this entity that was trained on this schema; E_STATE when there is none. */
 MUST_CHECK enum rc store_read_model(struct store_reader *r, const char *instance,
-                                    struct store_model *ret, struct err *err);
+                                    uint64_t schema_hash, struct store_model *ret, struct err *err);

@@ -31,6 +31,7 @@ enum statement {
     ST_PRUNE_FRAMES,
     ST_PRUNE_SCORES,
     ST_PRUNE_MODELS,
+    ST_FORGET_MODELS,
     ST_PRUNE_INCIDENTS,
     ST_UNUSED_SCHEMA,
     ST_DROP_SCHEMA,
@@ -62,6 +63,7 @@ struct known_schema { /* put or used by this process: never pruned */
 struct store {
     struct conn c;
     int lock_fd;
+    int busy_ms;
     bool begun;
     int64_t next_entity, next_incident; /* never go back, so a number never means two things */
     int64_t first_incident;             /* of this process */
@@ -79,6 +81,11 @@ struct store {
     int64_t prune_entity; /* the last one visited; 0: a round begins */
     int64_t size_cut_ms;  /* of the round that makes room; INT64_MIN: none */
 };
+
+/* put.c */
+/* The number of an entity, or 0. */
+MUST_CHECK enum rc store_find_entity(struct store *s, const char *instance, int64_t *ret_id,
+                                     struct err *err);
 
 /* store.c */
 /* Before a put: E_STATE when the open transaction is gone already. */

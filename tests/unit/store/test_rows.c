@@ -33,7 +33,8 @@ static void frames_come_back_bit_for_bit(void **state)
     memcpy(frame, bits, sizeof frame);
     WORKS(store_put_frame(x->store, id, 1000, x->schema->hash, frame, N, E));
     WORKS(store_reader_open(x->path, &r, E));
-    WORKS(store_read_frames(r, "db1:9100", x->schema->hash, 1000, 1000, copy_frame, &got, E));
+    WORKS(
+        store_read_frames(r, "db1:9100", x->schema->hash, 1000, 1000, false, copy_frame, &got, E));
     store_reader_close(r);
     assert_int_equal(got.rows, 1);
     assert_int_equal(got.n, N);
@@ -59,7 +60,7 @@ static void the_widest_schema_fits_and_a_wider_frame_is_refused(void **state)
         E_LIMIT);
     assert_int_equal(store_put_frame(x->store, id, 99, x->schema->hash, wide, 0, &err), E_LIMIT);
     WORKS(store_reader_open(x->path, &r, E));
-    WORKS(store_read_frames(r, "wide", x->schema->hash, 0, 100, copy_frame, &got, E));
+    WORKS(store_read_frames(r, "wide", x->schema->hash, 0, 100, false, copy_frame, &got, E));
     store_reader_close(r);
     assert_int_equal(got.rows, 40);
     assert_memory_equal(got.values, wide, SCHEMA_FEATURES_MAX * sizeof(float));
@@ -108,7 +109,7 @@ static void a_row_of_the_same_tick_is_replaced(void **state)
     WORKS(store_put_frame(x->store, id, 1, x->schema->hash, first, N, E));
     WORKS(store_put_frame(x->store, id, 1, x->schema->hash, second, N, E));
     WORKS(store_reader_open(x->path, &r, E));
-    WORKS(store_read_frames(r, "a", x->schema->hash, 0, 9, copy_frame, &got, E));
+    WORKS(store_read_frames(r, "a", x->schema->hash, 0, 9, false, copy_frame, &got, E));
     store_reader_close(r);
     assert_int_equal(got.rows, 1);
     assert_memory_equal(got.values, second, sizeof second);
@@ -133,7 +134,8 @@ static void reads_are_bounded_by_time_entity_and_schema(void **state)
     assert_true(s.ascending);
 
     s = (struct seen){0};
-    WORKS(store_read_frames(r, "a", x->schema->hash, INT64_MIN, INT64_MAX, see_frame, &s, E));
+    WORKS(
+        store_read_frames(r, "a", x->schema->hash, INT64_MIN, INT64_MAX, false, see_frame, &s, E));
     assert_int_equal(s.rows, 1300);
     assert_true(s.ascending);
 
@@ -141,11 +143,12 @@ static void reads_are_bounded_by_time_entity_and_schema(void **state)
     WORKS(store_read_scores(r, "a", INT64_MIN, INT64_MAX, see_score, &s, E));
     assert_int_equal(s.rows, 7);
     s = (struct seen){.stop_at = 1000};
-    WORKS(store_read_frames(r, "a", x->schema->hash, INT64_MIN, INT64_MAX, see_frame, &s, E));
+    WORKS(
+        store_read_frames(r, "a", x->schema->hash, INT64_MIN, INT64_MAX, false, see_frame, &s, E));
     assert_int_equal(s.rows, 1000);
 
     s = (struct seen){0};
-    WORKS(store_read_frames(r, "a", x->schema->hash + 1, 0, INT64_MAX, see_frame, &s, E));
+    WORKS(store_read_frames(r, "a", x->schema->hash + 1, 0, INT64_MAX, false, see_frame, &s, E));
     WORKS(store_read_scores(r, "nobody", 0, INT64_MAX, see_score, &s, E));
     WORKS(store_read_scores(r, "a", 10, 9, see_score, &s, E));
     assert_int_equal(s.rows, 0);
@@ -369,7 +372,8 @@ static void the_model_put_last_is_the_newest(void **state)
 {
     struct fixture *x = *state;
     const int64_t a = new_entity(x, "a");
-    const struct store_model early = {2000, 0xfedcba9876543210, 1, "early.tsm", "{\"rows\":1}"};
+    const struct store_model early = {2000, 0xfedcba9876543210, x->schema->hash, "early.tsm",
+                                      "{\"rows\":1}"};
     /* made while the clock was wrong: still the newest */
     const struct store_model late = {1000, 2, x->schema->hash, "late.tsm", "{\"rows\":2}"};
     struct store_model got;
@@ -377,22 +381,95 @@ static void the_model_put_last_is_the_newest(void **state)
     struct err err;
 
     WORKS(store_reader_open(x->path, &r, E));
-    assert_int_equal(store_read_model(r, "a", &got, &err), E_STATE);
+    assert_int_equal(store_read_model(r, "a", x->schema->hash, &got, &err), E_STATE);
     WORKS(store_put_model(x->store, a, &early, E));
-    WORKS(store_read_model(r, "a", &got, E));
+    WORKS(store_read_model(r, "a", x->schema->hash, &got, E));
     assert_int_equal(got.created_ms, 2000);
     assert_true(got.model_id == 0xfedcba9876543210);
     assert_string_equal(got.file, "early.tsm");
     assert_string_equal(got.provenance, "{\"rows\":1}");
     WORKS(store_put_model(x->store, a, &late, E));
-    WORKS(store_read_model(r, "a", &got, E));
+    WORKS(store_read_model(r, "a", x->schema->hash, &got, E));
     assert_string_equal(got.file, "late.tsm");
     WORKS(store_put_model(x->store, a, &early, E)); /* the same one again */
-    WORKS(store_read_model(r, "a", &got, E));
+    WORKS(store_read_model(r, "a", x->schema->hash, &got, E));
     assert_string_equal(got.file, "early.tsm");
     assert_int_equal(ask(x, "SELECT count(*) FROM models"), 2);
-    assert_int_equal(store_read_model(r, "b", &got, &err), E_STATE);
+    assert_int_equal(store_read_model(r, "b", x->schema->hash, &got, &err), E_STATE);
     store_reader_close(r);
+}
+
+static void a_model_is_found_by_its_schema(void **state)
+{
+    struct fixture *x = *state;
+    const int64_t a = new_entity(x, "a");
+    const struct store_model node = {1, 11, 0x8000000000000001, "node.tsm", "{}"};
+    const struct store_model classic = {2, 12, 5, "classic.tsm", "{}"};
+    struct store_model got;
+    struct store_reader *r;
+    struct err err;
+
+    WORKS(store_put_model(x->store, a, &node, E));
+    WORKS(store_put_model(x->store, a, &classic, E));
+    WORKS(store_reader_open(x->path, &r, E));
+    WORKS(store_read_model(r, "a", 0x8000000000000001, &got, E));
+    assert_string_equal(got.file, "node.tsm");
+    WORKS(store_read_model(r, "a", 5, &got, E));
+    assert_string_equal(got.file, "classic.tsm");
+    assert_int_equal(store_read_model(r, "a", 6, &got, &err), E_STATE);
+    store_reader_close(r);
+}
+
+static void frames_in_an_incident_can_be_left_out(void **state)
+{
+    struct fixture *x = *state;
+    const int64_t a = new_entity(x, "a"), b = new_entity(x, "b");
+    struct incident past = {.start_ms = 100, .end_ms = 399}, open = {.start_ms = 1000},
+                    other = {.start_ms = 500, .end_ms = 600};
+    struct store_reader *r;
+    struct seen s = {0};
+
+    put_ticks(x, a, 0, 1, 1100);
+    WORKS(store_put_incident(x->store, a, x->schema, &past, E));
+    WORKS(store_put_incident(x->store, a, x->schema, &open, E));
+    WORKS(store_put_incident(x->store, b, x->schema, &other, E));
+    WORKS(store_reader_open(x->path, &r, E));
+    WORKS(store_read_frames(r, "a", x->schema->hash, 0, 9999, true, see_frame, &s, E));
+    assert_int_equal(s.rows, 700); /* 0..99 and 400..999, over the borders of several chunks */
+    assert_int_equal(s.last_ms, 999);
+    s = (struct seen){0};
+    WORKS(store_read_frames(r, "a", x->schema->hash, 99, 400, true, see_frame, &s, E));
+    assert_int_equal(s.rows, 2);
+    s = (struct seen){0};
+    WORKS(store_read_frames(r, "a", x->schema->hash, 0, 9999, false, see_frame, &s, E));
+    assert_int_equal(s.rows, 1100);
+    store_reader_close(r);
+}
+
+static void forgetting_takes_models_and_frames_of_one_entity(void **state)
+{
+    struct fixture *x = *state;
+    const int64_t a = new_entity(x, "a"), b = new_entity(x, "b");
+    const struct store_model m = {1, 2, 3, "m.tsm", "{}"};
+    struct incident in = {.start_ms = 1, .end_ms = 2};
+    struct err err;
+
+    put_ticks(x, a, 0, 1, 2500); /* more than one transaction deletes */
+    put_ticks(x, b, 0, 1, 10);
+    WORKS(store_put_model(x->store, a, &m, E));
+    WORKS(store_put_model(x->store, b, &m, E));
+    WORKS(store_put_incident(x->store, a, x->schema, &in, E));
+    WORKS(store_begin(x->store, E));
+    assert_int_equal(store_forget(x->store, "a", &err), E_STATE);
+    WORKS(store_commit(x->store, E));
+
+    WORKS(store_forget(x->store, "nobody", E));
+    assert_int_equal(ask(x, "SELECT count(*) FROM frames"), 2510);
+    WORKS(store_forget(x->store, "a", E));
+    assert_int_equal(ask(x, "SELECT count(*) FROM frames"), 10);
+    assert_int_equal(ask(x, "SELECT count(*) FROM models"), 1);
+    assert_int_equal(ask(x, "SELECT count(*) FROM scores"), 2510);
+    assert_int_equal(ask(x, "SELECT count(*) FROM incidents"), 1);
 }
 
 static void an_open_transaction_is_committed_at_the_close(void **state)
@@ -436,6 +513,9 @@ int main(void)
         TEST(incidents_that_overlap_come_newest_first),
         TEST(orphans_are_closed_at_their_last_score),
         TEST(the_model_put_last_is_the_newest),
+        TEST(a_model_is_found_by_its_schema),
+        TEST(frames_in_an_incident_can_be_left_out),
+        TEST(forgetting_takes_models_and_frames_of_one_entity),
         TEST(an_open_transaction_is_committed_at_the_close),
         TEST(transactions_do_not_nest),
     };

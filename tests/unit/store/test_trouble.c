@@ -181,13 +181,26 @@ static void a_writer_outside_is_a_sentence(void **state)
 
     assert_int_equal(sqlite3_open(x->path, &db), SQLITE_OK);
     assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
-    (void)sqlite3_busy_timeout(x->store->c.db, 0); /* the test need not wait */
+    store_set_busy_timeout(x->store, 0); /* the test need not wait */
     assert_int_equal(store_begin(x->store, &err), E_IO);
     assert_non_null(strstr(err.msg, "locked"));
     assert_int_equal(sqlite3_exec(db, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(db);
     WORKS(store_begin(x->store, E));
     WORKS(store_commit(x->store, E));
+}
+
+static void the_busy_timeout_outlives_a_prune(void **state)
+{
+    struct fixture *x = *state;
+    uint64_t deleted;
+    int64_t ms;
+
+    put_ticks(x, new_entity(x, "a"), 0, 1, 100);
+    store_set_busy_timeout(x->store, 7);
+    WORKS(store_prune(x->store, 0, 0, 1, &deleted, E)); /* waits for nobody meanwhile */
+    WORKS(conn_number(&x->store->c, "PRAGMA busy_timeout", &ms, E));
+    assert_int_equal(ms, 7);
 }
 
 static void a_folder_that_cannot_be_written_is_a_sentence(void **state)
@@ -435,7 +448,7 @@ static void use_damaged(const char *path)
     err = (struct err){0};
     if (store_reader_open(path, &r, &err) != OK ||
         store_read_scores(r, "a", 0, INT64_MAX, see_score, &seen, &err) != OK ||
-        store_read_model(r, "a", &model, &err) != OK)
+        store_read_model(r, "a", 3, &model, &err) != OK)
         assert_true(err.rc != OK && err.msg[0]);
     store_reader_close(r);
 }
@@ -499,7 +512,7 @@ static void no_memory_is_an_error_at_every_allocation(void **state)
             store_prune(x->store, 0, 0, UINT64_MAX, &deleted, &err) == OK &&
             store_reader_open(x->path, &r, &err) == OK &&
             store_read_scores(r, "a", 0, 99, see_score, &seen, &err) == OK &&
-            store_read_frames(r, "a", x->schema->hash, 0, 99, see_frame, &seen, &err) == OK;
+            store_read_frames(r, "a", x->schema->hash, 0, 99, false, see_frame, &seen, &err) == OK;
         mem_fail_at(0);
         assert_true(all ? err.rc == OK : err.rc == E_NOMEM && err.msg[0]);
         failed += !all;
@@ -521,6 +534,7 @@ int main(void)
         TEST(a_second_tocsin_is_refused_until_the_first_ends),
         TEST(a_killed_tocsin_holds_no_lock),
         TEST(a_writer_outside_is_a_sentence),
+        TEST(the_busy_timeout_outlives_a_prune),
         TEST(a_folder_that_cannot_be_written_is_a_sentence),
         TEST(the_store_works_again_after_writes_failed),
         TEST(the_store_works_again_after_the_disk_was_full),
