@@ -139,13 +139,14 @@ static float threshold_floor(const struct model *m)
 
 enum rc model_set_threshold(struct model *m, const struct threshold_spec *spec, struct err *err)
 {
+    const float least = threshold_floor(m);
     const enum rc rc = threshold_fit_thinned(spec, m->scores, m->n_scores, m->stats.validation_rows,
-                                             &m->threshold, &m->threshold_widening, err);
+                                             least > 0, &m->threshold, &m->threshold_widening, err);
     if (rc != OK)
         return rc;
     m->threshold_spec = *spec;
     if (spec->method != THRESHOLD_FIXED)
-        m->threshold = fmaxf(m->threshold, threshold_floor(m));
+        m->threshold = fmaxf(m->threshold, least);
     return OK;
 }
 

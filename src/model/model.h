@@ -23,18 +23,20 @@
  * e_i is d_i^2, the classic reconstruction error, for a feature whose resolution is not known. For
  * one whose resolution is known, so that a span is what an operator cares about, it is Huber's
  * loss (Annals of Mathematical Statistics 35, 1964) of d_i / tolerance_i: the square up to 1,
- * 2|d| - 1 beyond, so that one wild value, be it in the validation rows that set the threshold or
- * in a live frame, cannot drown all other features.
+ * 2|d| - 1 beyond, so that one wild value in a live frame cannot drown all other features.
  * tolerance_i is 1 (a span) for a feature that the network reconstructs well; one that was off by
- * more in the validation rows, where all is normal, gets three times its root mean squared error
- * there: what it did while it was learned from is nothing to ring for, nor to raise the bar for
- * the others by.
+ * more in the validation rows gets 1.5 times the 95 % quantile of its |d_i| there, which is three
+ * deviations of normal errors: what it did all along while it was learned from is nothing to ring
+ * for, nor to raise the bar for the others by. What it did in less than one row of twenty beyond
+ * that is taken for an outlier and not for the measure of normal: in the rows that set the
+ * threshold such an e_i counts as 1. So a bad second while learning costs the threshold no more
+ * than the number of features that it reached, over n, however wild it was.
  * A constant feature carries no weight until it moves; then y_i is its constant. */
 
 struct model_stats {
     uint64_t train_rows, validation_rows;
     double train_mse, validation_mse; /* mean over rows of the mean of (z_i - y_i)^2 */
-    double std;                       /* of the validation scores */
+    double std;                       /* of the scores that set the threshold */
     uint32_t epochs;                  /* that the kept weights took */
 };
 
@@ -57,9 +59,9 @@ struct model {
     float clip_low, clip_high;
     float *tolerance; /* [n] spans, >= 1; 0 where the resolution is not known */
     struct model_stats stats;
-    /* Scores of the validation rows, ascending, so that another threshold can be asked of the same
-     * model (threshold_fit); more than MODEL_SCORES_MAX are thinned evenly by rank, the largest
-     * always kept. In the model file too. */
+    /* Scores of the validation rows, with bounded e_i, ascending, so that another threshold can be
+     * asked of the same model (threshold_fit); more than MODEL_SCORES_MAX are thinned evenly by
+     * rank, the largest always kept. In the model file too. */
     float *scores;
     size_t n_scores;
     struct threshold_spec threshold_spec;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* model_train: from a dataset to a model. */
 #include <assert.h>
-#include <float.h>
 #include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -23,18 +22,21 @@ struct part { /* rows [first, first + rows) of d */
     size_t first, rows;
 };
 
-/* Three deviations hold nearly all of what a feature does when it behaves; see model.h. */
-static const double TOLERANCE_SIGMAS = 3;
+/* A feature's tolerance by its errors in the validation rows; see model.h. For normal errors
+ * 1.5 times the 95 % quantile is three deviations; unlike those, it does not see what one row in
+ * twenty did. */
+static const double TOLERANCE_QUANTILE = 0.95, TOLERANCE_FACTOR = 1.5;
 
 struct learner {
     struct part train, validation;
     bool one_dataset; /* validation follows train: what was last seen is carried over */
     struct model *m;
     struct filler *filler;
-    float *z[2]; /* train, validation */
+    float *z[2]; /* train, validation; once trained, the latter is room for the distances */
     uint8_t *weight[2];
-    float *scores; /* [validation.rows] */
-    float *row;    /* scratch of one row: filled, expected, error, work; see row_scratch */
+    uint8_t *bounded; /* [n] 1 where the resolution is known */
+    float *scores;    /* [validation.rows] */
+    float *row;       /* scratch of one row: model_score's work, filled, expected, error */
     uint8_t *present;
 };
 
@@ -49,6 +51,7 @@ static void learner_done(struct learner *l)
     mem_free(l->scores);
     mem_free(l->row);
     mem_free(l->present);
+    mem_free(l->bounded);
 }
 
 static enum rc check_spec(const struct learn_spec *s, struct err *err)
@@ -114,8 +117,11 @@ static enum rc prepare_model(struct learner *l, const struct schema *schema,
     l->present = mem_array(n, 1);
     l->row = mem_array_aligned(model_work_size(l->m) + 3 * n, sizeof *l->row);
     l->scores = mem_array(l->validation.rows, sizeof *l->scores);
-    if (!l->present || !l->row || !l->scores)
+    l->bounded = mem_array(n, 1);
+    if (!l->present || !l->row || !l->scores || !l->bounded)
         return err_set(err, E_NOMEM, "no memory to learn from %zu rows", l->train.rows);
+    for (size_t i = 0; i < n; i++)
+        l->bounded[i] = schema->f[i].resolution > 0;
     return OK;
 }
 
@@ -140,7 +146,8 @@ static enum rc prepare_rows(struct learner *l, int which, const struct part *p,
         for (size_t i = 0; i < n; i++)
             weight[r * n + i] = l->present[i] && l->m->scaler.constant[i] == SCALER_MOVES;
     }
-    *ret = (struct train_set){.rows = p->rows, .n = n, .z = z, .weight = weight};
+    *ret = (struct train_set){
+        .rows = p->rows, .n = n, .z = z, .weight = weight, .bounded = l->bounded};
     return OK;
 }
 
@@ -166,76 +173,98 @@ static enum rc train(struct learner *l, const struct learn_spec *spec, model_pro
     return rc;
 }
 
-/* What the rows of a part came to in plain squared errors: while every tolerance is 0. */
-struct tally {
-    size_t rows;    /* that have a score */
-    double mse;     /* mean of the scores */
-    double *square; /* [n] sum of squared errors of a feature, and */
-    double *count;  /* [n] rows in which it was present */
-};
-
-static void tally_row(const struct learner *l, float score, const float *error, struct tally *t)
-{
-    for (size_t i = 0; i < l->m->schema->n; i++) {
-        t->square[i] += (double)error[i];
-        t->count[i] += l->present[i];
-    }
-    t->rows++;
-    t->mse += (double)score;
-}
-
-/* Scores p's rows into scores[p->rows], *ret_n of them; and into t, where asked for. */
-static void score_rows(struct learner *l, const struct part *p, float *scores, size_t *ret_n,
-                       struct tally *t)
+/* The errors of row r of p; its score. */
+static float score_row(struct learner *l, const struct part *p, size_t r, float **ret_error)
 {
     const size_t n = l->m->schema->n;
     float *const work = l->row, *const filled = work + model_work_size(l->m);
     float *const expected = filled + n, *const error = expected + n;
 
-    *ret_n = 0;
+    filler_apply(l->filler, &l->m->scaler, p->d->X + (p->first + r) * n, filled, l->present);
+    *ret_error = error;
+    return model_score(l->m, filled, l->present, expected, error, work);
+}
+
+/* While every tolerance is 0: the rows of p that have a score, and the mean of it, which is the
+ * mean squared error; distance[rows][n], or NULL: each |d_i|, NaN where the feature is absent. */
+static void measure(struct learner *l, const struct part *p, uint64_t *ret_rows, double *ret_mse,
+                    float *distance)
+{
+    const size_t n = l->m->schema->n;
+    double sum = 0;
+    float *error;
+
+    *ret_rows = 0;
     for (size_t r = 0; r < p->rows; r++) {
-        filler_apply(l->filler, &l->m->scaler, p->d->X + (p->first + r) * n, filled, l->present);
-        const float score = model_score(l->m, filled, l->present, expected, error, work);
-        if (isnan(score))
-            continue;
-        if (scores)
-            scores[(*ret_n)++] = score;
-        if (t)
-            tally_row(l, score, error, t);
+        const float score = score_row(l, p, r, &error);
+
+        for (size_t i = 0; distance && i < n; i++)
+            distance[r * n + i] = l->present[i] ? sqrtf(error[i]) : NAN;
+        if (!isnan(score)) {
+            ++*ret_rows;
+            sum += (double)score;
+        }
     }
-    if (t)
-        t->mse = t->rows ? t->mse / (double)t->rows : 0;
+    *ret_mse = *ret_rows ? sum / (double)*ret_rows : 0;
 }
 
 /* Mean squared errors of both parts, and each feature's tolerance from the validation part. */
 static enum rc set_tolerances(struct learner *l, struct err *err)
 {
     struct model *const m = l->m;
-    const size_t n = m->schema->n;
-    CLEANUP(mem_freep) double *sums = mem_array(4 * n, sizeof *sums);
-    m->tolerance = mem_array(n, sizeof *m->tolerance); /* zeros: plain squares */
-    if (!sums || !m->tolerance)
-        return err_set(err, E_NOMEM, "no memory for a model of %zu features", n);
-    struct tally train = {.square = sums, .count = sums + n};
-    struct tally held = {.square = sums + 2 * n, .count = sums + 3 * n};
-    size_t unused;
+    const size_t n = m->schema->n, rows = l->validation.rows;
+    float *const distance = l->z[1], *const column = l->scores;
 
+    m->tolerance = mem_array(n, sizeof *m->tolerance); /* zeros: plain squares */
+    if (!m->tolerance)
+        return err_set(err, E_NOMEM, "no memory for a model of %zu features", n);
     filler_clear(l->filler);
-    score_rows(l, &l->train, NULL, &unused, &train);
+    measure(l, &l->train, &m->stats.train_rows, &m->stats.train_mse, NULL);
     if (!l->one_dataset)
         filler_clear(l->filler);
-    score_rows(l, &l->validation, NULL, &unused, &held);
-    m->stats.train_rows = train.rows;
-    m->stats.train_mse = train.mse;
-    m->stats.validation_rows = held.rows;
-    m->stats.validation_mse = held.mse;
+    measure(l, &l->validation, &m->stats.validation_rows, &m->stats.validation_mse, distance);
     for (size_t i = 0; i < n; i++) {
-        if (!(m->schema->f[i].resolution > 0))
+        if (!l->bounded[i])
             continue;
-        const double rms = held.count[i] > 0 ? sqrt(held.square[i] / held.count[i]) : 0;
-        m->tolerance[i] = (float)fmax(1, TOLERANCE_SIGMAS * rms);
+        for (size_t r = 0; r < rows; r++)
+            column[r] = distance[r * n + i];
+        const double usual = (double)stats_quantile(column, rows, TOLERANCE_QUANTILE);
+        m->tolerance[i] = (float)fmax(1, TOLERANCE_FACTOR * usual); /* 1 for NaN: never present */
     }
     return OK;
+}
+
+/* The score of a row that sets the threshold: of a feature that is off by more than its tolerance
+ * no more than that is counted. NaN for none. */
+static float bounded_score(const struct model *m, const uint8_t *present, const float *error)
+{
+    double sum = 0;
+    size_t counted = 0;
+
+    for (size_t i = 0; i < m->schema->n; i++) {
+        const bool known = m->tolerance[i] > 0;
+
+        sum += (double)(known ? fminf(error[i], 1) : error[i]);
+        /* a constant that moved has an error */
+        counted += present[i] && (m->scaler.constant[i] == SCALER_MOVES || error[i] > 0);
+    }
+    return counted > 0 ? (float)(sum / (double)counted) : NAN;
+}
+
+/* The validation rows' scores into l->scores. */
+static size_t score_validation(struct learner *l)
+{
+    size_t n = 0;
+    float *error;
+
+    filler_clear(l->filler);
+    for (size_t r = 0; r < l->validation.rows; r++) {
+        (void)score_row(l, &l->validation, r, &error);
+        const float score = bounded_score(l->m, l->present, error);
+        if (!isnan(score))
+            l->scores[n++] = score;
+    }
+    return n;
 }
 
 static int by_value(const void *a, const void *b)
@@ -262,12 +291,10 @@ static enum rc judge(struct learner *l, const struct threshold_spec *threshold, 
 {
     struct model *const m = l->m;
     struct stats_moments moments;
-    size_t n;
 
     if (set_tolerances(l, err) != OK)
         return err->rc;
-    filler_clear(l->filler);
-    score_rows(l, &l->validation, l->scores, &n, NULL);
+    const size_t n = score_validation(l);
     if (n == 0)
         return err_set(err, E_STATE, "none of %zu validation rows has a score", l->validation.rows);
     stats_init(&moments);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/threshold.h"
 
-#include <assert.h>
 #include <float.h>
 #include <math.h>
 
@@ -40,13 +39,24 @@ static double widening(double percentile, double n)
     return beyond < KNOWN_EXCEEDANCES ? sqrt(sqrt(KNOWN_EXCEEDANCES / beyond)) : 1;
 }
 
+/* The estimate by the k-th largest of v[n], which stand for `of`; v is reordered. */
+static double weissman(float *v, size_t n, double percentile, double of)
+{
+    const double k = fmax(1, fmin(KNOWN_EXCEEDANCES, floor((double)n / 3)));
+    const double at = n > 1 ? ((double)n - k) / ((double)n - 1) : 0;
+    const double beyond = of * (1 - percentile / 100);
+
+    return (double)stats_quantile(v, n, at) * sqrt(fmax(1, k / beyond));
+}
+
 static float to_float(double v)
 {
     return (float)fmin(v, (double)FLT_MAX);
 }
 
 enum rc threshold_fit_thinned(const struct threshold_spec *spec, const float *scores, size_t n,
-                              uint64_t of, float *ret, float *ret_widening, struct err *err)
+                              uint64_t of, bool bounded, float *ret, float *ret_widening,
+                              struct err *err)
 {
     const enum rc rc = check_spec(spec, err);
     if (rc != OK)
@@ -75,8 +85,12 @@ enum rc threshold_fit_thinned(const struct threshold_spec *spec, const float *sc
         *ret_widening = 1;
         return OK;
     }
-    const double wide = widening(spec->value, (double)(of > moments.n ? of : moments.n));
-    *ret = to_float((double)stats_quantile(v, moments.n, spec->value / 100) * wide);
+    const double all = (double)(of > moments.n ? of : moments.n);
+    const double quantile = (double)stats_quantile(v, moments.n, spec->value / 100);
+    double wide = widening(spec->value, all);
+    if (bounded && wide > 1 && quantile > 0)
+        wide = fmax(1, fmin(wide, weissman(v, moments.n, spec->value, all) / quantile));
+    *ret = to_float(quantile * wide);
     *ret_widening = to_float(wide);
     return OK;
 }
@@ -84,5 +98,5 @@ enum rc threshold_fit_thinned(const struct threshold_spec *spec, const float *sc
 enum rc threshold_fit(const struct threshold_spec *spec, const float *scores, size_t n, float *ret,
                       float *ret_widening, struct err *err)
 {
-    return threshold_fit_thinned(spec, scores, n, 0, ret, ret_widening, err);
+    return threshold_fit_thinned(spec, scores, n, 0, false, ret, ret_widening, err);
 }

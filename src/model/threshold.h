@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,7 +23,13 @@
  * fixed: the user's number, never widened; needs no scores.
  * Thread: pure. The plain threshold_fit is in model.h. */
 
-/* As threshold_fit, where the n scores stand for `of` (>= n) that were thinned evenly by rank. */
+/* As threshold_fit, where the n scores stand for `of` (>= n) that were thinned evenly by rank.
+ * bounded: a bad second among the rows is not to be widened as if it were the tail of normal ones.
+ *   The widened quantile is then held under Weissman's own estimate, the k-th largest score times
+ *   (k / m)^(1/2), which no burst shorter than k rows moves (k = 10, or a third of few scores;
+ *   alpha = 2, for under the tolerance scores grow as the distance's square), but not under the
+ *   quantile itself: what was seen is not rung for. For scores whose parts are bounded
+ *   (model/model.h), so that the quantile itself has a limit. */
 MUST_CHECK enum rc threshold_fit_thinned(const struct threshold_spec *spec, const float *scores,
-                                         size_t n, uint64_t of, float *ret, float *ret_widening,
-                                         struct err *err);
+                                         size_t n, uint64_t of, bool bounded, float *ret,
+                                         float *ret_widening, struct err *err);

@@ -151,6 +151,19 @@ static void train_batch(struct trainer *t, const uint32_t *order, size_t rows)
     adam_step(t);
 }
 
+/* The loss of a row that y is the reconstruction of, bounded; its features' weight is over 0. */
+static double row_mse(const struct train_set *s, size_t row, const float *y, size_t weight)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < s->n; i++) {
+        const double d = (double)y[i] - (double)s->z[row * s->n + i];
+        const double e = s->bounded && s->bounded[i] ? fmin(d * d, 1) : d * d;
+        sum += s->weight[row * s->n + i] ? e : 0;
+    }
+    return sum / (double)weight;
+}
+
 /* Mean over the rows that count of their loss, nothing hidden. */
 static double set_mse(struct trainer *t, const struct train_set *s)
 {
@@ -166,15 +179,10 @@ static double set_mse(struct trainer *t, const struct train_set *s)
             (void)show_row(t, r, s, first + r);
         tape_forward(&t->tape, rows);
         for (size_t r = 0; r < rows; r++) {
-            const size_t at = (first + r) * s->n, weight = weight_of_row(s, first + r);
-            double e = 0;
+            const size_t weight = weight_of_row(s, first + r);
 
-            for (size_t i = 0; i < s->n; i++) {
-                const double d = (double)out->Y[r * out->ld + i] - (double)s->z[at + i];
-                e += s->weight[at + i] ? d * d : 0;
-            }
             if (weight > 0) {
-                sum += e / (double)weight;
+                sum += row_mse(s, first + r, out->Y + r * out->ld, weight);
                 counted++;
             }
         }
@@ -274,8 +282,10 @@ enum rc train_net(struct net *net, const struct train_set *train,
 
     assert(train->n == validation->n && train->n == net->layer[0].in && spec->batch_size > 0);
     if (!has_weight(train) || !has_weight(validation))
-        return err_set(err, E_STATE, "nothing to learn from: no feature moved in the %s rows",
-                       has_weight(train) ? "validation" : "training");
+        return err_set(err, E_STATE, "nothing to learn from: %s",
+                       has_weight(train)
+                           ? "no feature that moved in training is present in the validation rows"
+                           : "no feature moved in the training rows");
     enum rc rc = trainer_init(&t, net, spec, err);
     if (rc == OK) {
         wake_units(&t);

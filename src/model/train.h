@@ -22,10 +22,13 @@ struct train_set {
     size_t rows, n;
     const float *z;        /* [rows][n] finite: what the network sees and shall give back */
     const uint8_t *weight; /* [rows][n] 1 where the loss counts it, else 0 */
+    /* [n], or NULL: 1 where the validation measure counts a squared error over 1 as 1, so that a
+     * few wild values cannot choose the epoch. The loss itself is never cut. */
+    const uint8_t *bounded;
 };
 
 struct train_result {
-    double validation_mse; /* of the weights that were kept: mean over rows of the loss */
+    double validation_mse; /* of the weights that were kept: mean over rows of the loss, bounded */
     uint32_t epochs;       /* that they took; 0 when no epoch was better than the start */
 };
 

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/stats.h"
 #include "fixture.h"
 
 enum { N = 10, ROWS = 400, CONSTANT = 4, UNSEEN = 7 };
@@ -337,10 +338,12 @@ static void statistics_and_threshold_are_those_of_the_scores(void **state)
     (void)state;
     const struct learn_spec spec = fixture_spec();
     struct dataset *d = machine(ROWS, 1);
-    d->X[310 * N] =
-        1e4f; /* the score grows as the distance, the mean squared error as its square */
+    d->X[310 * N] = 1e4f; /* a bad second: counts in the mean squared error alone */
+    for (size_t r = 320; r < 330; r++)
+        d->X[r * N + 1] += 3e3f; /* more than one row of twenty: raises the tolerance */
     struct model *m = learn(d, NULL, &spec);
-    double mean = 0, mse = 0, square = 0, wild = 0;
+    double mean = 0, mse = 0, square = 0;
+    float distance[2][100];
     float threshold, widening;
     struct err err;
 
@@ -356,16 +359,20 @@ static void statistics_and_threshold_are_those_of_the_scores(void **state)
         (void)reference(m, x, present, &frame_mse);
         mse += frame_mse / 100;
         const struct scored s = score(m, x, present);
-        const double off = ((double)x[0] - (double)s.expected[0]) / (double)m->scaler.span[0];
-        wild += off * off / 100;
+        for (size_t i = 0; i < 2; i++) {
+            distance[i][r - 300] = fabsf((x[i] - s.expected[i]) / m->scaler.span[i]);
+            mean -= fmax(0, (double)s.error[i] - 1) / (100 * (N - 2)); /* two carry no weight */
+        }
         mean += (double)s.score / 100;
     }
     assert_true(fabs(mse - m->stats.validation_mse) < 1e-4 * mse);
-    /* the feature that was wild is judged in units of three times its own error, others in spans */
-    assert_true(m->tolerance[0] > 1 &&
-                fabs(3 * sqrt(wild) - (double)m->tolerance[0]) < 1e-4 * sqrt(wild));
-    for (size_t i = 1; i < N; i++)
-        assert_true(m->tolerance[i] == (m->schema->f[i].resolution > 0 ? 1 : 0));
+    for (size_t i = 0; i < 2; i++) {
+        const double usual = (double)stats_quantile(distance[i], 100, 0.95);
+        assert_true(fabs(fmax(1, 1.5 * usual) - (double)m->tolerance[i]) < 1e-4 * usual);
+    }
+    assert_true(m->tolerance[0] < 1.5f && m->tolerance[1] > 3);
+    for (size_t i = 2; i < N; i++)
+        assert_true(m->tolerance[i] == 0);
     for (size_t i = 0; i < m->n_scores; i++) {
         const double dev = (double)m->scores[i] - mean;
         assert_true(i == 0 || m->scores[i] >= m->scores[i - 1]);

@@ -48,7 +48,8 @@ short_history_widens_a_percentile_by_the_fourth_root_of_ten_over_the_expected_re
     assert_true(near((double)widening, pow(10 / (40 * 0.005), 0.25)));
     assert_true(near((double)threshold, 2 * (double)widening));
     /* the same scores, thinned from as many as are enough */
-    assert_int_equal(threshold_fit_thinned(&spec, v, 40, 2000, &threshold, &widening, &err), OK);
+    assert_int_equal(threshold_fit_thinned(&spec, v, 40, 2000, false, &threshold, &widening, &err),
+                     OK);
     assert_true(near((double)widening, 1));
     assert_true(near((double)threshold, 2));
 }

@@ -32,8 +32,9 @@ static void fill(struct material *m, uint64_t seed)
     memset(m->weight, 1, sizeof m->weight);
     for (size_t i = 0; i < N; i++)
         m->hidden[i] = 0.5f;
-    m->train = (struct train_set){TRAIN, N, m->z, m->weight};
-    m->validation = (struct train_set){VALIDATION, N, m->z + TRAIN * N, m->weight + TRAIN * N};
+    m->train = (struct train_set){TRAIN, N, m->z, m->weight, NULL};
+    m->validation =
+        (struct train_set){VALIDATION, N, m->z + TRAIN * N, m->weight + TRAIN * N, NULL};
 }
 
 static struct net start(const struct learn_spec *spec)
@@ -334,7 +335,8 @@ static void cancelling_and_empty_material_are_said_in_words(void **state)
     assert_int_equal(
         train_net(&net, &m.train, &m.validation, m.hidden, &spec, NULL, NULL, &result, &err),
         E_STATE);
-    assert_string_equal(err.msg, "nothing to learn from: no feature moved in the validation rows");
+    assert_string_equal(err.msg, "nothing to learn from: no feature that moved in training is "
+                                 "present in the validation rows");
     memset(m.weight, 0, sizeof m.weight);
     assert_int_equal(
         train_net(&net, &m.train, &m.validation, m.hidden, &spec, NULL, NULL, &result, &err),
@@ -344,9 +346,32 @@ static void cancelling_and_empty_material_are_said_in_words(void **state)
     net_done(&kept);
 }
 
+/* A feature that is far off in a tenth of the validation rows. */
+static void a_bounded_features_wild_values_count_as_one(void **state)
+{
+    (void)state;
+    static const uint8_t bounded[N] = {[3] = 1};
+    const struct learn_spec spec = fixture_spec();
+    static struct material m;
+    double mse[2];
+
+    for (int turn = 0; turn < 2; turn++) {
+        struct net net = start(&spec);
+        fill(&m, 1);
+        m.validation.bounded = turn ? bounded : NULL;
+        for (size_t r = TRAIN; r < TRAIN + VALIDATION; r += 10)
+            m.z[r * N + 3] = 100;
+        mse[turn] = train(&net, &m, &spec, NULL, NULL).validation_mse;
+        net_done(&net);
+    }
+    assert_true(mse[0] > 0.1 * 99 * 99 / N);
+    assert_true(mse[1] >= 0.1 / N && mse[1] < 0.2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_bounded_features_wild_values_count_as_one),
         cmocka_unit_test(training_learns_what_goes_together),
         cmocka_unit_test(the_same_seed_gives_the_same_bytes),
         cmocka_unit_test(training_gives_the_bits_that_other_machines_got),
