@@ -45,7 +45,7 @@ static void take_peak(struct incident *in, const struct verdict *v)
 /* Starts at the oldest anomalous verdict of the window, with the worst of them as its peak. */
 static void open_incident(struct watch *w, uint64_t seen)
 {
-    const struct verdict *worst = NULL;
+    const struct verdict *worst = verdict_of_age(w, 0); /* anomalous: it is what opens */
 
     w->open = true;
     w->calm = 0;
@@ -55,7 +55,7 @@ static void open_incident(struct watch *w, uint64_t seen)
         if (!(seen >> age & 1))
             continue;
         w->incident.start_ms = v->ts_ms;
-        if (!worst || v->score >= worst->score) /* the first of equals */
+        if (v->score >= worst->score) /* the first of equals */
             worst = v;
     }
     take_peak(&w->incident, worst);
