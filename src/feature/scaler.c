@@ -122,9 +122,9 @@ static void fit_feature(struct scaler *s, size_t i, float *v, size_t n, double r
     if (scaling == SCALING_QUANTILE) {
         const float q_low = stats_quantile(v, n, QUANTILE_LOW);
         const float q_high = stats_quantile(v, n, QUANTILE_HIGH);
-        /* What stands still but for rare events has no range between its quantiles: the whole
-         * range is all there is to go by. */
-        if (!is_rounding((double)q_low, (double)q_high)) {
+        /* What stands still but for rare events has no range between its quantiles: the resolution
+         * is its span then; without one, the whole range is all there is to go by. */
+        if (resolution > 0 || !is_rounding((double)q_low, (double)q_high)) {
             low = q_low;
             high = q_high;
         }

@@ -13,14 +13,15 @@
 /* scaler - natural units to the model's [0,1] and back, fitted on training rows alone
  *
  * z = (x - low) / span. low and span come from the least and largest training value, or from its
- * 1 % and 99 % quantiles; span is never under the feature's resolution (schema), so that a change
- * too small to notice stays small. A feature that never moved in training is *constant*: low is
- * such that its value is SCALER_CENTRE, and it carries no weight while it stays there. How far
- * counts as moved is written in scaler.c with its reason. A feature that never came in training
- * is *unseen*: nothing was learned of it, so it carries no weight whatever comes; its value is
- * near SCALER_CENTRE always (that it came now is for those to say who watch presence).
- * NaN in x stays NaN in z; z is limited to +-SCALER_Z_MAX, so that sums of squares stay finite.
- * Thread: immutable once fitted, so any thread may read it. */
+ * 1 % and 99 % quantiles (where these are the same and no resolution is known, the whole range
+ * after all); span is never under the feature's resolution (schema), so that a change too small to
+ * notice stays small. A feature that never moved in training is *constant*: low is such that its
+ * value is SCALER_CENTRE, and it carries no weight while it stays there. How far counts as moved is
+ * written in scaler.c with its reason. A feature that never came in training is *unseen*: nothing
+ * was learned of it, so it carries no weight whatever comes; its value is near SCALER_CENTRE always
+ * (that it came now is for those to say who watch presence). NaN in x stays NaN in z; z is limited
+ * to +-SCALER_Z_MAX, so that sums of squares stay finite. Thread: immutable once fitted, so any
+ * thread may read it. */
 
 enum { SCALER_MOVES = 0, SCALER_CONSTANT = 1, SCALER_UNSEEN = 2 };
 

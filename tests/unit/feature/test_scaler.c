@@ -172,6 +172,19 @@ static void quantile_scaling_ignores_outliers(void **state)
     scaler_done(&s);
 }
 
+static void quantile_scaling_of_rare_events_uses_the_resolution(void **state)
+{
+    (void)state;
+    float v[1000] = {0};
+
+    v[500] = 1e6f;
+    struct scaler s = fit(v, COUNT(v), 4, SCALING_QUANTILE);
+    assert_int_equal(s.constant[0], SCALER_MOVES);
+    assert_float_equal(s.span[0], 4, 0);
+    assert_float_equal(scaled(&s, 0), SCALER_CENTRE, 0);
+    scaler_done(&s);
+}
+
 static void quantile_scaling_of_rare_events_uses_the_whole_range(void **state)
 {
     (void)state;
@@ -277,6 +290,7 @@ int main(void)
         cmocka_unit_test(rounding_of_a_large_constant_is_not_a_move),
         cmocka_unit_test(a_feature_that_never_came_carries_no_weight_whatever_comes),
         cmocka_unit_test(quantile_scaling_ignores_outliers),
+        cmocka_unit_test(quantile_scaling_of_rare_events_uses_the_resolution),
         cmocka_unit_test(quantile_scaling_of_rare_events_uses_the_whole_range),
         cmocka_unit_test(scaling_none_leaves_what_moves_as_it_stands),
         cmocka_unit_test(only_the_training_rows_count),
