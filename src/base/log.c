@@ -2,6 +2,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -21,6 +22,8 @@ enum {
 /* What the whole process shares by its nature: one stderr, and how to write to it. */
 static _Atomic int log_least = LOG_INFO;
 static _Atomic int log_form = LOG_LOGFMT;
+
+static _Atomic unsigned log_dropped;
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 static const char *const format_names[] = {"logfmt", "json"};
@@ -155,6 +158,15 @@ static void add_pair(struct line *l, enum log_format format, const char *key, co
         add(l, v.p, v.n);
 }
 
+/* A stderr that takes nothing (a stopped terminal, a reader that hangs) must not stop the watching:
+ * the line is dropped, and the next one that is written says how many were. */
+static bool can_write(void)
+{
+    struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+    return poll(&p, 1, 0) == 1 && (p.revents & POLLOUT);
+}
+
 static void write_line(const struct line *l)
 {
     ssize_t n;
@@ -163,6 +175,17 @@ static void write_line(const struct line *l)
         n = write(STDERR_FILENO, l->p, l->n);
     while (n < 0 && errno == EINTR);
     /* Nowhere to say that stderr is gone. */
+}
+
+static void add_dropped(struct line *l, enum log_format format)
+{
+    const unsigned n = atomic_exchange(&log_dropped, 0);
+    char text[16];
+
+    if (n == 0)
+        return;
+    (void)snprintf(text, sizeof text, "%u", n);
+    add_pair(l, format, "lines_dropped_before", text);
 }
 
 void log_event(enum log_level level, const char *msg, ...)
@@ -174,6 +197,10 @@ void log_event(enum log_level level, const char *msg, ...)
 
     if (!log_enabled(level))
         return;
+    if (!can_write()) {
+        (void)atomic_fetch_add(&log_dropped, 1);
+        return;
+    }
     l.n = 0;
     l.full = false;
     str_from_rfc3339_ms(clock_wall_ms(), ts);
@@ -186,6 +213,7 @@ void log_event(enum log_level level, const char *msg, ...)
     for (const char *key = va_arg(ap, const char *); key; key = va_arg(ap, const char *))
         add_pair(&l, format, key, va_arg(ap, const char *));
     va_end(ap);
+    add_dropped(&l, format);
     if (format == LOG_JSON)
         add_closing(&l, '}');
     add_closing(&l, '\n');

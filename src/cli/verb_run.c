@@ -133,7 +133,8 @@ static int run(int argc, char **argv)
     if (load(&o, &d.config, &err) != OK)
         return verb_fail(&err);
     d.relearn = o.relearn;
-    d.pretty = isatty(STDERR_FILENO) && !o.format_chosen;
+    d.terminal = isatty(STDERR_FILENO);
+    d.pretty = d.terminal && !o.format_chosen;
     return daemon_run(&d, &err) == OK ? EXIT_FINE : verb_fail(&err);
 }
 

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/announce.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -45,6 +48,24 @@ void announcer_free(struct announcer *a)
     mem_free(a);
 }
 
+/* Takes the lock, unless nothing can be written: a terminal that is stopped (Ctrl-S, a stalled
+ * connection) must not stop the watching. */
+static bool begin(struct announcer *a)
+{
+    struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+    pthread_mutex_lock(&a->lock);
+    if (poll(&p, 1, 0) == 1 && (p.revents & POLLOUT))
+        return true;
+    pthread_mutex_unlock(&a->lock);
+    return false;
+}
+
+static void end(struct announcer *a)
+{
+    pthread_mutex_unlock(&a->lock);
+}
+
 /* The lock is held in all of these. */
 static void clear_bar(struct announcer *a)
 {
@@ -53,12 +74,24 @@ static void clear_bar(struct announcer *a)
     a->bar_stands = false;
 }
 
+/* Cells of the bar for which the terminal has room: a line that wraps cannot be drawn over. */
+static int bar_width(const char *note)
+{
+    const int others = 2 + 9 + 1 + 7 + 2 + (int)strlen(note); /* as draw_bar prints them */
+    struct winsize size;
+
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
+        return BAR_WIDTH;
+    const int left = size.ws_col - 1 - others;
+    return left < 0 ? 0 : left < BAR_WIDTH ? left : BAR_WIDTH;
+}
+
 static void draw_bar(struct announcer *a, const char *what, double done, const char *note)
 {
     char bar[3 * BAR_WIDTH + 1] = ""; /* each cell is three bytes of UTF-8 */
-    const int full = (int)(done * BAR_WIDTH);
+    const int width = bar_width(note), full = (int)(done * width);
 
-    for (int i = 0; i < BAR_WIDTH; i++)
+    for (int i = 0; i < width; i++)
         memcpy(bar + 3 * i, i < full ? "█" : "░", 4);
     clear_bar(a);
     fprintf(stderr, "  %-9s %s %3.0f %%  %s", what, bar, 100 * done, note);
@@ -82,10 +115,11 @@ static const char *paint(const struct announcer *a, const char *code)
 
 void announce_break(struct announcer *a)
 {
-    pthread_mutex_lock(&a->lock);
+    if (!begin(a))
+        return;
     clear_bar(a);
     fflush(stderr);
-    pthread_mutex_unlock(&a->lock);
+    end(a);
 }
 
 void announce_serving(struct announcer *a, const char *host, uint16_t port)
@@ -98,11 +132,12 @@ void announce_serving(struct announcer *a, const char *host, uint16_t port)
         log_event(LOG_INFO, "serving", "page", page, "metrics", metrics, NULL);
         return;
     }
-    pthread_mutex_lock(&a->lock);
+    if (!begin(a))
+        return;
     clear_bar(a);
     fprintf(stderr, "\n  page      %s%s%s\n  metrics   %s%s%s\n\n", paint(a, "\033[1m"), page,
             paint(a, "\033[0m"), paint(a, "\033[1m"), metrics, paint(a, "\033[0m"));
-    pthread_mutex_unlock(&a->lock);
+    end(a);
 }
 
 void announce_learning(struct announcer *a, const char *instance, uint64_t rows, uint64_t wanted,
@@ -115,9 +150,10 @@ void announce_learning(struct announcer *a, const char *instance, uint64_t rows,
     str_from_duration_ms((int64_t)missing * interval_ms / 1000 * 1000, left);
     if (a->pretty) {
         snprintf(note, sizeof note, "%s left", left);
-        pthread_mutex_lock(&a->lock);
-        draw_bar(a, "learning", rows >= wanted ? 1 : (double)rows / (double)wanted, note);
-        pthread_mutex_unlock(&a->lock);
+        if (begin(a)) {
+            draw_bar(a, "learning", rows >= wanted ? 1 : (double)rows / (double)wanted, note);
+            end(a);
+        }
         return;
     }
     if (tenth == a->last_tenth)
@@ -130,9 +166,10 @@ void announce_learning(struct announcer *a, const char *instance, uint64_t rows,
 void announce_training(struct announcer *a, const char *instance, uint32_t epoch, uint32_t of)
 {
     if (a->pretty) {
-        pthread_mutex_lock(&a->lock);
-        draw_bar(a, "training", of ? (double)epoch / of : 1, "");
-        pthread_mutex_unlock(&a->lock);
+        if (begin(a)) {
+            draw_bar(a, "training", of ? (double)epoch / of : 1, "");
+            end(a);
+        }
     } else if (epoch == 0) {
         log_event(LOG_INFO, "training", "instance", instance, NULL);
     }
@@ -152,7 +189,8 @@ void announce_watching(struct announcer *a, const char *instance, size_t feature
                   "threshold", t, "widening", w, "model", restored ? "restored" : "new", NULL);
         return;
     }
-    pthread_mutex_lock(&a->lock);
+    if (!begin(a))
+        return;
     clear_bar(a);
     fprintf(stderr,
             "  %swatching%s  %s: %s features, %s from %s frames; rings over a score of %s\n",
@@ -161,7 +199,7 @@ void announce_watching(struct announcer *a, const char *instance, size_t feature
     if (widening > 1)
         fprintf(stderr, "            the history is short, so the threshold is %s times wider\n",
                 w);
-    pthread_mutex_unlock(&a->lock);
+    end(a);
 }
 
 /* "cpu_busy 98 % (expected 3 %), load1 4.1 (expected 0.2)" */
@@ -198,11 +236,12 @@ void announce_opened(struct announcer *a, const char *instance, const struct sch
         return;
     }
     stamp(in->start_ms, at);
-    pthread_mutex_lock(&a->lock);
+    if (!begin(a))
+        return;
     clear_bar(a);
     fprintf(stderr, "%s%s  RING%s  %s  score %s over %s\n                because of %s\n",
             paint(a, "\033[1;31m"), at, paint(a, "\033[0m"), instance, score, threshold, causes);
-    pthread_mutex_unlock(&a->lock);
+    end(a);
 }
 
 void announce_closed(struct announcer *a, const char *instance, const struct schema *schema,
@@ -219,11 +258,12 @@ void announce_closed(struct announcer *a, const char *instance, const struct sch
         return;
     }
     stamp(in->end_ms, at);
-    pthread_mutex_lock(&a->lock);
+    if (!begin(a))
+        return;
     clear_bar(a);
     fprintf(stderr, "%s%s  over%s  %s  after %s, peak score %s\n", paint(a, "\033[32m"), at,
             paint(a, "\033[0m"), instance, span, peak);
-    pthread_mutex_unlock(&a->lock);
+    end(a);
 }
 
 void announce_feature(struct announcer *a, const char *instance, const char *feature,

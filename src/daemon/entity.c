@@ -83,7 +83,7 @@ void entity_free(struct entity *e)
     mem_free(e);
 }
 
-/* What came before a gap must not stand beside what comes after it. */
+/* What came before the clock or the machine jumped must not stand beside what comes after it. */
 static void forget_windows(struct entity *e)
 {
     evaluator_clear(e->evaluator);
@@ -132,8 +132,10 @@ enum rc entity_tick(struct entity *e, const struct snapshot *s,
     if (ret->continuity != CONTINUITY_OK) {
         continuity_describe(ret->continuity, ret->continuity_ms, e->discontinuity);
         e->discontinuity_ms = s->ts_ms;
-        forget_windows(e);
     }
+    /* A late tick is no break: its clocks are sound, and a machine that stalls must be heard. */
+    if (ret->continuity != CONTINUITY_OK && ret->continuity != CONTINUITY_GAP)
+        forget_windows(e);
     if (evaluator_push(e->evaluator, s, err) != OK)
         return err->rc;
     if (!windows_are_full(e, s->ts_ms))
@@ -142,10 +144,10 @@ enum rc entity_tick(struct entity *e, const struct snapshot *s,
     e->frame_ms = s->ts_ms;
     evaluator_eval(e->evaluator, s->ts_ms, e->base);
     deriver_apply(e->deriver, s->ts_ms, e->base, e->frame);
+    if (e->phase == PHASE_LEARNING && learn(e, s->ts_ms, e->frame, err) != OK)
+        return err->rc;
     ret->frame = e->frame;
     if (e->phase == PHASE_LEARNING) {
-        if (learn(e, s->ts_ms, e->frame, err) != OK)
-            return err->rc;
         ret->training_due = e->learned->rows >= e->wanted_rows;
     } else if (e->phase == PHASE_WATCHING) {
         judge(e, ret);
@@ -200,6 +202,11 @@ enum rc entity_set_model(struct entity *e, struct model *m, uint64_t model_id, s
         forget_windows(e);
     e->phase = PHASE_WATCHING;
     return OK;
+}
+
+enum watch_event entity_end(struct entity *e, struct incident *ret)
+{
+    return watch_end(&e->watch, ret);
 }
 
 void entity_set_confirm(struct entity *e, struct confirm_spec confirm)

@@ -66,13 +66,16 @@ struct dataset *entity_take_training(struct entity *e);
 /* Training failed: takes the dataset back and learns a quarter more before the next try. */
 void entity_training_failed(struct entity *e, struct dataset *d);
 
-/* Watch with this model from now on; takes a new reference. Windows fill anew, since training
- * itself used this machine. E_STATE when the model is of another schema. */
+/* Watch with this model from now on; takes a new reference. After learning, windows fill anew,
+ * since training itself used this machine. E_STATE when the model is of another schema. */
 MUST_CHECK enum rc entity_set_model(struct entity *e, struct model *m, uint64_t model_id,
                                     struct err *err);
 void entity_set_confirm(struct entity *e, struct confirm_spec confirm);
 
 const char *entity_instance(const struct entity *e);
+/* The watching ends: WATCH_CLOSED and the incident when one was open, else WATCH_QUIET. */
+enum watch_event entity_end(struct entity *e, struct incident *ret);
+
 enum phase entity_phase(const struct entity *e);
 const struct schema *entity_schema(const struct entity *e);
 const struct model *entity_model(const struct entity *e); /* NULL while learning */

@@ -9,7 +9,7 @@
 #include "store/store.h"
 
 /* Frames older than this are of another time: what was learned then is learned anew. */
-enum { RECALL_AGE_MS = 24 * 3600 * 1000 };
+enum { RECALL_AGE_MS = 24 * 3600 * 1000 }; /* or twice the learning time, where that is longer */
 
 static void store_reader_closep(struct store_reader **r)
 {
@@ -35,6 +35,9 @@ static enum rc load_model(struct entity *e, const struct restore_options *o,
     if (model_load(path, &kept, err) != OK ||
         model_with_threshold(kept, &o->threshold, &m, err) != OK)
         return err->rc;
+    if (m->provenance.settings != o->settings)
+        log_event(LOG_WARN, "the model was made with other learn or model settings", "instance",
+                  entity_instance(e), "hint", "--relearn applies the new ones", NULL);
     return entity_set_model(e, m, row->model_id, err);
 }
 
@@ -74,7 +77,8 @@ static enum rc recall_frames(struct entity *e, const struct restore_options *o,
                              struct store_reader *r, struct err *err)
 {
     struct recall c = {.entity = e, .err = err};
-    const int64_t from = o->now_ms - RECALL_AGE_MS;
+    const int64_t span = 2 * (int64_t)o->wanted_rows * entity_interval_ms(e);
+    const int64_t from = o->now_ms - (span > RECALL_AGE_MS ? span : RECALL_AGE_MS);
     const char *instance = entity_instance(e);
     const uint64_t hash = entity_schema(e)->hash;
 
@@ -85,8 +89,10 @@ static enum rc recall_frames(struct entity *e, const struct restore_options *o,
         return OK;
     if (store_read_frames(r, instance, hash, from, o->now_ms, true, recall_frame, &c, err) != OK)
         return err->rc;
+    uint64_t rows, wanted;
     char n[24];
-    snprintf(n, sizeof n, "%llu", (unsigned long long)(c.rows - c.skip));
+    entity_progress(e, &rows, &wanted);
+    snprintf(n, sizeof n, "%llu", (unsigned long long)rows);
     log_event(LOG_INFO, "learning goes on with frames of an earlier run", "instance", instance,
               "frames", n, NULL);
     return c.rc;
@@ -97,8 +103,6 @@ enum rc restore_entity(struct entity *e, const struct restore_options *o, struct
     CLEANUP(store_reader_closep) struct store_reader *r = NULL;
     struct store_model row;
 
-    if (o->relearn)
-        return OK;
     if (store_reader_open(o->database, &r, err) != OK) {
         log_event(LOG_WARN, "nothing of an earlier run can be read", "err", err->msg, NULL);
         return OK;

@@ -15,9 +15,9 @@
 struct restore_options {
     const char *database, *models_dir;
     struct threshold_spec threshold; /* in force now: the model is asked for it anew */
+    uint64_t settings;               /* settings_learn_hash in force now: others are worth a line */
     int64_t now_ms;
     uint64_t wanted_rows; /* of frames to go on learning from */
-    bool relearn;         /* take nothing */
 };
 
 /* E_NOMEM alone. */

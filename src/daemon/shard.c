@@ -58,8 +58,8 @@ static void keep(struct shard *s, struct storekeeper_message *m)
 {
     if (m && queue_push(s->o.store, m))
         return;
+    telemetry_add(s->o.telemetry, m ? TEL_DROPPED_STORE_FULL : TEL_DROPPED_NO_MEMORY, 1);
     mem_free(m);
-    telemetry_add(s->o.telemetry, TEL_DROPPED_STORE_FULL, 1);
 }
 
 static void keep_frame(struct shard *s, size_t at, int64_t ts_ms, const struct entity_step *step)
@@ -102,7 +102,7 @@ static void tell_discontinuity(struct shard *s, const struct entity *e,
     telemetry_add(s->o.telemetry, counter[step->continuity], 1);
     continuity_describe(step->continuity, step->continuity_ms, what);
     announce_break(s->o.announcer);
-    log_event(LOG_WARN, what, "instance", entity_instance(e), "then", "windows fill anew", NULL);
+    log_event(LOG_WARN, what, "instance", entity_instance(e), NULL);
 }
 
 static void tell_presence(struct shard *s, struct slot *slot)
@@ -145,9 +145,11 @@ static void order_training(struct shard *s, size_t at)
     if (job)
         job->reply = mem_alloc(sizeof *job->reply);
     if (!job || !job->reply) {
+        telemetry_add(s->o.telemetry, TEL_TRAININGS_FAILED, 1);
         trainer_job_free(job);
         return;
     }
+    job->threshold = s->o.threshold;
     job->slot = at;
     job->schema = entity_schema(e);
     (void)snprintf(job->instance, sizeof job->instance, "%s", entity_instance(e));
@@ -155,6 +157,7 @@ static void order_training(struct shard *s, size_t at)
     job->dataset = entity_take_training(e);
     if (queue_push(s->o.trainer, job))
         return;
+    telemetry_add(s->o.telemetry, TEL_TRAININGS_FAILED, 1); /* or everything is stopping */
     entity_training_failed(e, TAKE(job->dataset));
     trainer_job_free(job);
 }
@@ -162,7 +165,10 @@ static void order_training(struct shard *s, size_t at)
 static void count_drop(struct shard *s, struct slot *slot, const struct err *err)
 {
     telemetry_add(s->o.telemetry,
-                  err->rc == E_STATE ? TEL_DROPPED_OUT_OF_ORDER : TEL_DROPPED_SERIES_LIMIT, 1);
+                  err->rc == E_STATE   ? TEL_DROPPED_OUT_OF_ORDER
+                  : err->rc == E_NOMEM ? TEL_DROPPED_NO_MEMORY
+                                       : TEL_DROPPED_SERIES_LIMIT,
+                  1);
     if (slot->dropped == err->rc)
         return;
     slot->dropped = err->rc;
@@ -192,7 +198,7 @@ static void on_tick(struct shard *s, const struct shard_message *m)
         telemetry_add(s->o.telemetry, TEL_SCORES, 1);
         telemetry_add(s->o.telemetry, TEL_ANOMALOUS, step.verdict.anomalous);
     }
-    if (step.presence_changed)
+    if (step.scored)
         tell_presence(s, slot);
     tell_incident(s, m->slot, &step);
     if (entity_phase(slot->entity) == PHASE_LEARNING) {
@@ -206,21 +212,39 @@ static void on_tick(struct shard *s, const struct shard_message *m)
     publish(s, slot);
 }
 
+/* The threshold may have been set anew while the model was trained or restored. */
+static bool is_judged_by(const struct model *m, const struct threshold_spec *t)
+{
+    return m->threshold_spec.method == t->method && m->threshold_spec.value == t->value;
+}
+
+static enum rc apply_threshold(struct shard *s, struct entity *e, struct err *err)
+{
+    CLEANUP(model_unrefp) struct model *changed = NULL;
+
+    if (is_judged_by(entity_model(e), &s->o.threshold))
+        return OK;
+    if (model_with_threshold(entity_model(e), &s->o.threshold, &changed, err) != OK)
+        return err->rc;
+    return entity_set_model(e, changed, entity_model_id(e), err);
+}
+
 static void on_model(struct shard *s, const struct shard_message *m)
 {
     struct slot *slot = &s->slot[m->slot];
     struct entity *e = slot->entity;
     struct err err;
 
-    if (entity_set_model(e, m->model, m->model_id, &err) != OK) {
+    if (entity_set_model(e, m->model, m->model_id, &err) != OK || apply_threshold(s, e, &err)) {
         announce_break(s->o.announcer);
         log_event(LOG_ERROR, "the new model was not taken", "instance", entity_instance(e), "err",
                   err.msg, NULL);
         return;
     }
+    const struct model *now = entity_model(e);
     announce_watching(s->o.announcer, entity_instance(e), entity_schema(e)->n,
-                      m->model->stats.train_rows + m->model->stats.validation_rows,
-                      m->model->threshold, m->model->threshold_widening, false);
+                      now->stats.train_rows + now->stats.validation_rows, now->threshold,
+                      now->threshold_widening, false);
     publish(s, slot);
 }
 
@@ -238,20 +262,16 @@ static void on_training_failed(struct shard *s, struct shard_message *m)
 /* The configuration was read again: the same model with another threshold. */
 static void on_settings(struct shard *s, const struct shard_message *m)
 {
+    s->o.threshold = m->threshold;
     for (size_t i = 0; i < s->n; i++) {
         struct entity *e = s->slot[i].entity;
-        CLEANUP(model_unrefp) struct model *changed = NULL;
         struct err err;
 
         entity_set_confirm(e, m->confirm);
-        if (!entity_model(e))
-            continue;
-        if (model_with_threshold(entity_model(e), &m->threshold, &changed, &err) != OK ||
-            entity_set_model(e, changed, entity_model_id(e), &err) != OK) {
+        if (entity_model(e) && apply_threshold(s, e, &err) != OK) {
             announce_break(s->o.announcer);
             log_event(LOG_ERROR, "the new threshold was not taken", "instance", entity_instance(e),
                       "err", err.msg, NULL);
-            continue;
         }
         publish(s, &s->slot[i]);
     }
@@ -338,6 +358,9 @@ void shard_stop(struct shard *s)
         pthread_join(s->thread, NULL);
     queue_free(s->queue, shard_message_free);
     for (size_t i = 0; i < s->n; i++) {
+        struct entity_step step = {0};
+        step.event = entity_end(s->slot[i].entity, &step.incident);
+        tell_incident(s, i, &step);
         entity_free(s->slot[i].entity);
         mem_free(s->slot[i].told);
     }

@@ -43,6 +43,7 @@ struct shard_options {
     struct queue *trainer; /* of struct trainer_job */
     struct queue *store;   /* of struct storekeeper_message */
     struct announcer *announcer;
+    struct threshold_spec threshold; /* until SHARD_SETTINGS brings another */
 };
 
 MUST_CHECK enum rc shard_new(const struct shard_options *o, struct shard **ret, struct err *err);
@@ -50,5 +51,6 @@ MUST_CHECK enum rc shard_new(const struct shard_options *o, struct shard **ret, 
 MUST_CHECK enum rc shard_add(struct shard *s, struct entity *e, size_t *ret_slot, struct err *err);
 struct queue *shard_queue(struct shard *s);
 MUST_CHECK enum rc shard_start(struct shard *s, struct err *err);
-/* Takes no more messages, works off those it has, ends the thread and frees all. NULL is fine. */
+/* Takes no more messages, works off those it has, ends the thread, closes open incidents and frees
+ * all. NULL is fine. */
 void shard_stop(struct shard *s);

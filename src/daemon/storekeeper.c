@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,6 +20,8 @@ enum {
 };
 
 struct kept {
+    bool model_waits; /* for a store that works */
+    struct store_model model;
     char instance[INSTANCE_MAX];
     const struct schema *schema;
     int64_t entity; /* its number in the store; 0 = not known */
@@ -38,9 +41,13 @@ struct storekeeper {
     struct queue *queue;
     pthread_t thread;
     bool started;
+    atomic_bool ending;
     bool failing;                    /* trouble was said and stands on the board */
     bool open;                       /* a transaction is, */
     bool marred;                     /* and a row of it could not be put */
+    bool prune_failed;               /* the last time */
+    uint64_t rows;                   /* put in the open transaction */
+    int64_t refused_ms;              /* monotonic; when none could be opened, 0: it could */
     int64_t committed_ms, pruned_ms; /* monotonic; of the last attempt */
     size_t n_pending;
     struct pending pending[PENDING_MAX];
@@ -63,17 +70,13 @@ struct storekeeper_message *storekeeper_message_new(enum storekeeper_kind kind, 
     return m;
 }
 
-/* Said once, until it works again; numbers that a rollback undid are not known any more. */
+/* Said once, until it works again. */
 static void fail(struct storekeeper *k, const struct err *err)
 {
     char sentence[ERR_MSG_MAX + 16];
 
     telemetry_add(k->o.telemetry, TEL_STORE_ERRORS, 1);
     k->marred = true;
-    for (size_t i = 0; i < k->n; i++) {
-        k->kept[i].entity = 0;
-        k->kept[i].schema_kept = false;
-    }
     if (k->failing)
         return;
     k->failing = true;
@@ -142,40 +145,92 @@ static void settle_pending(struct storekeeper *k)
     k->n_pending = 0;
 }
 
-static enum rc put(struct storekeeper *k, const struct storekeeper_message *m, struct err *err)
+/* The models that wait, in the open transaction. */
+static enum rc put_models(struct storekeeper *k, struct err *err)
+{
+    for (size_t i = 0; i < k->n; i++) {
+        struct kept *kept = &k->kept[i];
+        if (kept->model_waits && (know(k, kept, err) != OK ||
+                                  store_put_model(k->store, kept->entity, &kept->model, err) != OK))
+            return err->rc;
+    }
+    return OK;
+}
+
+static void settle_models(struct storekeeper *k)
+{
+    for (size_t i = 0; i < k->n; i++)
+        k->kept[i].model_waits = false;
+}
+
+static enum rc put_frame(struct storekeeper *k, const struct storekeeper_message *m,
+                         struct err *err)
 {
     struct kept *kept = &k->kept[m->slot];
 
-    if (know(k, kept, err) != OK)
-        return err->rc;
-    if (m->kind == KEEP_MODEL)
-        return store_put_model(k->store, kept->entity, &m->model, err);
-    if (store_put_frame(k->store, kept->entity, m->ts_ms, kept->schema->hash, m->frame, m->n,
-                        err) != OK)
+    if (know(k, kept, err) != OK || store_put_frame(k->store, kept->entity, m->ts_ms,
+                                                    kept->schema->hash, m->frame, m->n, err) != OK)
         return err->rc;
     return m->scored ? store_put_score(k->store, kept->entity, m->model_id, &m->verdict, err) : OK;
+}
+
+/* What must not be lost is remembered until a commit has worked. */
+static void remember(struct storekeeper *k, const struct storekeeper_message *m)
+{
+    if (m->kind == KEEP_INCIDENT)
+        remember_incident(k, m->slot, &m->incident);
+    if (m->kind == KEEP_MODEL) {
+        k->kept[m->slot].model = m->model;
+        k->kept[m->slot].model_waits = true;
+    }
+    if (m->kind == KEEP_RETENTION) {
+        k->o.max_age_ms = m->max_age_ms;
+        k->o.max_size_bytes = m->max_size_bytes;
+    }
+}
+
+/* A store that refuses makes each try wait (a lock's time-out): once a second is enough, and when
+ * all is ending, once. */
+static bool open_transaction(struct storekeeper *k)
+{
+    const int64_t now = clock_mono_ms();
+    struct err err;
+
+    if (k->open)
+        return true;
+    if (k->refused_ms && (now - k->refused_ms < COMMIT_EVERY_MS || atomic_load(&k->ending)))
+        return false;
+    k->marred = false;
+    k->rows = 0;
+    if (atomic_load(&k->ending))
+        store_set_busy_timeout(k->store, 0);
+    if (store_begin(k->store, &err) != OK) {
+        k->refused_ms = clock_mono_ms();
+        fail(k, &err);
+        return false;
+    }
+    k->refused_ms = 0;
+    k->open = true;
+    return true;
 }
 
 static void take(struct storekeeper *k, const struct storekeeper_message *m)
 {
     struct err err;
 
-    if (m->kind == KEEP_RETENTION) {
-        k->o.max_age_ms = m->max_age_ms;
-        k->o.max_size_bytes = m->max_size_bytes;
+    remember(k, m);
+    if (!open_transaction(k)) {
+        telemetry_add(k->o.telemetry, TEL_DROPPED_STORE_FAILED, m->kind == KEEP_FRAME);
         return;
     }
-    if (m->kind == KEEP_INCIDENT)
-        remember_incident(k, m->slot, &m->incident);
-    if (!k->open && store_begin(k->store, &err) != OK) {
-        fail(k, &err);
+    if (m->kind != KEEP_FRAME)
+        return;
+    if (put_frame(k, m, &err) == OK) {
+        k->rows++;
         return;
     }
-    if (!k->open)
-        k->marred = false;
-    k->open = true;
-    if (m->kind != KEEP_INCIDENT && put(k, m, &err) != OK)
-        fail(k, &err);
+    telemetry_add(k->o.telemetry, TEL_DROPPED_STORE_FAILED, 1);
+    fail(k, &err);
 }
 
 static void prune(struct storekeeper *k, int64_t now_ms)
@@ -185,12 +240,14 @@ static void prune(struct storekeeper *k, int64_t now_ms)
 
     if (now_ms - k->pruned_ms < PRUNE_EVERY_MS)
         return;
-    if (store_prune(k->store, clock_wall_ms(), k->o.max_age_ms, k->o.max_size_bytes, &deleted,
-                    &err) != OK)
+    k->prune_failed = store_prune(k->store, clock_wall_ms(), k->o.max_age_ms, k->o.max_size_bytes,
+                                  &deleted, &err) != OK;
+    if (k->prune_failed)
         fail(k, &err);
     telemetry_add(k->o.telemetry, TEL_STORE_PRUNED, deleted);
-    /* A call's work is bounded: while there is more to delete, go on at the next commit. */
-    k->pruned_ms = deleted >= STORE_PRUNE_ROWS ? k->pruned_ms : now_ms;
+    /* A call's work is bounded: while rows are left over, go on at the next commit. */
+    if (k->prune_failed || deleted < STORE_PRUNE_ROWS)
+        k->pruned_ms = now_ms;
 }
 
 static void commit(struct storekeeper *k)
@@ -198,20 +255,23 @@ static void commit(struct storekeeper *k)
     struct err err;
 
     k->committed_ms = clock_mono_ms();
-    const bool incidents = put_pending(k, &err) == OK;
-    if (!incidents)
+    const bool kept = put_pending(k, &err) == OK && put_models(k, &err) == OK;
+    if (!kept)
         fail(k, &err);
     k->open = false;
     if (store_commit(k->store, &err) != OK) {
+        telemetry_add(k->o.telemetry, TEL_DROPPED_STORE_FAILED, k->rows);
         fail(k, &err);
         return;
     }
     telemetry_add(k->o.telemetry, TEL_STORE_COMMITS, 1);
-    if (incidents)
+    if (kept) {
         settle_pending(k);
-    if (!k->marred)
-        recover(k);
+        settle_models(k);
+    }
     prune(k, k->committed_ms);
+    if (!k->marred && !k->prune_failed)
+        recover(k);
 }
 
 static void *run(void *arg)
@@ -284,6 +344,7 @@ void storekeeper_stop(struct storekeeper *k)
 {
     if (!k)
         return;
+    atomic_store(&k->ending, true);
     queue_close(k->queue);
     if (k->started)
         pthread_join(k->thread, NULL);

@@ -64,7 +64,7 @@ static enum rc train(struct trainer *t, const struct trainer_job *j, struct mode
     (void)snprintf(p.profile, sizeof p.profile, "%s", j->profile);
     (void)snprintf(p.version, sizeof p.version, "%s", TOCSIN_VERSION);
     announce_training(t->o.announcer, j->instance, 0, 1);
-    return model_train(j->dataset, NULL, j->schema, &t->o.learn, &t->o.threshold, &p, on_epoch, t,
+    return model_train(j->dataset, NULL, j->schema, &t->o.learn, &j->threshold, &p, on_epoch, t,
                        ret, err);
 }
 
@@ -105,6 +105,18 @@ static void save(struct trainer *t, const struct trainer_job *j, const struct mo
         telemetry_add(t->o.telemetry, TEL_DROPPED_STORE_FULL, 1);
 }
 
+/* A full queue holds ticks only, and they pass: the answer must arrive. */
+static void reply(struct trainer *t, struct trainer_job *j)
+{
+    while (!atomic_load(&t->stopping)) {
+        if (queue_push(t->shard, j->reply)) {
+            j->reply = NULL; /* the shard's now */
+            return;
+        }
+        usleep(REPLY_RETRY_US);
+    }
+}
+
 static void work(struct trainer *t, struct trainer_job *j)
 {
     struct shard_message *m = j->reply;
@@ -112,7 +124,10 @@ static void work(struct trainer *t, struct trainer_job *j)
 
     m->slot = j->slot;
     t->job = j;
-    if (train(t, j, &m->model, &err) == OK) {
+    const enum rc rc = train(t, j, &m->model, &err);
+    if (atomic_load(&t->stopping))
+        return; /* nobody waits for it: the frames are in the store */
+    if (rc == OK) {
         m->kind = SHARD_MODEL;
         m->model_id = model_id(m->model);
         telemetry_add(t->o.telemetry, TEL_TRAININGS, 1);
@@ -121,19 +136,9 @@ static void work(struct trainer *t, struct trainer_job *j)
         m->kind = SHARD_TRAINING_FAILED;
         m->why = err;
         m->dataset = TAKE(j->dataset);
-        if (!atomic_load(&t->stopping))
-            telemetry_add(t->o.telemetry, TEL_TRAININGS_FAILED, 1);
+        telemetry_add(t->o.telemetry, TEL_TRAININGS_FAILED, 1);
     }
-    /* A full queue holds ticks only, and they pass: the answer must arrive. */
-    for (;;) {
-        if (queue_push(t->shard, m)) {
-            j->reply = NULL; /* the shard's now */
-            return;
-        }
-        if (atomic_load(&t->stopping))
-            return;
-        usleep(REPLY_RETRY_US);
-    }
+    reply(t, j);
 }
 
 static void *run(void *arg)
@@ -191,6 +196,13 @@ void trainer_stop(struct trainer *t)
     queue_close(t->queue);
     if (t->started)
         pthread_join(t->thread, NULL);
+    t->started = false;
+}
+
+void trainer_free(struct trainer *t)
+{
+    if (!t)
+        return;
     queue_free(t->queue, trainer_job_free);
     mem_free(t);
 }

@@ -27,13 +27,13 @@ struct trainer_job {             /* owns the dataset and the reply */
     char profile[96];
     const struct schema *schema; /* lent: the profile's, lives as long as the daemon */
     struct dataset *dataset;
+    struct threshold_spec threshold; /* in force when it was ordered */
 };
 
 void trainer_job_free(void *job); /* NULL is fine; void * for queue_free */
 
 struct trainer_options {
     struct learn_spec learn;
-    struct threshold_spec threshold;
     const char *models_dir;      /* copied */
     struct queue *store;         /* of struct storekeeper_message; lent */
     struct telemetry *telemetry; /* lent */
@@ -45,4 +45,6 @@ MUST_CHECK enum rc trainer_new(const struct trainer_options *o, struct trainer *
 struct queue *trainer_queue(struct trainer *t);
 /* shard: where results go; lent. */
 MUST_CHECK enum rc trainer_start(struct trainer *t, struct queue *shard, struct err *err);
-void trainer_stop(struct trainer *t); /* cancels what runs, waits, frees; NULL is fine */
+void trainer_stop(struct trainer *t); /* takes no more, cancels what runs, waits; NULL is fine */
+/* After everybody who pushes to its queue has stopped. NULL is fine. */
+void trainer_free(struct trainer *t);

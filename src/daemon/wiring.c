@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -39,8 +40,8 @@ struct daemon {
     struct collector *collector;
 };
 
-/* Backwards along the line: each stage has stopped sending when the next one works off its queue.
- */
+/* Along the line: each stage has stopped sending when the next one works off its queue. The server
+ * goes before the store: the last connection to close tidies the database. */
 static void daemon_done(struct daemon **daemon)
 {
     struct daemon *d = *daemon;
@@ -50,8 +51,9 @@ static void daemon_done(struct daemon **daemon)
     collector_stop(d->collector);
     trainer_stop(d->trainer);
     shard_stop(d->shard);
-    storekeeper_stop(d->storekeeper);
+    trainer_free(d->trainer);
     serve_stop(d->server);
+    storekeeper_stop(d->storekeeper);
     board_free(d->board);
     announcer_free(d->announcer);
     host_close(d->host);
@@ -74,7 +76,7 @@ static enum rc open_source(struct daemon *d, struct err *err)
     return OK;
 }
 
-static enum rc open_store(struct daemon *d, struct err *err)
+static enum rc open_store(struct daemon *d, bool relearn, struct err *err)
 {
     const struct storekeeper_options o = {d->board, &d->telemetry, d->config.retention.max_age_ms,
                                           d->config.retention.max_size_bytes};
@@ -84,10 +86,11 @@ static enum rc open_store(struct daemon *d, struct err *err)
     snprintf(d->models_dir, sizeof d->models_dir, "%s/models", d->config.data_dir);
     snprintf(d->boot_file, sizeof d->boot_file, "%s/boot_id", d->config.data_dir);
     if (file_mkdirs(d->config.data_dir, err) != OK)
-        return err_wrap(err, "--data-dir");
+        return err_wrap(err, "data_dir");
     if (store_open(d->database, &store, err) != OK)
         return err->rc;
     if (store_close_orphans(store, err) != OK ||
+        (relearn && store_forget(store, d->instance, err) != OK) ||
         storekeeper_new(&o, store, &d->storekeeper, err) != OK) {
         store_close(store);
         return err->rc;
@@ -97,13 +100,17 @@ static enum rc open_store(struct daemon *d, struct err *err)
 
 static enum rc make_stages(struct daemon *d, struct err *err)
 {
-    const struct trainer_options trainer = {d->config.learn, d->config.threshold,
-                                            d->models_dir,   storekeeper_queue(d->storekeeper),
-                                            &d->telemetry,   d->announcer};
+    const struct trainer_options trainer = {d->config.learn, d->models_dir,
+                                            storekeeper_queue(d->storekeeper), &d->telemetry,
+                                            d->announcer};
     if (trainer_new(&trainer, &d->trainer, err) != OK)
         return err->rc;
-    const struct shard_options shard = {d->board, &d->telemetry, trainer_queue(d->trainer),
-                                        storekeeper_queue(d->storekeeper), d->announcer};
+    const struct shard_options shard = {d->board,
+                                        &d->telemetry,
+                                        trainer_queue(d->trainer),
+                                        storekeeper_queue(d->storekeeper),
+                                        d->announcer,
+                                        d->config.threshold};
     return shard_new(&shard, &d->shard, err);
 }
 
@@ -128,13 +135,14 @@ static void note_boot(struct daemon *d)
         log_event(LOG_WARN, "the boot's identity was not kept", "err", err.msg, NULL);
 }
 
-static enum rc add_entity(struct daemon *d, bool relearn, size_t *ret_slot, struct err *err)
+static enum rc add_entity(struct daemon *d, size_t *ret_slot, struct err *err)
 {
     const int64_t interval = d->config.host.interval_ms;
     const uint64_t wanted = (uint64_t)((d->config.learn.for_ms + interval - 1) / interval);
     const struct entity_options o = {d->instance, d->profile, interval, wanted, d->config.confirm};
-    const struct restore_options restore = {d->database,     d->models_dir, d->config.threshold,
-                                            clock_wall_ms(), wanted,        relearn};
+    const struct restore_options restore = {
+        d->database,     d->models_dir, d->config.threshold, settings_learn_hash(&d->config.learn),
+        clock_wall_ms(), wanted};
     CLEANUP(entity_freep) struct entity *e = NULL;
 
     if (entity_new(&o, &e, err) != OK || restore_entity(e, &restore, err) != OK ||
@@ -187,11 +195,11 @@ static enum rc daemon_start(const struct daemon_options *o, struct daemon **ret,
         return err_set(err, E_NOMEM, "daemon: no memory");
     d->config = o->config;
     if (open_source(d, err) != OK || announcer_new(o->pretty, &d->announcer, err) != OK ||
-        board_new(&d->telemetry, &d->board, err) != OK || open_store(d, err) != OK ||
+        board_new(&d->telemetry, &d->board, err) != OK || open_store(d, o->relearn, err) != OK ||
         make_stages(d, err) != OK)
         return err->rc;
     note_boot(d);
-    if (add_entity(d, o->relearn, &slot, err) != OK || start(d, slot, err) != OK)
+    if (add_entity(d, &slot, err) != OK || start(d, slot, err) != OK)
         return err->rc;
     *ret = TAKE(d);
     return OK;
@@ -208,7 +216,8 @@ static void tell_what_waits(const struct config *old, const struct config *new)
         {"data_dir", strcmp(old->data_dir, new->data_dir) != 0},
         {"profile", strcmp(old->profile, new->profile) != 0},
         {"sources", memcmp(&old->host, &new->host, sizeof old->host) != 0},
-        {"learn or model", settings_learn_hash(&old->learn) != settings_learn_hash(&new->learn)},
+        {"learn or model (at the next training: --relearn)",
+         settings_learn_hash(&old->learn) != settings_learn_hash(&new->learn)},
     };
 
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
@@ -244,13 +253,23 @@ static void apply_config(struct daemon *d, const struct config *c)
     d->config.log = c->log;
 }
 
+/* A configuration that the next start would refuse is not taken. */
+static enum rc read_again(const struct daemon_options *o, struct config *ret, struct err *err)
+{
+    CLEANUP(profile_freep) struct profile *p = NULL;
+
+    if (o->reload(o->arg, ret, err) != OK)
+        return err->rc;
+    return profile_load(ret->profile, ret->host.interval_ms, &p, err);
+}
+
 static void reload(struct daemon *d, const struct daemon_options *o)
 {
     struct config fresh;
     struct err err;
 
     announce_break(d->announcer);
-    if (o->reload(o->arg, &fresh, &err) != OK) {
+    if (read_again(o, &fresh, &err) != OK) {
         telemetry_add(&d->telemetry, TEL_RELOADS_FAILED, 1);
         log_event(LOG_ERROR, "the configuration was not read again; the old one stays", "err",
                   err.msg, NULL);
@@ -260,6 +279,13 @@ static void reload(struct daemon *d, const struct daemon_options *o)
     apply_config(d, &fresh);
     telemetry_add(&d->telemetry, TEL_RELOADS, 1);
     log_event(LOG_INFO, "the configuration was read again", NULL);
+}
+
+/* SIGHUP because the terminal is gone, not because somebody asks to read the configuration again.
+ */
+static bool is_hangup(const struct daemon_options *o, const siginfo_t *info)
+{
+    return info->si_code == SI_KERNEL || (o->terminal && !isatty(STDERR_FILENO));
 }
 
 enum rc daemon_run(const struct daemon_options *o, struct err *err)
@@ -284,12 +310,12 @@ enum rc daemon_run(const struct daemon_options *o, struct err *err)
         return err->rc;
     assert(d);
     for (;;) {
-        int sig = 0;
-        if (sigwait(&signals, &sig) != 0)
-            continue;
-        if (sig != SIGHUP)
+        siginfo_t info;
+        const int sig = sigwaitinfo(&signals, &info);
+        if (sig == SIGTERM || sig == SIGINT || (sig == SIGHUP && is_hangup(o, &info)))
             break;
-        reload(d, o);
+        if (sig == SIGHUP)
+            reload(d, o);
     }
     announce_break(d->announcer);
     log_event(LOG_INFO, "stopping", NULL);

@@ -20,9 +20,11 @@ struct daemon_options {
     /* Reads the configuration again, as the command line asked at the start; arg is the verb's. */
     enum rc (*reload)(void *arg, struct config *ret, struct err *err);
     void *arg;
-    bool relearn; /* forget the model and the frames learned from */
-    bool pretty;  /* see announce.h */
+    bool relearn;  /* forget the model and the frames learned from */
+    bool terminal; /* stderr is one: when it goes, so does the daemon */
+    bool pretty;   /* see announce.h */
 };
 
-/* Returns when told to stop. Signals SIGTERM, SIGINT, SIGHUP are blocked and waited for here. */
+/* Returns when told to stop. Signals SIGTERM, SIGINT, SIGHUP are blocked and waited for here; the
+ * SIGHUP of a terminal that closes stops it. */
 MUST_CHECK enum rc daemon_run(const struct daemon_options *o, struct err *err);

@@ -11,7 +11,7 @@
 #define RELOADS_HELP "Reloads of the configuration, by result."
 
 const struct telemetry_row telemetry_rows[TEL_COUNT] = {
-    [TEL_TICKS] = {"tocsin_collections_total", "", "Collections of samples that were tried."},
+    [TEL_TICKS] = {"tocsin_collections_total", "", "Collections of samples that worked."},
     [TEL_SAMPLES] = {"tocsin_samples_total", "", "Samples collected."},
     [TEL_COLLECT_ERRORS] = {"tocsin_collect_errors_total", "",
                             "Parts of a collection that failed."},
@@ -25,6 +25,8 @@ const struct telemetry_row telemetry_rows[TEL_COUNT] = {
     [TEL_DROPPED_STORE_FULL] = {DROPPED, "reason=\"store_queue_full\"", DROPPED_HELP},
     [TEL_DROPPED_OUT_OF_ORDER] = {DROPPED, "reason=\"out_of_order\"", DROPPED_HELP},
     [TEL_DROPPED_SERIES_LIMIT] = {DROPPED, "reason=\"series_limit\"", DROPPED_HELP},
+    [TEL_DROPPED_NO_MEMORY] = {DROPPED, "reason=\"no_memory\"", DROPPED_HELP},
+    [TEL_DROPPED_STORE_FAILED] = {DROPPED, "reason=\"store_failed\"", DROPPED_HELP},
     [TEL_STORE_COMMITS] = {"tocsin_store_commits_total", "", "Transactions committed."},
     [TEL_STORE_ERRORS] = {"tocsin_store_errors_total", "", "Writes to the store that failed."},
     [TEL_STORE_PRUNED] = {"tocsin_store_pruned_rows_total", "",

@@ -49,6 +49,14 @@ void scorer_free(struct scorer *s)
     mem_free(s);
 }
 
+/* What is told to people: the network may expect a little less than nothing, or more than all. */
+static float sensible(const struct feature *f, float value, float expected)
+{
+    if (strcmp(f->unit, "ratio") == 0 && value <= 1)
+        expected = fminf(expected, 1);
+    return value >= 0 ? fmaxf(expected, 0) : expected;
+}
+
 /* The largest errors, in order: insertion into a short list, since most features are not in it. */
 static void rank_causes(const struct scorer *s, struct verdict *v)
 {
@@ -65,7 +73,10 @@ static void rank_causes(const struct scorer *s, struct verdict *v)
         for (; at > 0 && s->error[v->causes[at - 1].feature] < e; at--)
             v->causes[at] = v->causes[at - 1];
         v->causes[at] = (struct cause){
-            .feature = (uint16_t)i, .value = s->filled[i], .expected = s->expected[i], .share = e};
+            .feature = (uint16_t)i,
+            .value = s->filled[i],
+            .expected = sensible(&s->model->schema->f[i], s->filled[i], s->expected[i]),
+            .share = e};
     }
     for (size_t k = 0; k < found; k++)
         v->causes[k].share = (float)((double)v->causes[k].share / sum);

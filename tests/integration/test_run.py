@@ -2,12 +2,16 @@
 """`tocsin run` as its user has it: learns, watches, rings, survives."""
 import json
 import os
+import pty
 import random
+import re
 import resource
 import signal
 import struct
 import subprocess
+import termios
 import time
+import urllib.request
 
 import pytest
 
@@ -228,3 +232,115 @@ def test_wrong_options_get_a_sentence(binary, tmp_path, options, word):
     assert out.returncode in (1, 2)
     assert word in out.stderr
     assert not (tmp_path / "d").exists(), "nothing is made before the options are right"
+
+
+def profile_of(expr):
+    return ("name: own\nfeatures:\n"
+            f"  - {{name: a, expr: '{expr}', resolution: 1}}\n"
+            "  - {name: b, expr: node_load1, resolution: 10}\n")
+
+
+def test_a_changed_expression_under_the_same_name_is_learned_anew(make_daemon, tmp_path):
+    own = tmp_path / "own.yml"
+    own.write_text(profile_of("node_procs_running"))
+    d = make_daemon("--profile", str(own), "--interval", "100ms", learn="3s").wait_watching()
+    d.stop()
+    d.start()
+    assert d.entity()["phase"] == "watching"
+    d.stop()
+    own.write_text(profile_of("node_memory_MemTotal_bytes"))
+    d.start()
+    assert d.entity()["phase"] == "learning"
+    d.stop()
+    own.write_text(profile_of("node_procs_running"))
+    d.start()
+    assert d.entity()["phase"] == "watching", "the first model fits again"
+
+
+def test_relearn_forgets_the_model_even_when_cut_short(make_daemon):
+    d = make_daemon(trained=True)
+    d.stop()
+    d.command.append("--relearn")
+    d.start()
+    assert d.entity()["phase"] == "learning"
+    assert d.entity()["progress"] < 0.2
+    d.stop()
+    d.command.remove("--relearn")
+    d.start()
+    assert d.entity()["phase"] == "learning"
+
+
+def test_a_threshold_changed_while_it_learns_is_the_one_it_watches_with(make_daemon, tmp_path):
+    config = tmp_path / "tocsin.yml"
+    config.write_text("threshold: {method: fixed, value: 5}\n")
+    d = make_daemon("-c", str(config), learn="24s")
+    config.write_text("threshold: {method: fixed, value: 77}\n")
+    d.process.send_signal(signal.SIGHUP)
+    d.wait(lambda: "was read again" in d.log())
+    d.wait_watching()
+    assert d.entity()["threshold"] == 77
+
+
+def test_a_reload_that_could_not_start_is_refused(make_daemon, tmp_path):
+    config = tmp_path / "tocsin.yml"
+    config.write_text("")
+    d = make_daemon("-c", str(config), learn="1h")
+    config.write_text("profile: ./nosuch.yml\n")
+    d.process.send_signal(signal.SIGHUP)
+    d.wait(lambda: "was not read again" in d.log())
+    assert "nosuch.yml" in d.log()
+
+
+def test_settings_that_wait_for_the_next_training_are_told(make_daemon):
+    d = make_daemon("--seed", "9", trained=True)
+    assert "other learn or model settings" in d.log()
+
+
+def test_a_stop_in_an_incident_closes_it_in_the_store(make_daemon, tmp_path):
+    config = tmp_path / "tocsin.yml"
+    config.write_text("threshold: {method: fixed, value: 1e-9}\n")  # everything is anomalous
+    d = make_daemon("-c", str(config), trained=True).wait_watching()
+    d.wait(lambda: d.json("/api/v1/incidents")["incidents"])
+    d.stop()
+    assert not os.path.exists(os.path.join(d.data_dir, "tocsin.db-wal")), "all is in one file"
+    rows = d.database().execute("select start_ms, end_ms from incidents").fetchall()
+    assert len(rows) == 1 and rows[0][1] >= rows[0][0]
+
+
+def test_when_the_terminal_goes_it_ends(binary, tmp_path):
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(binary, [binary, "run", "--listen", "127.0.0.1:0", "--learn", "1h",
+                          "--data-dir", str(tmp_path / "data")])
+    seen = b""
+    while b"metrics" not in seen:
+        seen += os.read(terminal, 4096)
+    os.close(terminal)
+    ended, status = os.waitpid(pid, 0)  # the run's own time limit catches one that stays
+    assert ended == pid and os.waitstatus_to_exitcode(status) == 0
+
+
+def test_a_stopped_terminal_does_not_stop_the_watching(binary, tmp_path):
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(binary, [binary, "run", "--listen", "127.0.0.1:0", "--learn", "1h",
+                          "--interval", "100ms", "--data-dir", str(tmp_path / "data")])
+    seen = b""
+    while b"metrics" not in seen:
+        seen += os.read(terminal, 4096)
+    port = re.search(rb"127\.0\.0\.1:(\d+)/", seen).group(1).decode()
+    termios.tcflow(terminal, termios.TCOOFF)
+
+    def frames():
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+            text = answer.read().decode()
+        return float(re.search(r"^tocsin_frames_total (\S+)", text, re.M).group(1))
+
+    deadline = time.monotonic() + 60
+    while frames() < 100 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert frames() >= 100
+    os.kill(pid, signal.SIGTERM)
+    ended, status = os.waitpid(pid, 0)
+    os.close(terminal)
+    assert ended == pid and os.waitstatus_to_exitcode(status) == 0
