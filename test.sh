@@ -5,6 +5,7 @@
 #   ./test.sh          all of it: gcc and clang, sanitizers, integration, lint, fuzzing
 #   ./test.sh --fast   the inner loop: gcc build, unit tests, quick lints
 # Build folders (build-*) are used again by the next call.
+# shellcheck disable=SC2317 # functions are called by their names
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")" || exit 1
 # shellcheck source=tools/packages.sh
@@ -22,8 +23,15 @@ case "${1-}" in
 esac
 
 passed=0 failed=0 skipped=0
+declare -A pytests=() # those that run, by name
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+clean_up() {
+    [ ${#pytests[@]} = 0 ] || kill -INT "${pytests[@]}" 2>/dev/null # pytest ends its daemons
+    wait
+    rm -rf "$work"
+}
+trap clean_up EXIT
+trap 'exit 130' INT TERM
 bold='' red='' green='' yellow='' plain=''
 if [ -t 1 ]; then
     bold=$'\e[1m' red=$'\e[31m' green=$'\e[32m' yellow=$'\e[33m' plain=$'\e[0m'
@@ -102,11 +110,21 @@ unit() {
     count "$name" "$(echo "$folder"/meson-logs/testlog*.junit.xml)" "$work/unit.log"
 }
 
-integration() {
-    local junit=$work/pytest.xml
-    TOCSIN=$PWD/build-gcc/tocsin /usr/bin/python3 -m pytest tests/integration -q -ra \
-        -p no:cacheprovider --junitxml="$junit" >"$work/pytest.log" 2>&1 </dev/null
-    count "integration tests" "$junit" "$work/pytest.log"
+# begin_integration NAME BUILD PYTEST_OPTION...: runs beside what follows
+begin_integration() {
+    local name=$1 build=$2
+    shift 2
+    # (a shell's background jobs ignore SIGINT, with which clean_up ends them)
+    TOCSIN=$PWD/$build/tocsin env --default-signal=INT /usr/bin/python3 -m pytest -q -ra -p no:cacheprovider \
+        --junitxml="$work/$name.xml" "$@" >"$work/$name.log" 2>&1 </dev/null &
+    pytests[$name]=$!
+}
+
+# end_integration NAME TITLE: waits for it, and counts
+end_integration() {
+    wait "${pytests[$1]}"
+    unset "pytests[$1]"
+    count "$2" "$work/$1.xml" "$work/$1.log"
 }
 
 files() { # files PATTERN...: those in the tree that match
@@ -157,6 +175,15 @@ check_shell() {
 fixed_layout=(setarch "$(uname -m)" -R)
 "${fixed_layout[@]}" true 2>/dev/null || fixed_layout=(env)
 
+daemon_races() { # learning, training, watching, stopping; a report of a race is a failure
+    TSAN_OPTIONS="log_path=$work/race" TOCSIN=$PWD/build-tsan/tocsin "${fixed_layout[@]}" \
+        /usr/bin/python3 -m pytest -q -p no:cacheprovider tests/integration/test_run.py \
+        -k "learns_then or ends_cleanly"
+    local code=$?
+    cat "$work"/race.* 2>/dev/null && return 1
+    return "$code"
+}
+
 fuzz_one() { # fuzz_one NAME: a short run that starts from the corpus
     local name=$1 corpus=build-fuzz/corpus/$1
     mkdir -p "$corpus" build-fuzz/findings
@@ -167,17 +194,20 @@ fuzz_one() { # fuzz_one NAME: a short run that starts from the corpus
 }
 
 fuzz_all() {
-    local target name names=()
+    local target name ended names=()
+    local -A pids=()
     for target in build-fuzz/fuzz/fuzz-*; do
         [ -f "$target" ] && names+=("${target##*/fuzz-}")
     done
     for name in "${names[@]}"; do
-        while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do
-            wait -n
+        while [ ${#pids[@]} -ge "$(nproc)" ]; do
+            wait -n -p ended "${pids[@]}"
+            unset "pids[$ended]"
         done
         fuzz_one "$name" &
+        pids[$!]=$!
     done
-    wait
+    wait "${pids[@]}"
     for name in "${names[@]}"; do
         if [ "$(cat "$work/fuzz-$name.code")" = 0 ]; then
             pass "fuzz $name, $fuzz_seconds s"
@@ -228,6 +258,11 @@ main() {
         finish
     fi
 
+    # What only waits for servers and learning daemons does so beside the other builds.
+    begin_integration promql build-gcc tests/integration/test_promql.py
+    begin_integration patient build-gcc tests/integration --ignore tests/integration/test_promql.py \
+        -m "not quiet"
+
     section "clang"
     if build "build with clang" build-clang clang; then
         check_tidy
@@ -246,6 +281,7 @@ main() {
             sed -n 's|.*/\(test_[a-z_]*\)\.c$|\1|p')
         unit "unit tests with threads" build-tsan "${threaded[@]}" --timeout-multiplier 4 \
             --wrapper "${fixed_layout[*]}"
+        step "the daemon under ThreadSanitizer" daemon_races
     fi
 
     section "fuzzing"
@@ -254,7 +290,10 @@ main() {
     fi
 
     section "integration"
-    integration
+    end_integration promql "features beside Prometheus's"
+    end_integration patient "integration tests"
+    begin_integration quiet build-gcc tests/integration -m quiet
+    end_integration quiet "integration tests that need a quiet machine"
 
     finish
 }

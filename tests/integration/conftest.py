@@ -10,6 +10,10 @@ from daemon import Daemon
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "quiet: judges real metrics, so nothing else may run beside")
+
+
 @pytest.fixture(scope="session")
 def binary():
     """The program under test: $TOCSIN, or build/tocsin."""

@@ -75,6 +75,7 @@ def test_scores_of_stored_frames_are_bit_equal_after_a_restart(make_daemon, bina
         assert struct.pack("<f", written) == struct.pack("<f", score), line
 
 
+@pytest.mark.quiet
 def test_it_rings_for_a_busy_cpu_and_stops_when_it_is_over(make_daemon, binary):
     d = make_daemon(trained=True).wait_watching()
     d.wait(lambda: not d.entity()["ringing"])
@@ -180,6 +181,7 @@ def test_a_full_disk_stops_the_store_and_not_the_watching(make_daemon):
     assert "the store works again" in d.log()
 
 
+@pytest.mark.quiet
 def test_a_pause_is_a_gap_and_no_anomaly(make_daemon):
     d = make_daemon(trained=True).wait_watching()
     d.process.send_signal(signal.SIGSTOP)
