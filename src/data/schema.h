@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,7 @@ struct feature {
     char unit[FEATURE_UNIT_MAX];   /* ratio, percent, bytes, bytes/s, s, ops/s, count, ...; or "" */
     char group[FEATURE_GROUP_MAX]; /* its nature: cpu, memory, disk, network, ...; or "" */
     float resolution; /* the least change worth noticing, natural units; 0 = not known */
+    bool weightless;  /* kept, shown and missed when absent, but never part of a score */
 };
 
 struct schema {

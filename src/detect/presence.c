@@ -49,7 +49,8 @@ void presence_clear(struct presence *p)
 
 static bool can_freeze(const struct scaler *s, size_t i)
 {
-    return !s->constant[i] && s->longest_still[i] < s->rows / FROZEN_SHARE;
+    return (s->constant[i] == SCALER_MOVES || s->constant[i] == SCALER_WEIGHTLESS) &&
+           s->longest_still[i] < s->rows / FROZEN_SHARE;
 }
 
 static enum presence_state judge(const struct scaler *s, size_t i, const struct slot *slot)

@@ -106,11 +106,24 @@ static enum rc read_resolution(struct loader *l, const struct yaml_node *map, st
     return OK;
 }
 
+static enum rc read_weight(struct loader *l, const struct yaml_node *map, struct feature *f)
+{
+    const struct yaml_node *v = yaml_get(map, "weight");
+
+    if (!v)
+        return OK;
+    f->weightless = v->kind == YAML_SCALAR && str_eq(v->scalar, STR("0"));
+    if (!f->weightless && !(v->kind == YAML_SCALAR && str_eq(v->scalar, STR("1"))))
+        return yaml_fail(l->yaml, v, l->err, "weight: expected 0 or 1");
+    return OK;
+}
+
 /* What base and derived features have in common; *ret_expr is the expression's node. */
 static enum rc read_feature(struct loader *l, const struct yaml_node *map, struct feature *f,
                             const struct yaml_node **ret_expr)
 {
-    static const char *const keys[] = {"name", "expr", "unit", "group", "resolution", "help"};
+    static const char *const keys[] = {"name",       "expr",   "unit", "group",
+                                       "resolution", "weight", "help"};
 
     *f = (struct feature){0};
     if (map->kind != YAML_MAP)
@@ -119,7 +132,7 @@ static enum rc read_feature(struct loader *l, const struct yaml_node *map, struc
             OK ||
         read_name(l, map, f) != OK || short_text(l, map, "unit", f->unit, sizeof f->unit) != OK ||
         short_text(l, map, "group", f->group, sizeof f->group) != OK ||
-        read_resolution(l, map, f) != OK)
+        read_resolution(l, map, f) != OK || read_weight(l, map, f) != OK)
         return l->err->rc;
     const struct yaml_node *help = yaml_get(map, "help");
     if (help && help->kind != YAML_SCALAR)
@@ -130,6 +143,7 @@ static enum rc read_feature(struct loader *l, const struct yaml_node *map, struc
                          "feature '%s' has no expression (expr)", f->name);
     l->definition = hash_bytes(expr->scalar.p, expr->scalar.n, l->definition);
     l->definition = hash_bytes(&f->resolution, sizeof f->resolution, l->definition);
+    l->definition = hash_bytes(&f->weightless, sizeof f->weightless, l->definition);
     *ret_expr = expr;
     return OK;
 }
@@ -230,6 +244,14 @@ static enum rc read_timezone(struct loader *l, const struct yaml_node *root)
     return OK;
 }
 
+static bool has_weight(const struct loader *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (!l->features[i].weightless)
+            return true;
+    return false;
+}
+
 static enum rc load(struct loader *l)
 {
     static const char *const keys[] = {"name", "help", "timezone", "features", "derive"};
@@ -251,6 +273,8 @@ static enum rc load(struct loader *l)
     if (load_list(l, root, "features", load_base) != OK ||
         load_list(l, root, "derive", load_derived) != OK)
         return l->err->rc;
+    if (!has_weight(l))
+        return yaml_fail(l->yaml, root, l->err, "a profile needs a feature whose weight is not 0");
     if (schema_new(l->features, l->n, &p->schema, l->err) != OK)
         return l->err->rc;
     l->definition = hash_bytes(&p->derived.utc, sizeof p->derived.utc, l->definition);

@@ -59,12 +59,11 @@ static bool is_rounding(double low, double high)
     return high - low <= ROUNDING_ULPS * (double)FLT_EPSILON * fmax(fabs(low), fabs(high));
 }
 
-static void fit_unseen(struct scaler *s, size_t i)
+static void fit_without_weight(struct scaler *s, size_t i, uint8_t kind)
 {
-    s->constant[i] = SCALER_UNSEEN; /* z = x / FLT_MAX + centre: near the centre whatever comes */
-    s->span[i] = FLT_MAX;
+    s->constant[i] = kind;
+    s->span[i] = FLT_MAX; /* z = x / FLT_MAX + centre: near the centre whatever comes */
     s->low[i] = -SCALER_CENTRE * FLT_MAX;
-    s->median[i] = 0;
 }
 
 static void fit_constant(struct scaler *s, size_t i, double value, double resolution)
@@ -93,12 +92,14 @@ static void fit_moving(struct scaler *s, size_t i, double low, double high, doub
 }
 
 /* v[n] are the finite training values of feature i in time order; it is reordered. */
-static void fit_feature(struct scaler *s, size_t i, float *v, size_t n, double resolution,
+static void fit_feature(struct scaler *s, size_t i, float *v, size_t n, const struct feature *f,
                         enum scaling scaling)
 {
+    const double resolution = (double)f->resolution;
+
     s->seen[i] = n;
-    if (n == 0) {
-        fit_unseen(s, i);
+    if (n == 0) { /* median[i] is 0 from scaler_alloc */
+        fit_without_weight(s, i, f->weightless ? SCALER_WEIGHTLESS : SCALER_UNSEEN);
         return;
     }
     float low = v[0], high = v[0];
@@ -111,6 +112,10 @@ static void fit_feature(struct scaler *s, size_t i, float *v, size_t n, double r
             s->longest_still[i] = still;
     }
     s->median[i] = stats_quantile(v, n, 0.5);
+    if (f->weightless) {
+        fit_without_weight(s, i, SCALER_WEIGHTLESS);
+        return;
+    }
     if (is_rounding((double)low, (double)high)) {
         fit_constant(s, i, (double)s->median[i], resolution);
         return;
@@ -154,7 +159,7 @@ enum rc scaler_fit(const struct dataset *d, size_t rows, const struct schema *sc
             v[n] = d->X[r * d->n + i];
             n += isfinite(v[n]) ? 1 : 0;
         }
-        fit_feature(&s, i, v, n, (double)schema->f[i].resolution, scaling);
+        fit_feature(&s, i, v, n, &schema->f[i], scaling);
     }
     *ret = s;
     return OK;

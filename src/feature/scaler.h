@@ -19,11 +19,13 @@
  * value is SCALER_CENTRE, and it carries no weight while it stays there. How far counts as moved is
  * written in scaler.c with its reason. A feature that never came in training is *unseen*: nothing
  * was learned of it, so it carries no weight whatever comes; its value is near SCALER_CENTRE always
- * (that it came now is for those to say who watch presence). NaN in x stays NaN in z; z is limited
- * to +-SCALER_Z_MAX, so that sums of squares stay finite. Thread: immutable once fitted, so any
- * thread may read it. */
+ * (that it came now is for those to say who watch presence). A feature that the schema calls
+ * *weightless* carries none either, whatever it did in training: a total since boot, which every
+ * hour is where it never was before. NaN in x stays NaN in z; z is limited to +-SCALER_Z_MAX, so
+ * that sums of squares stay finite.
+ * Thread: immutable once fitted, so any thread may read it. */
 
-enum { SCALER_MOVES = 0, SCALER_CONSTANT = 1, SCALER_UNSEEN = 2 };
+enum { SCALER_MOVES = 0, SCALER_CONSTANT = 1, SCALER_UNSEEN = 2, SCALER_WEIGHTLESS = 3 };
 
 #define SCALER_CENTRE 0.5f    /* z of a constant feature's training value */
 #define SCALER_NOTICED 0.999f /* least |z - SCALER_CENTRE| that counts as moved: one span */
@@ -33,7 +35,7 @@ struct scaler {
     size_t n;
     float *low, *span; /* [n]; span > 0 and finite */
     float *median;     /* [n] natural units, so a constant's own value; 0 for an unseen feature */
-    uint8_t *constant; /* [n] SCALER_MOVES, SCALER_CONSTANT or SCALER_UNSEEN */
+    uint8_t *constant; /* [n] SCALER_MOVES, SCALER_CONSTANT, SCALER_UNSEEN, SCALER_WEIGHTLESS */
     /* What detect/presence needs; kept in the model file too: */
     uint64_t rows;           /* training rows, */
     uint64_t *seen;          /* [n] of them with a finite value, */

@@ -31,7 +31,8 @@
  * that is taken for an outlier and not for the measure of normal: in the rows that set the
  * threshold such an e_i counts as 1. So a bad second while learning costs the threshold no more
  * than the number of features that it reached, over n, however wild it was.
- * A constant feature carries no weight until it moves; then y_i is its constant. */
+ * A constant feature carries no weight until it moves; then y_i is its constant. A weightless one
+ * (schema) never does, and the network sees SCALER_CENTRE of it. */
 
 struct model_stats {
     uint64_t train_rows, validation_rows;

@@ -186,8 +186,10 @@ static enum rc get_scaler(struct reader *r, struct model *m, struct err *err)
     for (size_t i = 0; i < n; i++)
         s->longest_still[i] = get_u64(r);
     for (size_t i = 0; i < n; i++)
-        good = good && s->span[i] > 0 && s->constant[i] <= SCALER_UNSEEN && s->seen[i] <= rows &&
-               s->longest_still[i] <= s->seen[i];
+        good = good && s->span[i] > 0 && s->constant[i] <= SCALER_WEIGHTLESS &&
+               s->seen[i] <= rows && s->longest_still[i] <= s->seen[i];
+    for (size_t i = 0; i < n; i++)
+        m->schema->f[i].weightless = s->constant[i] == SCALER_WEIGHTLESS;
     return good ? OK : malformed(r, err, "expected finite bounds and a positive span");
 }
 

@@ -13,9 +13,10 @@
  *   head      magic "\x89TOCSIN\n", u32 version, u32 zero, u64 length of the whole file
  *   sections  each: 4 bytes tag, u64 length of what follows; all of them, in this order:
  *     PROV  i64 created_ms, first_ms, last_ms, u64 seed, settings, str instance, profile, version
- *     SCHM  u64 hash, definition, u32 n, then for each feature: str name, unit, group, f32
- * resolution SCAL  u64 rows, f32 low[n], span[n], median[n], u8 constant[n], u64 seen[n],
- *           longest_still[n]
+ *     SCHM  u64 hash, definition, u32 n, then for each feature: str name, unit, group,
+ *           f32 resolution
+ *     SCAL  u64 rows, f32 low[n], span[n], median[n], u8 constant[n], u64 seen[n],
+ *           longest_still[n]; what is SCALER_WEIGHTLESS there is weightless in the schema
  *     NETW  f32 clip_low, clip_high, u32 n_layers, then for each layer u32 width, u32 activation
  *           (enum activation); f32 parameters, layer after layer, weights then biases
  *     STAT  u64 train_rows, validation_rows, f64 train_mse, validation_mse, std, u32 epochs,

@@ -9,7 +9,7 @@
 
 #include "detect/presence.h"
 
-enum { MOVES, RESTS, NEVER_CAME, CONSTANT, N };
+enum { MOVES, RESTS, NEVER_CAME, CONSTANT, WEIGHTLESS, N };
 
 struct fixture {
     struct scaler scaler;
@@ -32,6 +32,7 @@ static int set_up(void **state)
     x.scaler.longest_still[RESTS] = 400;
     x.scaler.longest_still[CONSTANT] = 999;
     x.scaler.constant[CONSTANT] = SCALER_CONSTANT;
+    x.scaler.constant[WEIGHTLESS] = SCALER_WEIGHTLESS; /* a counter: it moved each time */
     x.scaler.constant[NEVER_CAME] = SCALER_UNSEEN;
     x.t = 0;
     *state = &x;
@@ -47,16 +48,24 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* n frames in which MOVES has this value (NAN: missing) or, with INFINITY, a new one each time. */
-static bool push(struct fixture *x, int n, float moves)
+/* n frames in which MOVES and WEIGHTLESS have these values (NAN: missing) or, with INFINITY, a new
+ * one each time. */
+static bool push_both(struct fixture *x, int n, float moves, float weightless)
 {
     bool changed = false;
 
     for (int i = 0; i < n; i++) {
-        const float frame[N] = {isinf(moves) ? ++x->t : moves, 7, NAN, 3};
+        x->t++;
+        const float frame[N] = {isinf(moves) ? x->t : moves, 7, NAN, 3,
+                                isinf(weightless) ? x->t : weightless};
         changed |= presence_push(x->presence, frame);
     }
     return changed;
+}
+
+static bool push(struct fixture *x, int n, float moves)
+{
+    return push_both(x, n, moves, INFINITY);
 }
 
 static void a_feature_that_moves_is_fine(void **state)
@@ -107,6 +116,19 @@ static void features_that_rested_in_training_may_rest(void **state)
     assert_int_equal(presence_of(x->presence, CONSTANT), PRESENCE_FINE);
 }
 
+static void a_weightless_feature_is_missed_and_found_frozen_as_any(void **state)
+{
+    struct fixture *x = *state;
+
+    (void)push(x, 10, INFINITY);
+    assert_true(push_both(x, PRESENCE_ABSENT_TICKS, INFINITY, NAN));
+    assert_int_equal(presence_of(x->presence, WEIGHTLESS), PRESENCE_ABSENT);
+    assert_true(push_both(x, 1, INFINITY, 8));
+    assert_false(push_both(x, 59, INFINITY, 8));
+    assert_true(push_both(x, 1, INFINITY, 8));
+    assert_int_equal(presence_of(x->presence, WEIGHTLESS), PRESENCE_FROZEN);
+}
+
 static void a_gap_starts_the_count_anew(void **state)
 {
     struct fixture *x = *state;
@@ -128,6 +150,8 @@ int main(void)
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(features_that_rested_in_training_may_rest, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(a_weightless_feature_is_missed_and_found_frozen_as_any,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_gap_starts_the_count_anew, set_up, tear_down),
     };
 

@@ -27,7 +27,7 @@ static const char GOOD[] = "name: good\n"
                            "    group: processes\n"
                            "    resolution: 50\n"
                            "    help: processes made\n"
-                           "  - {name: load, expr: 'max_over_time(node_load1[2m])'}\n"
+                           "  - {name: load, expr: 'max_over_time(node_load1[2m])', weight: 0}\n"
                            "derive:\n"
                            "  - {name: forks_change, expr: change(forks), resolution: 5}\n";
 
@@ -75,6 +75,7 @@ static void a_profile_says_what_its_features_are(void **state)
     assert_string_equal(s->f[1].unit, "");
     assert_true(s->f[1].resolution == 0);
     assert_string_equal(s->f[2].name, "forks_change");
+    assert_true(!s->f[0].weightless && s->f[1].weightless && !s->f[2].weightless);
     assert_string_equal(profile_promql(p, 0), "rate(node_forks_total[5s])");
     assert_string_equal(profile_promql(p, 1), "max_over_time(node_load1[2m])");
     assert_int_equal(profile_window_ms(p), 120000);
@@ -102,6 +103,7 @@ static void errors_name_line_and_column(void **state)
             "7:17: resolution: expected a number of at least 0 in the feature's unit");
     REFUSED("resolution: 50", "resolution: -1",
             "7:17: resolution: expected a number of at least 0 in the feature's unit");
+    REFUSED("weight: 0", "weight: 0.5", "9:65: weight: expected 0 or 1");
     REFUSED("unit: ops/s", "unit: [ops]", "5:11: unit: expected a text, found a list");
     REFUSED("ops/s", "a unit that is far too long for it",
             "5:11: unit: has 34 bytes, at most 23 are taken");
@@ -126,6 +128,9 @@ static void a_profile_without_features_is_refused(void **state)
     assert_string_equal(err.msg, "p.yml:1:1: a profile needs features");
     assert_int_equal(parse("name: a\nfeatures: []", &p, &err), E_CONFIG);
     assert_string_equal(err.msg, "p.yml:2:11: a profile needs features");
+    assert_int_equal(parse("name: a\nfeatures: [{name: b, expr: c, weight: 0}]", &p, &err),
+                     E_CONFIG);
+    assert_string_equal(err.msg, "p.yml:1:1: a profile needs a feature whose weight is not 0");
     assert_int_equal(parse("name: a\nfeatures: {a: b}", &p, &err), E_CONFIG);
     assert_int_equal(parse("- a", &p, &err), E_CONFIG);
     assert_int_equal(parse("name: a\nfeatures: [{name: a, expr: b}]\nderive: 1", &p, &err),

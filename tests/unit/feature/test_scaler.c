@@ -278,6 +278,41 @@ static void any_finite_data_gives_a_finite_scaler(void **state)
     }
 }
 
+static void a_weightless_feature_is_told_of_but_never_weighed(void **state)
+{
+    struct feature f[] = {{.name = "total", .weightless = true, .resolution = 1},
+                          {.name = "never", .weightless = true},
+                          {.name = "still", .weightless = true}};
+    struct schema *schema;
+    struct dataset *d;
+    struct scaler s;
+    struct err err;
+
+    (void)state;
+    assert_int_equal(schema_new(f, COUNT(f), &schema, &err), OK);
+    assert_int_equal(dataset_new(COUNT(f), &d, &err), OK);
+    for (int r = 0; r < 9; r++) {
+        const float row[] = {(float)r, NAN, 5};
+        assert_int_equal(dataset_append(d, r, row, &err), OK);
+    }
+    assert_int_equal(scaler_fit(d, d->rows, schema, SCALING_MINMAX, &s, &err), OK);
+    const float grown[] = {1e12f, 3, -1e30f};
+    float z[COUNT(f)];
+    scaler_apply(&s, grown, z);
+    for (size_t i = 0; i < COUNT(f); i++) {
+        assert_int_equal(s.constant[i], SCALER_WEIGHTLESS);
+        assert_false(scaler_carries_weight(&s, i, z[i]));
+        assert_false(scaler_carries_weight(&s, i, 1000));
+        assert_float_equal(z[i], SCALER_CENTRE, 1e-6f);
+    }
+    assert_true(s.median[0] == 4 && s.seen[0] == 9 && s.longest_still[0] == 0);
+    assert_true(s.median[1] == 0 && s.seen[1] == 0);
+    assert_true(s.median[2] == 5 && s.longest_still[2] == 8);
+    scaler_done(&s);
+    dataset_free(d);
+    schema_free(schema);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -296,6 +331,7 @@ int main(void)
         cmocka_unit_test(only_the_training_rows_count),
         cmocka_unit_test(seen_rows_and_the_longest_standstill_are_counted),
         cmocka_unit_test(any_finite_data_gives_a_finite_scaler),
+        cmocka_unit_test(a_weightless_feature_is_told_of_but_never_weighed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

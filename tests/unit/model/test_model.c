@@ -9,6 +9,7 @@
 
 #include "base/stats.h"
 #include "fixture.h"
+#include "model/model_file.h"
 
 enum { N = 10, ROWS = 400, CONSTANT = 4, UNSEEN = 7 };
 
@@ -567,6 +568,52 @@ static void running_out_of_memory_anywhere_is_an_error_and_leaks_nothing(void **
     dataset_free(d);
 }
 
+/* Feature 0 counts up for ever; two models, one of which was told that it weighs nothing. */
+static void a_weightless_feature_has_no_part_in_score_or_expectation(void **state)
+{
+    (void)state;
+    enum { TOTAL = 0, OTHER = 1, LAST = ROWS - 1 };
+    const struct learn_spec spec = fixture_spec();
+    const struct model_provenance provenance = {.profile = "none"};
+    const uint8_t all[N] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+    struct schema *schema = fixture_schema(N);
+    struct dataset *d = fixture_dataset(N, ROWS, 1);
+    struct model *m = NULL, *loaded = NULL;
+    struct buf bytes;
+    struct err err;
+    float x[N], grown[N];
+
+    schema->f[TOTAL].weightless = true;
+    for (size_t r = 0; r < ROWS; r++)
+        d->X[r * N + TOTAL] = 1e6f * (float)r;
+    assert_int_equal(
+        model_train(d, NULL, schema, &spec, &percentile, &provenance, NULL, NULL, &m, &err), OK);
+    memcpy(x, d->X + LAST * N, sizeof x);
+    memcpy(grown, x, sizeof x);
+    grown[TOTAL] = 1e12f; /* hours later */
+    const struct scored before = score(m, x, all), after = score(m, grown, all);
+    assert_true(before.score == after.score && before.score <= m->threshold);
+    assert_true(after.error[TOTAL] == 0 && after.expected[TOTAL] == m->scaler.median[TOTAL]);
+    assert_memory_equal(before.expected, after.expected, sizeof before.expected);
+    uint8_t without[N];
+    memcpy(without, all, sizeof without);
+    without[TOTAL] = 0;
+    assert_true(score(m, x, without).score == before.score); /* it is not counted either */
+    grown[OTHER] += 1e6f;
+    assert_true(score(m, grown, all).score > m->threshold);
+
+    buf_init(&bytes, MODEL_BYTES_MAX);
+    model_encode(m, &bytes);
+    assert_int_equal(model_decode(bytes.p, bytes.n, "m", &loaded, &err), OK);
+    assert_true(loaded->schema->f[TOTAL].weightless && !loaded->schema->f[OTHER].weightless);
+    assert_true(score(loaded, x, all).score == before.score);
+    buf_done(&bytes);
+    model_unref(loaded);
+    model_unref(m);
+    dataset_free(d);
+    schema_free(schema);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -585,6 +632,7 @@ int main(void)
         cmocka_unit_test(references_are_counted),
         cmocka_unit_test(what_cannot_be_learned_is_refused_in_words),
         cmocka_unit_test(running_out_of_memory_anywhere_is_an_error_and_leaks_nothing),
+        cmocka_unit_test(a_weightless_feature_has_no_part_in_score_or_expectation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

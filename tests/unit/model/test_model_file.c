@@ -33,7 +33,7 @@ static void fill_scaler(struct scaler *s, size_t n, struct rng *rng)
         s->low[i] = some_float(rng);
         s->span[i] = fabsf(some_float(rng)) + 1e-6f;
         s->median[i] = some_float(rng);
-        s->constant[i] = (uint8_t)rng_below(rng, 3);
+        s->constant[i] = (uint8_t)rng_below(rng, SCALER_WEIGHTLESS + 1);
         s->seen[i] = rng_below(rng, 1001);
         s->longest_still[i] = s->seen[i] / 2;
     }
@@ -59,6 +59,9 @@ static struct model *some_model(size_t n, uint32_t width, uint64_t seed)
     assert_int_equal(schema_new(f, n, &m->schema, &err), OK);
     schema_define(m->schema, seed);
     fill_scaler(&m->scaler, n, &rng);
+    m->scaler.constant[0] = SCALER_WEIGHTLESS;
+    for (size_t i = 0; i < n; i++)
+        m->schema->f[i].weightless = m->scaler.constant[i] == SCALER_WEIGHTLESS;
     assert_int_equal(net_init_layers(&m->net, n, widths, acts, 2, &err), OK);
     for (size_t i = 0; i < m->net.n_params; i++)
         m->net.params[i] = some_float(&rng);
@@ -134,6 +137,7 @@ static void every_part_of_a_model_survives_its_file(void **state)
         assert_true(back->scaler.longest_still[i] == m->scaler.longest_still[i]);
         assert_true(back->tolerance[i] == m->tolerance[i]);
         assert_true(back->schema->f[i].resolution == m->schema->f[i].resolution);
+        assert_true(back->schema->f[i].weightless == m->schema->f[i].weightless);
     }
     assert_int_equal(back->net.n_layers, 2);
     assert_int_equal(back->net.layer[0].out, 3);
@@ -254,7 +258,7 @@ static void wrong_content_under_a_right_checksum_is_refused(void **state)
         {"SCHM", 22, "1", 1},
         {"SCAL", 8, "\x00\x00\xc0\x7f", 4},      /* a NaN */
         {"SCAL", 8 + 12, "\x00\x00\x00\x00", 4}, /* a span of 0 */
-        {"SCAL", 8 + 36, "\x03", 1},
+        {"SCAL", 8 + 36, "\x04", 1},
         {"SCAL", 8 + 39, "\xff\xff\xff\xff\xff\xff\xff\xff", 8},
         {"NETW", 0, "\x00\x00\x00\x41", 4}, /* clip_low over clip_high */
         {"NETW", 8, "\x00\x00\x00\x00", 4},

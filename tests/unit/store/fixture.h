@@ -37,11 +37,11 @@ struct fixture {
 static inline int set_up(void **state)
 {
     static struct fixture x;
-    static struct feature f[N] = {{"cpu", "percent", "cpu", 0.5f},
-                                  {"memory", "bytes", "memory", 4096},
-                                  {"disk.read", "bytes/s", "disk", 0},
-                                  {"net:in", "bytes/s", "network", 0},
-                                  {"load", "", "", 0.1f}};
+    static struct feature f[N] = {{"cpu", "percent", "cpu", 0.5f, false},
+                                  {"memory", "bytes", "memory", 4096, false},
+                                  {"disk.read", "bytes/s", "disk", 0, false},
+                                  {"net:in", "bytes/s", "network", 0, false},
+                                  {"load", "", "", 0.1f, false}};
     struct err err;
 
     memset(&x, 0, sizeof x);
