@@ -9,6 +9,7 @@
 #include "feature/evaluator_value.h"
 #include "feature/history.h"
 #include "feature/profile_plan.h"
+#include "feature/windows.h"
 
 struct evaluator {
     const struct plan *plan;
@@ -35,18 +36,12 @@ static enum rc no_memory(struct err *err)
 /* One class of history for each different window of the selectors. */
 static enum rc init_history(struct evaluator *e, int64_t interval_ms, struct err *err)
 {
-    int64_t windows[HISTORY_CLASSES_MAX + 1] = {0};
-    size_t n = 0;
+    int64_t windows_ms[HISTORY_CLASSES_MAX];
+    size_t n;
 
-    for (size_t i = 0; i < e->plan->n_selectors && n <= HISTORY_CLASSES_MAX; i++) {
-        const int64_t range_ms = e->plan->selectors[i].range_ms;
-        size_t k = 0;
-        while (k < n && windows[k] != range_ms)
-            k++;
-        if (k == n)
-            windows[n++] = range_ms;
-    }
-    return history_init(&e->history, windows, n, interval_ms, err);
+    if (windows_of(e->plan, windows_ms, &n, err) != OK)
+        return err->rc;
+    return history_init(&e->history, windows_ms, n, interval_ms, err);
 }
 
 enum rc evaluator_new(const struct profile *p, int64_t interval_ms, struct evaluator **ret,

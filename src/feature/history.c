@@ -17,7 +17,7 @@ static enum rc too_many(struct err *err)
 }
 
 /* A closed window holds window / interval + 1 ticks, and one more where they jitter. */
-static size_t depth_for(int64_t window_ms, int64_t interval_ms)
+size_t history_depth(int64_t window_ms, int64_t interval_ms)
 {
     size_t depth = 1;
 
@@ -35,7 +35,7 @@ enum rc history_init(struct history *h, const int64_t *windows_ms, size_t n, int
     if (n > HISTORY_CLASSES_MAX)
         return err_set(err, E_LIMIT, "evaluator: over %d different ranges", HISTORY_CLASSES_MAX);
     for (size_t i = 0; i < n; i++) {
-        const size_t depth = depth_for(windows_ms[i], interval_ms);
+        const size_t depth = history_depth(windows_ms[i], interval_ms);
         if (depth > HISTORY_CELLS_MAX)
             return too_many(err);
         h->classes[i] = (struct history_class){.window_ms = windows_ms[i], .depth = depth};
@@ -71,12 +71,15 @@ enum rc history_add(struct history *h, size_t class, size_t *ret_index, struct e
 
     assert(class < h->n_classes);
     if (c->n == c->capacity) {
-        const size_t capacity = c->capacity ? 2 * c->capacity : c->depth > 4096 ? 1 : 8;
-        if (capacity > HISTORY_CELLS_MAX / c->depth)
+        const size_t wanted = c->capacity ? c->capacity : c->depth > 4096 ? 1 : 8;
+        const size_t possible = (HISTORY_CELLS_MAX - h->cells) / c->depth;
+        const size_t capacity = c->capacity + (wanted < possible ? wanted : possible);
+        if (capacity == c->capacity)
             return too_many(err);
         double *cells = mem_grow(c->cells, capacity * c->depth, sizeof *cells);
         if (!cells)
             return no_memory(err);
+        h->cells += (capacity - c->capacity) * c->depth;
         c->cells = cells;
         c->capacity = capacity;
     }
@@ -112,7 +115,7 @@ static enum rc grow_class(struct history *h, struct history_class *c, struct err
 {
     const size_t depth = 2 * c->depth;
 
-    if (depth > HISTORY_CELLS_MAX / (c->capacity ? c->capacity : 1))
+    if (c->depth > HISTORY_CELLS_MAX / 2 || c->capacity * c->depth > HISTORY_CELLS_MAX - h->cells)
         return too_many(err);
     if (h->depth < depth && grow_ts(h, err) != OK)
         return err->rc;
@@ -128,6 +131,7 @@ static enum rc grow_class(struct history *h, struct history_class *c, struct err
             to[t & (depth - 1)] = from[t & (c->depth - 1)];
     }
     mem_free(c->cells);
+    h->cells += c->capacity * c->depth;
     c->cells = cells;
     c->depth = depth;
     return OK;

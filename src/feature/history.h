@@ -10,8 +10,8 @@
  *
  * All series share the ticks' timestamps. A series lives in the class of the longest window that
  * is asked of it, so one that only an instant vector reads keeps one sample. Rings are sized
- * for the expected interval; when ticks come faster, they grow (up to HISTORY_CELLS_MAX), so a
- * window is never cut short.
+ * for the expected interval; when ticks come faster, they grow, so a window is never cut short. All
+ * classes together have at most HISTORY_CELLS_MAX places.
  * Thread: its holder's. */
 
 enum {
@@ -27,12 +27,16 @@ struct history_class {
 };
 
 struct history {
+    size_t cells;     /* of all classes: the sum of capacity * depth */
     uint64_t n_ticks; /* since the last clear; the newest is n_ticks - 1 */
     size_t depth;     /* of ts; a power of two, no less than any class's */
     int64_t *ts;
     size_t n_classes;
     struct history_class classes[HISTORY_CLASSES_MAX];
 };
+
+/* Samples kept of a series: a power of two that holds a closed window at this interval. */
+size_t history_depth(int64_t window_ms, int64_t interval_ms);
 
 /* windows_ms[n]: one class each. E_LIMIT, E_NOMEM. */
 MUST_CHECK enum rc history_init(struct history *h, const int64_t *windows_ms, size_t n,

@@ -14,6 +14,7 @@
 #include "feature/builtin.h"
 #include "feature/expr.h"
 #include "feature/profile_plan.h"
+#include "feature/windows.h"
 
 struct profile {
     char name[FEATURE_NAME_MAX];
@@ -28,7 +29,7 @@ struct profile {
 /* A profile in the making. */
 struct loader {
     const struct yaml *yaml;
-    int64_t rate_interval_ms;
+    int64_t interval_ms, rate_interval_ms;
     struct profile *profile;
     struct feature *features; /* [n] */
     size_t n;
@@ -244,6 +245,15 @@ static enum rc read_timezone(struct loader *l, const struct yaml_node *root)
     return OK;
 }
 
+static enum rc check_windows(struct loader *l, const struct yaml_node *root)
+{
+    struct err why = {0};
+
+    if (windows_check(&l->profile->plan, l->interval_ms, &why) == OK)
+        return OK;
+    return yaml_fail(l->yaml, root, l->err, "%s", why.msg);
+}
+
 static bool has_weight(const struct loader *l)
 {
     for (size_t i = 0; i < l->n; i++)
@@ -273,6 +283,8 @@ static enum rc load(struct loader *l)
     if (load_list(l, root, "features", load_base) != OK ||
         load_list(l, root, "derive", load_derived) != OK)
         return l->err->rc;
+    if (check_windows(l, root) != OK)
+        return l->err->rc;
     if (!has_weight(l))
         return yaml_fail(l->yaml, root, l->err, "a profile needs a feature whose weight is not 0");
     if (schema_new(l->features, l->n, &p->schema, l->err) != OK)
@@ -296,6 +308,7 @@ enum rc profile_parse(struct str text, const char *file, int64_t interval_ms, st
     if (!p)
         return no_memory(err);
     struct loader l = {.yaml = yaml,
+                       .interval_ms = interval_ms,
                        .rate_interval_ms = expr_rate_interval_ms(interval_ms),
                        .profile = p,
                        .definition = (uint64_t)interval_ms, /* windows and steps hang on it */

@@ -25,7 +25,8 @@ enum { PROFILE_BYTES_MAX = 1 << 18 };
 
 struct profile;
 
-/* name: a built-in ("node", "classic") or the path of a YAML file (has a '/' or ends in .yml or
+/* interval_ms: how far samples lie apart; a profile whose ranges could not be kept then is refused.
+ * name: a built-in ("node", "classic") or the path of a YAML file (has a '/' or ends in .yml or
  * .yaml). E_IO, E_CONFIG with FILE:LINE:COLUMN, E_LIMIT, E_NOMEM. The caller owns *ret. */
 MUST_CHECK enum rc profile_load(const char *name, int64_t interval_ms, struct profile **ret,
                                 struct err *err);

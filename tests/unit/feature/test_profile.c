@@ -264,6 +264,39 @@ static void node_gives_every_feature_a_unit_a_group_and_a_resolution(void **stat
     profile_free(p);
 }
 
+/* n features: rate(m1[1s]), rate(m2[2s]), ..., or all with [7d]. */
+static enum rc parse_ranges(int n, bool same, int64_t interval_ms, struct err *err)
+{
+    struct profile *p = NULL;
+    struct buf text;
+
+    buf_init(&text, PROFILE_BYTES_MAX);
+    buf_puts(&text, "name: ranges\nfeatures:\n");
+    for (int i = 1; i <= n; i++)
+        buf_printf(&text, "- {name: f%d, expr: 'rate(m%d[%d%s])'}\n", i, i, same ? 7 : i,
+                   same ? "d" : "s");
+    const enum rc rc = profile_parse((struct str){text.p, text.n}, "p.yml", interval_ms, &p, err);
+    buf_done(&text);
+    profile_free(p);
+    return rc;
+}
+
+static void ranges_that_no_memory_could_hold_are_refused(void **state)
+{
+    struct err err = {0};
+
+    (void)state;
+    assert_int_equal(parse_ranges(32, true, 1000, &err), OK);
+    assert_int_equal(parse_ranges(33, true, 1000, &err), E_CONFIG);
+    assert_string_equal(err.msg, "p.yml:1:1: the ranges hold at least 34603008 samples at an "
+                                 "interval of 1000 ms, at most 33554432 are kept: shorten them, or "
+                                 "sample less often");
+    assert_int_equal(parse_ranges(33, true, 2000, &err), OK);
+    assert_int_equal(parse_ranges(64, false, 1000, &err), OK);
+    assert_int_equal(parse_ranges(65, false, 1000, &err), E_CONFIG);
+    assert_string_equal(err.msg, "p.yml:1:1: the expressions have over 64 different ranges");
+}
+
 /* CPU seconds that a profile takes to load whose aggregations all list other labels, or the same.
  */
 static double seconds_to_load(bool same)
@@ -337,6 +370,7 @@ int main(void)
         cmocka_unit_test(classic_has_the_21_columns_of_the_classic_pipeline),
         cmocka_unit_test(classic_derives_its_features_as_the_pipeline_did),
         cmocka_unit_test(node_gives_every_feature_a_unit_a_group_and_a_resolution),
+        cmocka_unit_test(ranges_that_no_memory_could_hold_are_refused),
         cmocka_unit_test(many_label_lists_load_about_as_fast_as_one),
         cmocka_unit_test(running_out_of_memory_is_an_error_each_time),
     };
