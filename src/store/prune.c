@@ -267,6 +267,7 @@ enum rc store_prune(struct store *s, int64_t now_ms, int64_t max_age_ms, uint64_
     uint64_t deleted = 0;
     enum rc rc;
 
+    *ret_deleted = 0;
     if (s->begun)
         return err_set(err, E_STATE, "store '%s': a transaction is open already", s->c.path);
     if (__builtin_sub_overflow(now_ms, max_age_ms, &age_cut_ms))
@@ -278,6 +279,7 @@ enum rc store_prune(struct store *s, int64_t now_ms, int64_t max_age_ms, uint64_
         return rc;
     if ((rc = delete_old(s, age_cut_ms, size.live_bytes > max_bytes, &deleted, err)) != OK)
         return rc;
+    *ret_deleted = deleted; /* whatever fails now, they are gone */
     if (size.free_pages > VACUUM_SLACK_PAGES && (rc = vacuum(s, err)) != OK)
         return rc;
     if (s->trouble.rc != OK) { /* of a commit's checkpoint: is it over? */
@@ -285,7 +287,6 @@ enum rc store_prune(struct store *s, int64_t now_ms, int64_t max_age_ms, uint64_
             return rc;
         s->trouble.rc = OK;
     }
-    *ret_deleted = deleted;
     return OK;
 }
 

@@ -46,6 +46,33 @@ static enum rc make_room(struct store *s, struct err *err)
     return OK;
 }
 
+static bool is_same(const struct said *a, const struct said *b)
+{
+    if (a->st != b->st)
+        return false;
+    for (size_t i = 0; i < a->n_numbers; i++)
+        if (a->number[i] != b->number[i])
+            return false;
+    for (size_t i = 0; i < a->n_texts; i++)
+        if (strcmp(a->text[i], b->text[i]) != 0)
+            return false;
+    return true;
+}
+
+/* A row that is said again after each failed commit (a full disk, for hours) is kept once, and
+ * last: the model put last is the newest. */
+static void forget_same(struct store *s, const struct said *own)
+{
+    for (size_t i = 0; i < s->n_said; i++) {
+        if (!is_same(&s->said[i], own))
+            continue;
+        said_done(&s->said[i]);
+        s->n_said--;
+        memmove(&s->said[i], &s->said[i + 1], (s->n_said - i) * sizeof *s->said);
+        return;
+    }
+}
+
 static enum rc put_and_remember(struct store *s, struct said *own, struct err *err)
 {
     enum rc rc;
@@ -53,6 +80,7 @@ static enum rc put_and_remember(struct store *s, struct said *own, struct err *e
     if ((rc = store_ready(s, err)) != OK || (rc = make_room(s, err)) != OK ||
         (rc = run(s, own, err)) != OK)
         return rc;
+    forget_same(s, own);
     s->said[s->n_said++] = *own;
     *own = (struct said){0};
     return OK;

@@ -162,6 +162,12 @@ void store_close(struct store *s)
         return;
     if (s->begun)
         (void)!store_commit(s, &ignored);
+    if (s->wal_pages > 0) {
+        /* So that the database file alone is whole. Best effort: a reader may be in the way, and
+         * the log is as good. */
+        (void)sqlite3_busy_timeout(s->c.db, 0);
+        (void)sqlite3_wal_checkpoint_v2(s->c.db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    }
     said_clear(s);
     mem_free(s->said);
     mem_free(s->known);

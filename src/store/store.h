@@ -23,7 +23,9 @@ struct store;
 /* Makes the file when it is not there, migrates it when it is older. E_STATE while another tocsin
  * has it open (a lock on PATH.lock says so). */
 MUST_CHECK enum rc store_open(const char *path, struct store **ret, struct err *err);
-void store_close(struct store *s); /* commits what is open; NULL is fine */
+/* Commits what is open, and moves the log into the database unless a reader is in it. NULL is fine.
+ */
+void store_close(struct store *s);
 /* How long each act waits for a lock that another process holds; 2000 at first. */
 void store_set_busy_timeout(struct store *s, int ms);
 
@@ -63,8 +65,9 @@ MUST_CHECK enum rc store_forget(struct store *s, const char *instance, struct er
 enum { STORE_PRUNE_ROWS = 1000 };
 /* Delete rows older than now_ms - max_age_ms, then the oldest until the database with its log is at
  * most max_bytes; open incidents and each entity's newest model stay. Bounded work a call: call it
- * often, outside of a transaction. E_IO also for a checkpoint that failed after an earlier commit.
- */
+ * often, outside of a transaction. E_IO
+ * also for a checkpoint that failed after an earlier commit. *ret_deleted counts what is gone, also
+ * on failure. */
 MUST_CHECK enum rc store_prune(struct store *s, int64_t now_ms, int64_t max_age_ms,
                                uint64_t max_bytes, uint64_t *ret_deleted, struct err *err);
 

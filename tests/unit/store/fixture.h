@@ -2,12 +2,14 @@
 #pragma once
 #include <math.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -139,6 +141,17 @@ static inline void change(const char *path, const char *sql)
     if (sqlite3_exec(db, sql, NULL, NULL, &words) != SQLITE_OK)
         fail_msg("%s: %s", sql, words);
     sqlite3_close(db);
+}
+
+/* No file may grow past `bytes`: what a full disk does, without one. */
+static inline void limit_files(rlim_t bytes)
+{
+    struct rlimit limit;
+
+    (void)signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = bytes < limit.rlim_max ? bytes : limit.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
 struct seen {             /* what a read gave */

@@ -228,17 +228,6 @@ static void a_folder_that_cannot_be_written_is_a_sentence(void **state)
     assert_null(s);
 }
 
-/* No file may grow past `bytes`: what a full disk does, without one. */
-static void limit_files(rlim_t bytes)
-{
-    struct rlimit limit;
-
-    (void)signal(SIGXFSZ, SIG_IGN);
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
-    limit.rlim_cur = bytes < limit.rlim_max ? bytes : limit.rlim_max;
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
-}
-
 /* One tick a transaction until one fails; the number that were committed. */
 static int64_t fill_up(struct fixture *x, int64_t entity, struct err *err)
 {
@@ -301,42 +290,6 @@ static void the_store_works_again_after_the_disk_was_full(void **state)
     works_again(x, id, committed);
 }
 
-static void what_is_said_once_survives_a_rollback(void **state)
-{
-    struct fixture *x = *state;
-    const struct store_model model = {1, 2, 3, "m.tsm", "{}"};
-    struct incident lost = {.start_ms = 1}, other = {.start_ms = 2};
-    int64_t id, again, second;
-    struct err err;
-
-    WORKS(store_begin(x->store, E));
-    WORKS(store_put_schema(x->store, x->schema, E));
-    WORKS(store_entity(x->store, "a", &id, E));
-    WORKS(store_put_model(x->store, id, &model, E));
-    WORKS(store_put_incident(x->store, id, x->schema, &lost, E));
-    WORKS(put_tick(x, id, 1, E));
-    limit_files(0);
-    assert_int_equal(store_commit(x->store, &err), E_IO);
-    limit_files(RLIM_INFINITY);
-
-    WORKS(store_entity(x->store, "a", &again, E)); /* not committed, and yet known */
-    assert_int_equal(again, id);
-    WORKS(store_entity(x->store, "b", &second, E));
-    assert_int_not_equal(second, id);
-    WORKS(store_put_incident(x->store, second, x->schema, &other, E));
-    assert_int_not_equal(other.id, lost.id);
-    lost.end_ms = 5;
-    WORKS(store_put_incident(x->store, id, x->schema, &lost, E));
-    put_ticks(x, id, 2, 1, 1);
-
-    assert_int_equal(ask(x, "SELECT count(*) FROM schemas WHERE used_ms = 2"), 1);
-    assert_int_equal(ask(x, "SELECT id FROM entities WHERE instance = 'a'"), id);
-    assert_int_equal(ask(x, "SELECT count(*) FROM models WHERE file = 'm.tsm'"), 1);
-    assert_int_equal(ask(x, "SELECT count(*) FROM incidents"), 2);
-    assert_int_equal(ask(x, "SELECT end_ms FROM incidents WHERE start_ms = 1"), 5);
-    assert_int_equal(ask(x, "SELECT count(*) FROM frames"), 1);
-}
-
 static void a_failed_checkpoint_is_reported_by_the_next_prune(void **state)
 {
     struct fixture *x = *state;
@@ -350,11 +303,12 @@ static void a_failed_checkpoint_is_reported_by_the_next_prune(void **state)
     limit_files(1 << 20);
     x->store->checkpoint_at = 1;
     put_ticks(x, id, 30001, 1, 1); /* is committed all the same */
-    assert_int_equal(store_prune(x->store, 0, 0, UINT64_MAX, &deleted, &err), E_IO);
+    assert_int_equal(store_prune(x->store, 1, 0, UINT64_MAX, &deleted, &err), E_IO);
     assert_non_null(strstr(err.msg, "checkpoint"));
+    assert_int_equal(deleted, 2); /* a frame and a score are gone all the same */
     limit_files(RLIM_INFINITY);
     WORKS(store_prune(x->store, 0, 0, UINT64_MAX, &deleted, E));
-    assert_int_equal(ask(x, "SELECT count(*) FROM frames"), 30002);
+    assert_int_equal(ask(x, "SELECT count(*) FROM frames"), 30001);
 }
 
 static off_t bytes_of(const char *path)
@@ -362,6 +316,39 @@ static off_t bytes_of(const char *path)
     struct stat st;
 
     return stat(path, &st) == 0 ? st.st_size : 0;
+}
+
+static void a_clean_stop_leaves_all_in_the_database_file(void **state)
+{
+    struct fixture *x = *state;
+    const int64_t id = new_entity(x, "a");
+    struct seen s = {0};
+    struct store_reader *r;
+
+    put_ticks(x, id, 0, 1, 100);
+    WORKS(store_reader_open(x->path, &r, E));
+    WORKS(store_read_scores(r, "a", 0, 999, see_score, &s, E));
+    close_store(x);
+    assert_int_equal(bytes_of(x->wal), 0); /* the file is there while a reader has it */
+    store_reader_close(r);
+    assert_int_equal(ask(x, "SELECT count(*) FROM frames"), 100);
+}
+
+static void a_reader_in_the_log_does_not_hold_up_the_close(void **state)
+{
+    struct fixture *x = *state;
+    const int64_t id = new_entity(x, "a");
+    sqlite3 *db;
+
+    put_ticks(x, id, 0, 1, 100);
+    assert_int_equal(sqlite3_open(x->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "BEGIN; SELECT count(*) FROM frames", NULL, NULL, NULL),
+                     SQLITE_OK);
+    put_ticks(x, id, 100, 1, 1);
+    close_store(x);
+    assert_int_equal(sqlite3_exec(db, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    assert_int_equal(ask(x, "SELECT count(*) FROM frames"), 101);
 }
 
 static void the_log_stays_short(void **state)
@@ -538,8 +525,9 @@ int main(void)
         TEST(a_folder_that_cannot_be_written_is_a_sentence),
         TEST(the_store_works_again_after_writes_failed),
         TEST(the_store_works_again_after_the_disk_was_full),
-        TEST(what_is_said_once_survives_a_rollback),
         TEST(a_failed_checkpoint_is_reported_by_the_next_prune),
+        TEST(a_clean_stop_leaves_all_in_the_database_file),
+        TEST(a_reader_in_the_log_does_not_hold_up_the_close),
         TEST(the_log_stays_short),
         TEST(a_slow_reader_does_not_hold_up_the_log),
         TEST(a_reader_without_an_end_cannot_fill_the_disk),
