@@ -15,6 +15,8 @@ enum {
     SCORES_MAX = 100000,
     INCIDENTS_MAX = 10000,
     REASONS_MAX = 20, /* entities named by /readyz */
+    STALE_INTERVALS = 10,
+    STALE_MIN_MS = 10 * 1000,
 };
 
 #define CSP_NOTHING "default-src 'none'; frame-ancestors 'none'"
@@ -149,14 +151,31 @@ static void metrics(struct api *a, const struct api_request *q, const struct par
     metrics_format(&in, form, &ret->body);
 }
 
+/* Of the last frame; a clock that was set back makes none negative. */
+static int64_t age_ms(const struct entity_view *v, int64_t now_ms)
+{
+    return now_ms > v->ts_ms ? now_ms - v->ts_ms : 0;
+}
+
+static bool is_stale(const struct entity_view *v, int64_t now_ms)
+{
+    const int64_t most_ms = v->interval_ms * STALE_INTERVALS;
+
+    return age_ms(v, now_ms) > (most_ms > STALE_MIN_MS ? most_ms : STALE_MIN_MS);
+}
+
 static void predict(struct api *a, const struct api_request *q, const struct params *p,
                     struct api_answer *ret)
 {
     struct entity_view v;
 
-    (void)q;
     if (!api_select(a, p, &v, ret))
         return;
+    if (!v.scored && v.phase == PHASE_WATCHING) {
+        api_printf_refuse(ret, 503, "'%s' is watching: its first frame is not scored yet",
+                          v.instance);
+        return;
+    }
     if (!v.scored) {
         api_printf_refuse(ret, 503, "'%s' is %s (%.0f %%): there is no score yet", v.instance,
                           phase_name(v.phase), 100 * api_progress(&v));
@@ -168,6 +187,7 @@ static void predict(struct api *a, const struct api_request *q, const struct par
     bad |= json_object_set_new(o, "anomalous", json_boolean(v.anomalous));
     bad |= json_object_set_new(o, "threshold", api_json_float(v.threshold));
     bad |= json_object_set_new(o, "timestamp", api_json_seconds(v.ts_ms));
+    bad |= json_object_set_new(o, "age_seconds", api_json_seconds(age_ms(&v, q->now_ms)));
     bad |= json_object_set_new(o, "instance", api_json_text(v.instance));
     bad |= json_object_set_new(o, "causes", api_json_causes(v.causes, v.n_causes));
     if (bad) {
@@ -240,12 +260,24 @@ static void healthz(struct api *a, const struct api_request *q, const struct par
     buf_puts(&ret->body, "ok\n");
 }
 
-static int add_reason(json_t *reasons, const struct entity_view *v)
+/* Why the entity is not watched, or not any more; false when it is. */
+static bool is_behind(const struct entity_view *v, int64_t now_ms, char *why, size_t size)
 {
-    char text[INSTANCE_MAX + 64];
+    if (v->phase != PHASE_WATCHING)
+        (void)snprintf(why, size, "%s: %s, %.0f %%", v->instance, phase_name(v->phase),
+                       100 * api_progress(v));
+    else if (!v->scored)
+        (void)snprintf(why, size, "%s: its first frame is not scored yet", v->instance);
+    else if (is_stale(v, now_ms))
+        (void)snprintf(why, size, "%s: no score for %llds", v->instance,
+                       (long long)(age_ms(v, now_ms) / 1000));
+    else
+        return false;
+    return true;
+}
 
-    (void)snprintf(text, sizeof text, "%s: %s, %.0f %%", v->instance, phase_name(v->phase),
-                   100 * api_progress(v));
+static int add_reason(json_t *reasons, const char *text)
+{
     return json_array_append_new(reasons, api_json_text(text));
 }
 
@@ -255,7 +287,7 @@ static void readyz(struct api *a, const struct api_request *q, const struct para
     char text[ERR_MSG_MAX];
     size_t n, behind = 0;
 
-    (void)q, (void)p;
+    (void)p;
     if (!snapshot(a, &n, ret))
         return;
     json_t *o = json_object(), *reasons = json_array();
@@ -263,10 +295,10 @@ static void readyz(struct api *a, const struct api_request *q, const struct para
     board_trouble(a->board, text, sizeof text);
     const bool trouble = text[0] != '\0';
     if (trouble)
-        bad |= json_array_append_new(reasons, api_json_text(text));
+        bad |= add_reason(reasons, text);
     for (size_t i = 0; i < n; i++)
-        if (a->views[i].phase != PHASE_WATCHING && behind++ < REASONS_MAX)
-            bad |= add_reason(reasons, &a->views[i]);
+        if (is_behind(&a->views[i], q->now_ms, text, sizeof text) && behind++ < REASONS_MAX)
+            bad |= add_reason(reasons, text);
     if (behind > REASONS_MAX) {
         (void)snprintf(text, sizeof text, "and %zu more entities", behind - REASONS_MAX);
         bad |= json_array_append_new(reasons, json_string(text));

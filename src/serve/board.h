@@ -16,7 +16,7 @@
 
 enum phase {
     PHASE_LEARNING, /* gathering frames */
-    PHASE_TRAINING, /* the trainer works on them; frames go on being gathered */
+    PHASE_TRAINING, /* the trainer works on them; none are gathered meanwhile */
     PHASE_WATCHING,
 };
 const char *phase_name(enum phase p); /* "learning", "training", "watching" */
@@ -42,6 +42,7 @@ struct entity_view {
     uint64_t learned_rows, wanted_rows; /* progress of learning */
     bool scored;                        /* the fields below hold a verdict */
     int64_t ts_ms;                      /* of the last frame */
+    int64_t interval_ms;                /* between frames; 0: not known */
     float score, threshold, confidence;
     bool anomalous; /* this frame alone */
     bool ringing;   /* an incident is open */

@@ -205,16 +205,21 @@ static void predict_keeps_the_classic_contract(void **state)
     json_decref(root);
 
     refused(f, "/predict?instance=b", 503, "'b' is learning (42 %)");
+    fake_entity(FAKE_LEARNING, NOW_MS, &v);
+    v.phase = PHASE_WATCHING;
+    board_publish(f->board, 1, &v);
+    refused(f, "/predict?instance=b", 503, "its first frame is not scored yet");
     refused(f, "/predict?instance=c", 404, "no entity 'c'");
     refused(f, "/predict?from=1", 400, "unknown parameter 'from'");
 
-    fake_entity(FAKE_UNUSUAL, NOW_MS, &v);
+    fake_entity(FAKE_UNUSUAL, NOW_MS - 2500, &v);
     v.causes[0].value = NAN;
     v.score = 0.123456789f;
     board_publish(f->board, 0, &v);
     root = ask(f, "/predict?instance=a", 200);
     assert_true(json_is_false(json_object_get(root, "anomaly_detected")));
     assert_true(json_is_true(json_object_get(root, "anomalous")));
+    assert_true(number(root, "age_seconds") == 2.5);
     assert_true((float)number(root, "reconstruction_error") == 0.123456789f); /* to the last bit */
     cause = json_array_get(json_object_get(root, "causes"), 0);
     assert_true(json_is_null(json_object_get(cause, "value")));
@@ -377,6 +382,45 @@ static void ready_means_watching_without_trouble(void **state)
     json_decref(root);
 }
 
+/* The one sentence of /readyz about an entity whose last frame is so old; NULL: it is ready. */
+static void readiness(struct fixture *f, int64_t age_ms, int64_t interval_ms, const char *want)
+{
+    struct entity_view v;
+
+    fake_entity(FAKE_QUIET, NOW_MS - age_ms, &v);
+    v.interval_ms = interval_ms;
+    board_publish(f->board, 0, &v);
+    json_t *root = ask(f, "/readyz", want ? 503 : 200);
+    const char *got = json_string_value(json_array_get(json_object_get(root, "reasons"), 0));
+    if (want)
+        assert_string_equal(got, want);
+    else
+        assert_null(got);
+    json_decref(root);
+}
+
+static void an_entity_without_fresh_scores_is_not_ready(void **state)
+{
+    struct fixture *f = *state;
+    struct entity_view v;
+
+    publish(f, 1, FAKE_QUIET);
+    readiness(f, 10000, 0, NULL);
+    readiness(f, 10001, 0, "a: no score for 10s");
+    readiness(f, 10001, 100, "a: no score for 10s");
+    readiness(f, 60000, 15000, NULL);
+    readiness(f, 150001, 15000, "a: no score for 150s");
+    readiness(f, -5000, 1000, NULL); /* the clock was set back */
+
+    fake_entity(FAKE_QUIET, NOW_MS, &v);
+    v.scored = false;
+    board_publish(f->board, 0, &v);
+    json_t *root = ask(f, "/readyz", 503);
+    assert_string_equal(json_string_value(json_array_get(json_object_get(root, "reasons"), 0)),
+                        "a: its first frame is not scored yet");
+    json_decref(root);
+}
+
 static void paths_and_methods_are_exact(void **state)
 {
     static const char *const strange[] = {"/Metrics", "/metrics/", "//",          "/api/v1",
@@ -448,6 +492,7 @@ int main(void)
         TEST(incidents_come_newest_first),
         TEST(a_store_that_is_not_there_is_a_503_until_it_is),
         TEST(ready_means_watching_without_trouble),
+        TEST(an_entity_without_fresh_scores_is_not_ready),
         TEST(paths_and_methods_are_exact),
         TEST(the_page_is_whole_and_loads_nothing_else),
         TEST(no_memory_is_an_answer_too),
