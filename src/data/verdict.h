@@ -22,8 +22,8 @@ struct cause {
 
 struct verdict {
     int64_t ts_ms;
-    float score; /* anomaly_score; NaN when nothing could be scored */
-    float threshold;
+    float score;      /* anomaly_score; NaN when nothing could be scored */
+    float threshold;  /* for this frame: higher where features are missing (detect/scorer.h) */
     float confidence; /* share of the model's features that were present, 0..1 */
     bool anomalous;   /* score > threshold, this frame alone */
     uint8_t n_causes;

@@ -10,6 +10,7 @@
 struct scorer {
     struct model *model;
     struct filler *filler;
+    size_t n_learned;                        /* features that carry weight when they are present */
     float *filled, *expected, *error, *work; /* [n], [n], [n], [model_work_size] */
     uint8_t *present;                        /* [n] */
 };
@@ -31,6 +32,8 @@ enum rc scorer_new(struct model *m, struct scorer **ret, struct err *err)
         return err_set(err, E_NOMEM, "scorer of %zu features: no memory", n);
     if (filler_new(n, &s->filler, err) != OK)
         return err->rc;
+    for (size_t i = 0; i < n; i++)
+        s->n_learned += model_learned(m, i);
     *ret = TAKE(s);
     return OK;
 }
@@ -55,6 +58,20 @@ static float sensible(const struct feature *f, float value, float expected)
     if (strcmp(f->unit, "ratio") == 0 && value <= 1)
         expected = fminf(expected, 1);
     return value >= 0 ? fmaxf(expected, 0) : expected;
+}
+
+/* The threshold for a frame that lacks features; see the header. */
+static float threshold_for(const struct scorer *s)
+{
+    const struct model *const m = s->model;
+    size_t here = 0;
+
+    if (m->threshold_spec.method == THRESHOLD_FIXED)
+        return m->threshold;
+    for (size_t i = 0; i < m->schema->n; i++)
+        here += s->present[i] && model_learned(m, i);
+    return here < s->n_learned ? m->threshold * (float)s->n_learned / (float)(here > 0 ? here : 1)
+                               : m->threshold;
 }
 
 /* The largest errors, in order: insertion into a short list, since most features are not in it. */
@@ -95,10 +112,10 @@ void scorer_push(struct scorer *s, int64_t ts_ms, const float *frame, struct ver
 
     memset(ret, 0, sizeof *ret); /* padding too: verdicts are compared and copied as bytes */
     ret->ts_ms = ts_ms;
-    ret->threshold = m->threshold;
+    ret->threshold = threshold_for(s);
     ret->confidence = (float)here / (float)n;
     ret->score = model_score(m, s->filled, s->present, s->expected, s->error, s->work);
-    ret->anomalous = ret->score > m->threshold; /* false for NaN */
+    ret->anomalous = ret->score > ret->threshold; /* false for NaN */
     if (!isnan(ret->score))
         rank_causes(s, ret);
 }

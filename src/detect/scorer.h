@@ -8,6 +8,10 @@
 
 /* scorer - one entity's frames to verdicts: fills gaps, asks the model, ranks the causes
  *
+ * The score is a mean over the features that are present, so with fewer of them each weighs more,
+ * and less is known. The threshold stands for a whole frame: for one that lacks features it is
+ * raised by (features learned) / (those of them present), so that the sum of errors that rings
+ * stays the same. A fixed threshold stays as the user gave it.
  * Causal: a verdict uses nothing later than its own frame. Thread: its holder's. */
 struct scorer;
 

@@ -7,7 +7,13 @@
 #include "feature/scaler.h"
 
 /* filler - missing values: the last value that came, for at most FILL_TICKS frames, then the
- * training median. One entity's state. Thread: its holder's. */
+ * training median. One entity's state. Thread: its holder's.
+ *
+ * What is filled is seen by the network, for the sake of the other features, and carries no weight
+ * itself. Training shows it both kinds: gaps in its rows are filled here too, and feature dropout
+ * (model/train.h) puts the median in. A last value is nearer to the truth than the median for
+ * metrics that stand or drift, which most of a machine's do; it goes stale in one that swings,
+ * which is why it does not stand for long. */
 enum { FILL_TICKS = 5 };
 
 struct filler;

@@ -20,7 +20,9 @@
  * Until then its weight is 0: a network cannot learn anything from a value that never changes, and
  * in the mean over features it would only dilute the others. Afterwards its error (model/model.h)
  * starts at 1, as much as a feature that left its whole training range by once that range, and
- * grows with the change: so a swap that was always 0 rings once it is really used. */
+ * grows with the change: so a swap that was always 0 rings once it is really used, which is a
+ * little over one span where the threshold is at its least (model/model_private.h), and more on a
+ * restless machine. */
 static const double UNKNOWN_RESOLUTION = 0.1;
 
 /* Neighbouring floats near v are up to |v| * FLT_EPSILON apart. */

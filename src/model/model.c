@@ -128,7 +128,7 @@ static float threshold_floor(const struct model *m)
     size_t n = 0;
 
     for (size_t i = 0; i < m->schema->n; i++) {
-        if (m->scaler.constant[i] != SCALER_MOVES)
+        if (!model_learned(m, i))
             continue;
         if (!(m->schema->f[i].resolution > 0))
             return 0;

@@ -16,8 +16,8 @@
  *
  * Immutable once made, counted by references, so any thread may read it.
  * The error of a frame x (natural units, filled) with mask present:
- *   z = scale(x), the network sees z clipped to [clip_low, clip_high], the training median in
- *   place of what is absent;
+ *   z = scale(x), the network sees z clipped to [clip_low, clip_high]; of what is absent it sees
+ *   what the filler put there (feature/filler.h), and the training median for NaN;
  *   d_i = z_i - y_i; e_i for present features that carry weight, 0 for others;
  *   score = sum(e) / (number of features that carry weight and are present), NaN for none.
  * e_i is d_i^2, the classic reconstruction error, for a feature whose resolution is not known. For
@@ -90,6 +90,12 @@ void model_unref(struct model *m); /* the last one frees; NULL is fine */
 static inline void model_unrefp(struct model **m)
 {
     model_unref(*m);
+}
+
+/* Feature i carries weight in the score of every frame that has it: it was learned. */
+static inline bool model_learned(const struct model *m, size_t i)
+{
+    return m->scaler.constant[i] == SCALER_MOVES;
 }
 
 /* Floats of scratch that model_score needs. */

@@ -144,7 +144,7 @@ static enum rc prepare_rows(struct learner *l, int which, const struct part *p,
         scaler_apply(&l->m->scaler, scaled, scaled);
         model_net_inputs(l->m, scaled, z + r * n);
         for (size_t i = 0; i < n; i++)
-            weight[r * n + i] = l->present[i] && l->m->scaler.constant[i] == SCALER_MOVES;
+            weight[r * n + i] = l->present[i] && model_learned(l->m, i);
     }
     *ret = (struct train_set){
         .rows = p->rows, .n = n, .z = z, .weight = weight, .bounded = l->bounded};
@@ -246,7 +246,7 @@ static float bounded_score(const struct model *m, const uint8_t *present, const 
 
         sum += (double)(known ? fminf(error[i], 1) : error[i]);
         /* a constant that moved has an error */
-        counted += present[i] && (m->scaler.constant[i] == SCALER_MOVES || error[i] > 0);
+        counted += present[i] && (model_learned(m, i) || error[i] > 0);
     }
     return counted > 0 ? (float)(sum / (double)counted) : NAN;
 }
