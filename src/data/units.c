@@ -77,7 +77,8 @@ void units_format(double value, const char *unit, char out[UNITS_MAX])
         return;
     }
     if (strcmp(unit, "ratio") == 0) {
-        format_number(100 * value, number);
+        /* under a thousandth of a percent is nothing: what a subtraction left over */
+        format_number(fabs(value) < 1e-5 ? 0 : 100 * value, number);
         unit = "%";
     } else {
         format_number(value, number);

@@ -24,6 +24,8 @@ static void shares_are_percent(void **state)
     says(0.9312, "ratio", "93.1 %");
     says(1, "ratio", "100 %");
     says(0.00004, "ratio", "0.004 %");
+    says(-0.000006, "ratio", "0 %");
+    says(0.000004, "ratio", "0 %");
     says(1.5, "ratio", "150 %");
     says(93.12, "percent", "93.1 %");
 }
