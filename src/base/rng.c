@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/rng.h"
 
-#include <math.h>
-
 static uint64_t rotl(uint64_t x, int k)
 {
     return (x << k) | (x >> (64 - k));
@@ -47,12 +45,4 @@ uint32_t rng_below(struct rng *r, uint32_t n)
 float rng_float(struct rng *r)
 {
     return (float)(rng_u64(r) >> 40) * 0x1p-24f;
-}
-
-double rng_normal(struct rng *r)
-{
-    const double u = ((double)(rng_u64(r) >> 11) + 1) * 0x1p-53; /* (0, 1]: log is finite */
-    const double v = (double)(rng_u64(r) >> 11) * 0x1p-53;
-
-    return sqrt(-2 * log(u)) * cos(2 * M_PI * v);
 }

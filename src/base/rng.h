@@ -15,4 +15,3 @@ void rng_init(struct rng *r, uint64_t seed);
 uint64_t rng_u64(struct rng *r);
 uint32_t rng_below(struct rng *r, uint32_t n); /* 0 <= x < n, unbiased; n >= 1 */
 float rng_float(struct rng *r);                /* [0, 1), 24 bits */
-double rng_normal(struct rng *r); /* mean 0, deviation 1 (Box-Muller, one of the pair) */

@@ -3,7 +3,6 @@
 
 #include <assert.h>
 #include <float.h>
-#include <math.h>
 #include <stdio.h>
 
 #include "base/buf.h"

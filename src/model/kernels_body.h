@@ -7,6 +7,7 @@
 #define VF NAME(vf)
 #define VI NAME(vi)
 #define VU NAME(vu)
+#define TILE NAME(tile)
 /* aligned(4): rows of a network's weights begin anywhere */
 typedef float VF __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 typedef int32_t VI __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
@@ -50,18 +51,18 @@ TARGET static void NAME(gemm)(size_t m, size_t n, size_t k, const float *A, size
         size_t i = 0;
 
         for (; i + 4 <= m; i += 4) {
-            if (two)
-                NAME(tile)
-            (4, 2, k, A + i * a_row, a_row, a_col, B + j, ldb, b, C + i * ldc + j, ldc);
-            else NAME(tile)(4, 1, k, A + i * a_row, a_row, a_col, B + j, ldb, b, C + i * ldc + j,
-                            ldc);
+            if (two) {
+                TILE(4, 2, k, A + i * a_row, a_row, a_col, B + j, ldb, b, C + i * ldc + j, ldc);
+            } else {
+                TILE(4, 1, k, A + i * a_row, a_row, a_col, B + j, ldb, b, C + i * ldc + j, ldc);
+            }
         }
         for (; i < m; i++) {
-            if (two)
-                NAME(tile)
-            (1, 2, k, A + i * a_row, a_row, a_col, B + j, ldb, b, C + i * ldc + j, ldc);
-            else NAME(tile)(1, 1, k, A + i * a_row, a_row, a_col, B + j, ldb, b, C + i * ldc + j,
-                            ldc);
+            if (two) {
+                TILE(1, 2, k, A + i * a_row, a_row, a_col, B + j, ldb, b, C + i * ldc + j, ldc);
+            } else {
+                TILE(1, 1, k, A + i * a_row, a_row, a_col, B + j, ldb, b, C + i * ldc + j, ldc);
+            }
         }
     }
 }
@@ -161,6 +162,7 @@ TARGET static void NAME(adam)(const struct kernel_adam *a, size_t n, const float
     }
 }
 
+#undef TILE
 #undef VF
 #undef VI
 #undef VU

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The collectors cpu and stat (which share a file), netdev, filefd and uname, as far as they do
+/* The collectors cpu and stat (which share a file), filefd and uname, as far as they do
  * more than parse one file; and the ones that do only that. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
-#include "base/mem.h"
 #include "source/host_private.h"
 #include "source/host_scan.h"
 

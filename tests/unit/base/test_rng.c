@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "../rng_normal.h"
 #include "../test.h"
 #include "base/stats.h"
 

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "base/rng.h"
+#include "../rng_normal.h"
 #include "daemon/entity.h"
 
 /* A day of ticks is driven through the whole line here: no thread, no clock, no file. */

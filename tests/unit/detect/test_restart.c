@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
+#include "../rng_normal.h"
 #include "base/mem.h"
-#include "base/rng.h"
 #include "detect/scorer.h"
 #include "feature/filler.h"
 

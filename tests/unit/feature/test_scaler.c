@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
+#include "../rng_normal.h"
 #include "base/mem.h"
-#include "base/rng.h"
 #include "feature/scaler.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../rng_normal.h"
 #include "base/mem.h"
-#include "base/rng.h"
 #include "model/model.h"
 
 /* fixture - a small machine to learn: n features that all follow two hidden loads, with noise.

@@ -11,9 +11,9 @@
 
 #include <cmocka.h>
 
+#include "../rng_normal.h"
 #include "base/hash.h"
 #include "base/mem.h"
-#include "base/rng.h"
 #include "model/model_file.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))

@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
+#include "../rng_normal.h"
 #include "base/mem.h"
-#include "base/rng.h"
 #include "model/model.h"
 #include "model/threshold.h"
 
