@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "config/config_keys.h"
 #include "config/yaml.h"
+#include "data/dataset.h"
 
 enum { KNOWN_MAX = 64 };
 
@@ -90,6 +91,20 @@ static enum rc contradiction(const struct config *c, const char *ret_paths[2], s
                        "learn.for: expected time for at least %" PRId64
                        " samples at sources.host.interval, found time for %" PRId64,
                        enough, rows);
+    }
+    if (rows > DATASET_ROWS_MAX) {
+        ret_paths[0] = "learn.for";
+        ret_paths[1] = "sources.host.interval";
+        return err_set(err, E_CONFIG,
+                       "learn.for: expected time for at most %d samples at sources.host.interval, "
+                       "found time for %" PRId64,
+                       DATASET_ROWS_MAX, rows);
+    }
+    if (c->learn.scaling == SCALING_NONE) {
+        ret_paths[0] = ret_paths[1] = "learn.scaling";
+        return err_set(err, E_CONFIG,
+                       "learn.scaling: expected minmax or quantile, found none: it is for data "
+                       "that is in [0,1] already, which a machine's metrics are not");
     }
     return OK;
 }

@@ -51,7 +51,8 @@ const struct config_key config_keys[] = {
      .open = true, .help = "last part of the data, held back to judge the model"},
     {"learn", "seed", CONFIG_SEED, MEMBER(learn.seed), .help = "same data and seed, same model"},
     {"learn", "scaling", CONFIG_CHOICE, MEMBER(learn.scaling), .words = scaling_words,
-     .help = "minmax; quantile: robust against outliers; none: already 0 to 1"},
+     .help =
+         "minmax; quantile: robust against outliers; none: already 0 to 1 (tocsin train alone)"},
     {"model", "layers", CONFIG_LAYERS, MEMBER(learn),
      .help = "widths of the layers, as [14, 8, 4, 8, 14]; [] = from the profile"},
     {"model", "hidden", CONFIG_CHOICE, MEMBER(learn.hidden), .words = activation_words,

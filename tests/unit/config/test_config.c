@@ -290,6 +290,13 @@ static void contradictions_point_at_a_key_of_the_file(void **state)
     refuse("sources: [host: {interval: 1m}]\n",
            "f.yml:1:28: learn.for: expected time for at least 23 samples at "
            "sources.host.interval, found time for 10");
+    refuse("learn: {for: 52w}\nsources: [host: {interval: 100ms}]\n",
+           "f.yml:1:14: learn.for: expected time for at most 67108864 samples at "
+           "sources.host.interval, found time for 314496000");
+    refuse(
+        "learn: {scaling: none}\n",
+        "f.yml:1:18: learn.scaling: expected minmax or quantile, found none: it is for data that "
+        "is in [0,1] already, which a machine's metrics are not");
 }
 
 static void environment_is_expanded_in_values(void **state)
@@ -503,7 +510,7 @@ static void random_config(struct rng *r, struct config *c)
     const int64_t enough = 24 + (int64_t)(17 / (1 - c->learn.validation));
     c->learn.for_ms = enough * c->host.interval_ms + (int64_t)rng_below(r, 1000000000);
     c->learn.seed = rng_u64(r);
-    c->learn.scaling = (enum scaling)rng_below(r, 3);
+    c->learn.scaling = rng_below(r, 2) ? SCALING_QUANTILE : SCALING_MINMAX;
     c->learn.n_layers = rng_below(r, NET_LAYERS_MAX + 1);
     for (size_t i = 0; i < c->learn.n_layers; i++)
         c->learn.layers[i] = 1 + (uint32_t)rng_below(r, NET_WIDTH_MAX);
