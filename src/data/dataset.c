@@ -30,15 +30,22 @@ void dataset_free(struct dataset *d)
     mem_free(d);
 }
 
+static size_t rows_max(const struct dataset *d)
+{
+    const size_t most = DATASET_CELLS_MAX / d->n;
+
+    return most < DATASET_ROWS_MAX ? most : DATASET_ROWS_MAX;
+}
+
 /* Room for `rows` rows in all. */
 static enum rc reserve(struct dataset *d, size_t rows, struct err *err)
 {
-    size_t cells;
-
     if (rows <= d->capacity)
         return OK;
-    if (rows > DATASET_ROWS_MAX || __builtin_mul_overflow(rows, d->n, &cells))
-        return err_set(err, E_LIMIT, "dataset: more than %d rows", DATASET_ROWS_MAX);
+    if (rows > rows_max(d))
+        return err_set(err, E_LIMIT, "dataset: more than %zu rows of %zu features", rows_max(d),
+                       d->n);
+    const size_t cells = rows * d->n;
     int64_t *ts_ms = mem_grow(d->ts_ms, rows, sizeof *ts_ms);
     if (ts_ms)
         d->ts_ms = ts_ms;
@@ -59,8 +66,8 @@ enum rc dataset_append(struct dataset *d, int64_t ts_ms, const float *frame, str
                        ts_ms, d->ts_ms[d->rows - 1]);
     if (d->rows == d->capacity) {
         size_t rows = d->capacity ? d->capacity * 2 : FIRST_ROWS;
-        if (rows > DATASET_ROWS_MAX && d->capacity < DATASET_ROWS_MAX)
-            rows = DATASET_ROWS_MAX;
+        if (rows > rows_max(d) && d->capacity < rows_max(d))
+            rows = rows_max(d);
         const enum rc rc = reserve(d, rows, err);
         if (rc)
             return rc;

@@ -9,7 +9,10 @@
  *
  * Thread: its holder's; handing one over by a queue moves ownership. */
 
-enum { DATASET_ROWS_MAX = 1 << 26 };
+enum {
+    DATASET_ROWS_MAX = 1 << 26,
+    DATASET_CELLS_MAX = 1 << 28, /* rows times features: 1 GiB; training takes as much again */
+};
 
 struct dataset {
     size_t rows, n, capacity; /* capacity in rows */

@@ -2,9 +2,12 @@
 #include "source/csv.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -13,9 +16,14 @@
 /* Seconds outside the years 1 to 9999 are not a time but another unit. */
 static const double SECONDS_MIN = -62135596800, SECONDS_MAX = 253402300799;
 
+enum { WINDOW_BYTES = 2 * CSV_LINE_MAX };
+
 struct reader {
     const char *file;
-    const char *at, *end; /* the line that comes next, the end of the bytes */
+    const char *at, *end; /* the line that comes next, the end of the bytes at hand */
+    int fd;               /* where more bytes come from; -1: none do */
+    char *window;         /* [WINDOW_BYTES] of the file, when there is one */
+    size_t taken;         /* bytes of the file so far */
     size_t line;          /* of the line in hand, from 1 */
     struct str text;      /* what is left of it */
     bool more;            /* a comma ended the last field, so another one follows */
@@ -46,15 +54,56 @@ static const char *ellipsis(struct str s)
     return s.n > QUOTE_MAX ? "..." : "";
 }
 
+/* More of the file behind what is left in the window; at its end, r->fd is -1. */
+static enum rc refill(struct reader *r, struct err *err)
+{
+    const size_t left = (size_t)(r->end - r->at);
+    ssize_t got;
+
+    memmove(r->window, r->at, left); /* a whole line has room, for it is under CSV_LINE_MAX */
+    do
+        got = read(r->fd, r->window + left, WINDOW_BYTES - left);
+    while (got < 0 && errno == EINTR);
+    if (got < 0)
+        return err_set(err, E_IO, "'%s': read: %m", r->file);
+    if (got == 0)
+        r->fd = -1;
+    r->taken += (size_t)got;
+    if (r->taken > CSV_BYTES_MAX)
+        return err_set(err, E_LIMIT, "%s: expected at most %d bytes, found more", r->file,
+                       CSV_BYTES_MAX);
+    r->at = r->window;
+    r->end = r->window + left + got;
+    return OK;
+}
+
+/* The end of the line at r->at, or NULL where it has none within CSV_LINE_MAX. */
+static enum rc find_line_end(struct reader *r, const char **ret, struct err *err)
+{
+    for (;;) {
+        const size_t left = (size_t)(r->end - r->at);
+
+        *ret = left ? memchr(r->at, '\n', left < CSV_LINE_MAX ? left : CSV_LINE_MAX) : NULL;
+        if (*ret || left >= CSV_LINE_MAX || r->fd < 0)
+            return OK;
+        if (refill(r, err) != OK)
+            return err->rc;
+    }
+}
+
 /* The next line without its end; *ret_any is false at the end of the bytes. */
 static enum rc next_line(struct reader *r, bool *ret_any, struct err *err)
 {
-    *ret_any = r->at < r->end;
+    const char *nl;
+
+    if (find_line_end(r, &nl, err) != OK)
+        return err->rc;
+    if (r->line == 0 && r->end - r->at >= 3 && memcmp(r->at, "\xef\xbb\xbf", 3) == 0)
+        r->at += 3;
+    const size_t left = (size_t)(r->end - r->at);
+    *ret_any = left > 0;
     if (!*ret_any)
         return OK;
-    const size_t left = (size_t)(r->end - r->at);
-    const char *nl = memchr(r->at, '\n', left < CSV_LINE_MAX ? left : CSV_LINE_MAX);
-
     r->line++;
     if (!nl && left >= CSV_LINE_MAX)
         return fail(r, E_LIMIT, err, "expected lines under %d bytes, found a longer one",
@@ -244,29 +293,30 @@ static enum rc parse_row(struct reader *r, const struct schema *schema, float *r
     return rc == OK ? OK : err_wrap(err, "%s:%zu", r->file, r->line);
 }
 
-/* Only empty lines are left: an editor's last ones. */
-static bool only_empty_lines_left(const struct reader *r)
+/* After an empty line: fine where only such follow, an editor's last ones. */
+static enum rc expect_end(struct reader *r, struct err *err)
 {
-    for (const char *p = r->at; p < r->end; p++)
-        if (*p != '\n' && *p != '\r')
-            return false;
-    return true;
+    const size_t line = r->line;
+    bool any = true;
+
+    while (any && r->text.n == 0)
+        if (next_line(r, &any, err) != OK)
+            return err->rc;
+    if (!any)
+        return OK;
+    r->line = line;
+    return fail(r, E_PARSE, err, "expected a time, found an empty line");
 }
 
-enum rc csv_parse(const char *p, size_t n, const char *file, struct schema **ret_schema,
-                  struct dataset **ret, enum csv_time *ret_time, struct err *err)
+static enum rc parse(struct reader *r, struct schema **ret_schema, struct dataset **ret,
+                     enum csv_time *ret_time, struct err *err)
 {
-    const bool bom = n >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0;
-    struct reader r = {.file = file, .at = bom ? p + 3 : p, .end = p + n};
     enum csv_time form = CSV_TIME_UNIX, row_form = form;
     CLEANUP(schema_freep) struct schema *schema = NULL;
     CLEANUP(dataset_freep) struct dataset *d = NULL;
     bool any;
 
-    if (n > CSV_BYTES_MAX)
-        return err_set(err, E_LIMIT, "%s: expected at most %d bytes, found %zu", file,
-                       CSV_BYTES_MAX, n);
-    enum rc rc = parse_header(&r, &schema, err);
+    enum rc rc = parse_header(r, &schema, err);
     if (rc != OK)
         return rc;
     assert(schema);
@@ -275,12 +325,14 @@ enum rc csv_parse(const char *p, size_t n, const char *file, struct schema **ret
         return rc;
     CLEANUP(mem_freep) float *row = mem_array(schema->n, sizeof *row);
     if (!row)
-        return err_set(err, E_NOMEM, "%s: no memory for a row of %zu values", file, schema->n);
+        return err_set(err, E_NOMEM, "%s: no memory for a row of %zu values", r->file, schema->n);
 
-    while ((rc = next_line(&r, &any, err)) == OK && any) {
-        if (r.text.n == 0 && only_empty_lines_left(&r))
+    while ((rc = next_line(r, &any, err)) == OK && any) {
+        if (r->text.n == 0) {
+            rc = expect_end(r, err);
             break;
-        rc = parse_row(&r, schema, row, d, &row_form, err);
+        }
+        rc = parse_row(r, schema, row, d, &row_form, err);
         if (rc != OK)
             return rc;
         if (d->rows == 1)
@@ -295,14 +347,29 @@ enum rc csv_parse(const char *p, size_t n, const char *file, struct schema **ret
     return OK;
 }
 
+enum rc csv_parse(const char *p, size_t n, const char *file, struct schema **ret_schema,
+                  struct dataset **ret, enum csv_time *ret_time, struct err *err)
+{
+    struct reader r = {.file = file, .at = p, .end = p + n, .fd = -1};
+
+    if (n > CSV_BYTES_MAX)
+        return err_set(err, E_LIMIT, "%s: expected at most %d bytes, found %zu", file,
+                       CSV_BYTES_MAX, n);
+    return parse(&r, ret_schema, ret, ret_time, err);
+}
+
 enum rc csv_read(const char *path, struct schema **ret_schema, struct dataset **ret,
                  enum csv_time *ret_time, struct err *err)
 {
-    CLEANUP(mem_freep) char *p = NULL;
-    size_t n;
-    const enum rc rc = file_read(path, CSV_BYTES_MAX, &p, &n, err);
+    CLEANUP(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_set(err, E_IO, "'%s': open: %m", path);
+    CLEANUP(mem_freep) char *window = mem_alloc(WINDOW_BYTES);
+    if (!window)
+        return err_set(err, E_NOMEM, "%s: no memory to read it", path);
+    struct reader r = {.file = path, .at = window, .end = window, .fd = fd, .window = window};
 
-    return rc == OK ? csv_parse(p, n, path, ret_schema, ret, ret_time, err) : rc;
+    return parse(&r, ret_schema, ret, ret_time, err);
 }
 
 void csv_put_time(struct buf *out, int64_t ts_ms, enum csv_time form)

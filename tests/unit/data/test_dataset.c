@@ -111,9 +111,24 @@ static void dataset_without_memory_stays_whole(void **state)
     assert_memory_equal(d->X + 64 * 3, frame, sizeof frame);
 }
 
+static void cells_are_limited_before_memory_is(void **state)
+{
+    (void)state;
+    enum { WIDE = DATASET_CELLS_MAX / 3 }; /* never written: no memory is really taken */
+    CLEANUP(dataset_freep) struct dataset *d = NULL, *part = NULL;
+    struct err err;
+
+    assert_int_equal(dataset_new(WIDE, &d, &err), OK);
+    d->rows = 4; /* as if it had them */
+    assert_int_equal(dataset_slice(d, 0, 4, &part, &err), E_LIMIT);
+    assert_string_equal(err.msg, "dataset: more than 3 rows of 89478485 features");
+    d->rows = 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(cells_are_limited_before_memory_is),
         cmocka_unit_test(rows_are_kept_in_order_with_their_gaps),
         cmocka_unit_test(row_that_does_not_come_after_the_last_is_refused),
         cmocka_unit_test(slice_is_a_copy_of_its_rows),

@@ -4,11 +4,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/rng.h"
 #include "source/csv.h"
@@ -298,9 +300,41 @@ static void a_file_that_cannot_be_read_is_named(void **state)
     assert_int_equal(csv_read("/", &t.schema, &t.d, NULL, &err), E_IO);
 }
 
+/* A file is read through a window; here it is filled several times. */
+static void a_long_file_reads_as_its_bytes_do(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/test_csvXXXXXX";
+    CLEANUP(buf_done) struct buf text = {0};
+    struct table file = {0}, bytes = {0};
+    struct err err;
+
+    buf_init(&text, 1 << 26);
+    close(mkstemp(path));
+    buf_puts(&text, "\xef\xbb\xbftimestamp,a,b\n");
+    for (int i = 0; i < 300000; i++)
+        buf_printf(&text, "%d,%d.25,%s\n", i, i * 7, i % 3 ? "0.5" : "");
+    buf_puts(&text, "\n\r\n");
+    assert_true(text.n > 4 * CSV_LINE_MAX);
+    assert_int_equal(file_write(path, text.p, text.n, &err), OK);
+    assert_int_equal(csv_read(path, &file.schema, &file.d, &file.form, &err), OK);
+    assert_int_equal(csv_parse(text.p, text.n, path, &bytes.schema, &bytes.d, &bytes.form, &err),
+                     OK);
+    assert_int_equal(file.d->rows, 300000);
+    assert_int_equal(bytes.d->rows, 300000);
+    assert_memory_equal(file.d->X, bytes.d->X, 300000 * 2 * sizeof *file.d->X);
+    assert_memory_equal(file.d->ts_ms, bytes.d->ts_ms, 300000 * sizeof *file.d->ts_ms);
+    (void)unlink(path);
+    schema_free(file.schema);
+    schema_free(bytes.schema);
+    dataset_free(file.d);
+    dataset_free(bytes.d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_long_file_reads_as_its_bytes_do),
         cmocka_unit_test(columns_become_features_and_lines_frames),
         cmocka_unit_test(crlf_quotes_bom_and_loose_ends_are_fine),
         cmocka_unit_test(an_empty_field_and_nan_are_missing),
