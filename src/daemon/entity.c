@@ -309,6 +309,7 @@ void entity_view(const struct entity *e, struct entity_view *ret)
     ret->phase = e->phase;
     entity_progress(e, &ret->learned_rows, &ret->wanted_rows);
     ret->ts_ms = e->frame_ms;
+    ret->interval_ms = e->interval_ms;
     ret->n_features = e->schema->n;
     memcpy(ret->discontinuity, e->discontinuity, sizeof ret->discontinuity);
     ret->discontinuity_ms = e->discontinuity_ms;
