@@ -12,7 +12,8 @@
  * lines at the end and a missing last newline are fine. Anything else is refused: a field with
  * spaces around it, an infinite value, a quoted field over several lines.
  * A file is read line by line, never held whole; what it becomes is limited by
- * DATASET_CELLS_MAX. Every message is "FILE:LINE: what was expected, what was found". Thread: any. */
+ * DATASET_CELLS_MAX. Every message is "FILE:LINE: what was expected, what was found". Thread: any.
+ */
 
 enum { CSV_LINE_MAX = 1 << 20, CSV_BYTES_MAX = 1 << 30 };
 
