@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/report.h"
 #include "cli/verb.h"
 
 static const struct verb *const verbs[] = {
@@ -18,7 +19,7 @@ static void print_help(FILE *out)
     fputs("\nTry `tocsin VERB --help`, or `tocsin run` to start watching this machine.\n", out);
 }
 
-int main(int argc, char **argv)
+static int dispatch(int argc, char **argv)
 {
     if (argc < 2 || strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 ||
         strcmp(argv[1], "-h") == 0) {
@@ -34,4 +35,15 @@ int main(int argc, char **argv)
             return verbs[i]->run(argc - 1, argv + 1);
     fprintf(stderr, "tocsin: '%s' is not a verb; `tocsin --help` lists them\n", argv[1]);
     return EXIT_USAGE;
+}
+
+/* What was printed must have arrived, whatever printed it: a full disk is trouble. */
+int main(int argc, char **argv)
+{
+    struct err err;
+
+    const int code = dispatch(argc, argv);
+    if (code == EXIT_TROUBLE || report_flush(&err) == OK)
+        return code; /* trouble has said its sentence */
+    return verb_fail(&err);
 }

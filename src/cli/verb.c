@@ -4,6 +4,7 @@
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 int verb_fail(const struct err *err)
 {
@@ -23,12 +24,63 @@ int verb_usage(const struct verb *v, const char *fmt, ...)
     return EXIT_USAGE;
 }
 
-int verb_bad_option(const struct verb *v, int answer, char **argv)
+/* The long option whose letter is c, or NULL. */
+static const struct option *long_of(const struct verb_words *w, int c)
+{
+    for (const struct option *o = w->long_options; o->name; o++)
+        if (o->val == c)
+            return o;
+    return NULL;
+}
+
+/* What getopt_long could not take, from its answer ':' or '?'. */
+static int refuse(const struct verb_words *w, int answer)
 {
     const char short_name[] = {'-', (char)optopt, '\0'};
-    /* a long option stands in the word just passed; a short one may share its word */
-    const char *word = argv[optind - 1];
-    const char *name = word[0] == '-' && word[1] == '-' ? word : short_name;
+    const char *word = w->argv[optind - 1]; /* a short option may share it, or not be in it yet */
+    const struct option *o = long_of(w, optopt);
+    const bool is_long = word[0] == '-' && word[1] == '-';
 
-    return verb_usage(v, answer == ':' ? "'%s' expects a value" : "'%s' is not an option", name);
+    if (answer == ':')
+        (void)verb_usage(w->verb, "'%s' expects a value", is_long ? word : short_name);
+    else if (o && o->has_arg == no_argument && is_long && strchr(word, '='))
+        (void)verb_usage(w->verb, "'--%s' takes no value", o->name);
+    else
+        (void)verb_usage(w->verb, "'%s' is not an option", optopt ? short_name : word);
+    return VERB_REFUSED;
+}
+
+/* Written in full: a part that is plain today need not be when there are more options. */
+static bool is_in_full(const struct verb_words *w, const char *name)
+{
+    const bool apart = optarg && optarg == w->argv[optind - 1];
+    const char *word = w->argv[optind - (apart ? 2 : 1)] + 2;
+
+    return strcspn(word, "=") == strlen(name);
+}
+
+int verb_option(struct verb_words *w, int *ret_at)
+{
+    int at = -1;
+
+    opterr = 0; /* one sentence, ours */
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread yet */
+    const int c = getopt_long(w->argc, w->argv, w->short_options, w->long_options, &at);
+    if (c == -1)
+        return -1;
+    if (c == '?' || c == ':')
+        return refuse(w, c);
+    const struct option *o = at >= 0 ? &w->long_options[at] : long_of(w, c);
+    if (at >= 0 && !is_in_full(w, o->name)) {
+        (void)verb_usage(w->verb, "options are written in full: '--%s'", o->name);
+        return VERB_REFUSED;
+    }
+    if (w->seen[c]) {
+        (void)verb_usage(w->verb, "'--%s' is given twice", o->name);
+        return VERB_REFUSED;
+    }
+    w->seen[c] = true;
+    if (ret_at)
+        *ret_at = (int)(o - w->long_options);
+    return c;
 }

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include <stdbool.h>
+
 #include "base/err.h"
+
+struct option; /* of getopt.h */
 
 /* verb - one word after `tocsin`: one file a verb, one row in the table of main.c
  *
@@ -29,6 +33,19 @@ extern const struct verb verb_run, verb_train, verb_score, verb_check, verb_stat
 int verb_fail(const struct err *err);
 /* Print "tocsin VERB: SENTENCE" and a pointer to --help; returns EXIT_USAGE. */
 int verb_usage(const struct verb *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* What getopt_long could not take, from its answer ':' or '?' (the short options begin with ':' and
- * opterr is 0); returns EXIT_USAGE. */
-int verb_bad_option(const struct verb *v, int answer, char **argv);
+
+/* The words after a verb. short_options begin with ':', and each has a long form. */
+struct verb_words {
+    const struct verb *verb;
+    int argc;
+    char **argv;
+    const char *short_options;
+    const struct option *long_options; /* their letters are ASCII */
+    bool seen[128];                    /* by letter */
+};
+enum { VERB_REFUSED = 0 };
+
+/* getopt_long, but strict: its answer, -1 at the end of the options, or VERB_REFUSED once a
+ * sentence says what is wrong: an option that is unknown, cut short, given twice or without its
+ * value. ret_at: NULL, or where to put its place in long_options. */
+int verb_option(struct verb_words *w, int *ret_at);

@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "cli/report.h"
 #include "cli/verb.h"
 #include "config/config.h"
 #include "feature/profile.h"
@@ -44,15 +45,16 @@ static const struct option long_options[] = {
 /* Fills o; an exit code, or -1 to go on. */
 static int parse(int argc, char **argv, struct check_options *o)
 {
+    struct verb_words words = {&verb_check, argc, argv, ":c:h", long_options, {0}};
     int c;
 
-    while ((c = getopt_long(argc, argv, "c:h", long_options, NULL)) != -1) {
+    while ((c = verb_option(&words, NULL)) != -1) {
+        if (c == VERB_REFUSED)
+            return EXIT_USAGE;
         if (c == 'h') {
             fputs(help, stdout);
             return EXIT_FINE;
         }
-        if (c == '?')
-            return verb_usage(&verb_check, "expected the options of --help");
         if (c == 'c')
             o->file = optarg;
         if (c == 'p')
@@ -80,29 +82,38 @@ static enum rc load(const struct check_options *o, struct config *c, struct prof
 }
 
 /* {"file", "valid", "profile", "features"} or {"file", "valid", "error"} */
-static int print_json(const struct check_options *o, const struct profile *p, const struct err *err)
+static enum rc print_json(const struct check_options *o, const struct profile *p,
+                          const struct err *wrong, struct err *err)
 {
-    CLEANUP(json_decrefp)
     json_t *j = p ? json_pack("{s:s?, s:b, s:s, s:I, s:I}", "file", o->file, "valid", 1, "profile",
                               profile_name(p), "features", (json_int_t)profile_schema(p)->n,
                               "base_features", (json_int_t)profile_base_count(p))
-                  : json_pack("{s:s?, s:b, s:s}", "file", o->file, "valid", 0, "error", err->msg);
-    if (!j || json_dumpf(j, stdout, JSON_INDENT(2)) != 0)
-        return EXIT_TROUBLE;
-    putchar('\n');
-    return EXIT_FINE;
+                  : json_pack("{s:s?, s:b, s:s}", "file", o->file, "valid", 0, "error", wrong->msg);
+
+    return report_json(j, err);
 }
 
-static int print_yaml(const struct config *c)
+static enum rc print_yaml(const struct config *c, struct err *err)
 {
     CLEANUP(buf_done) struct buf text;
 
     buf_init(&text, 1 << 16);
     config_print(c, &text);
-    if (text.failed)
-        return EXIT_TROUBLE;
-    fwrite(text.p, 1, text.n, stdout);
-    return EXIT_FINE;
+    return report_text(&text, err);
+}
+
+static enum rc print(const struct check_options *o, const struct config *c, const struct profile *p,
+                     struct err *err)
+{
+    const size_t n = profile_schema(p)->n;
+
+    if (o->json)
+        return print_json(o, p, NULL, err);
+    if (o->print)
+        return print_yaml(c, err);
+    printf("%s: fine: profile %s with %zu %s\n", o->file ? o->file : "the defaults",
+           profile_name(p), n, n == 1 ? "feature" : "features");
+    return report_flush(err);
 }
 
 static int run(int argc, char **argv)
@@ -110,23 +121,17 @@ static int run(int argc, char **argv)
     CLEANUP(profile_freep) struct profile *p = NULL;
     struct check_options o = {0};
     struct config c;
-    struct err err = {0};
+    struct err err = {0}, unwritten;
 
     const int code = parse(argc, argv, &o);
     if (code >= 0)
         return code;
     if (load(&o, &c, &p, &err) != OK) {
-        if (o.json)
-            (void)print_json(&o, NULL, &err); /* the code below says more than this one's */
+        if (o.json && print_json(&o, NULL, &err, &unwritten) != OK)
+            return verb_fail(&unwritten);
         return verb_fail(&err);
     }
-    if (o.json)
-        return print_json(&o, p, NULL);
-    if (o.print)
-        return print_yaml(&c);
-    printf("%s: fine: profile %s with %zu features\n", o.file ? o.file : "the defaults",
-           profile_name(p), profile_schema(p)->n);
-    return EXIT_FINE;
+    return print(&o, &c, p, &err) == OK ? EXIT_FINE : verb_fail(&err);
 }
 
 const struct verb verb_check = {

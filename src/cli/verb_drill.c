@@ -15,6 +15,7 @@
 #include "cli/drill_report.h"
 #include "cli/drill_watch.h"
 #include "cli/http.h"
+#include "cli/report.h"
 #include "cli/verb.h"
 
 static const char help[] =
@@ -127,23 +128,26 @@ static int take_option(int c, const char *value, struct drill_options *o)
         fputs(help, stdout);
         return EXIT_FINE;
     default:
-        return verb_usage(&verb_drill, "expected the options of --help");
+        return EXIT_USAGE; /* refused, with a sentence */
     }
 }
 
 /* Fills o; an exit code, or -1 to go on. */
 static int parse(int argc, char **argv, struct drill_options *o)
 {
+    struct verb_words words = {&verb_drill, argc, argv, ":h", long_options, {0}};
     int c;
 
-    while ((c = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
+    while ((c = verb_option(&words, NULL)) != -1) {
         const int code = take_option(c, optarg, o);
         if (code >= 0)
             return code;
     }
     if (optind < argc)
         return verb_usage(&verb_drill, "expected no more words, found '%s'", argv[optind]);
-    if (!o->fault == !o->all)
+    if (o->fault && o->all)
+        return verb_usage(&verb_drill, "expected --fault NAME or --all, found both");
+    if (!o->fault && !o->all)
         return verb_usage(&verb_drill, "expected --fault NAME or --all");
     if (strlen(o->dir) >= DRILL_DIR_MAX)
         return verb_usage(&verb_drill, "--dir: expected a path under %d bytes", DRILL_DIR_MAX);
@@ -330,24 +334,23 @@ static enum rc drill_each(const struct drill_options *o, struct http *h, struct 
             return err->rc;
         if (!o->json)
             drill_report_text(&r[n], stdout);
-        (void)fflush(stdout);
         *ret_n = ++n;
+        if (report_flush(err) != OK)
+            return err->rc;
     }
     return OK;
 }
 
-static int print_json(const struct drill_options *o, const struct drill_result *r, size_t n)
+static enum rc print_json(const struct drill_options *o, const struct drill_result *r, size_t n,
+                          struct err *err)
 {
     CLEANUP(json_decrefp) json_t *list = json_array();
     int bad = 0;
 
     for (size_t i = 0; i < n; i++)
         bad |= json_array_append_new(list, drill_report_json(&r[i]));
-    const json_t *answer = o->all ? list : json_array_get(list, 0);
-    if (bad || !answer || json_dumpf(answer, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) != 0)
-        return EXIT_TROUBLE;
-    putchar('\n');
-    return EXIT_FINE;
+    json_t *answer = o->all ? list : json_array_get(list, 0);
+    return report_json(bad ? NULL : json_incref(answer), err);
 }
 
 static int run(int argc, char **argv)
@@ -360,7 +363,7 @@ static int run(int argc, char **argv)
     CLEANUP(http_closep) struct http *h = NULL;
     struct drill_result results[16] = {0};
     size_t n = 0, rang = 0;
-    struct err err;
+    struct err err, unwritten;
 
     const int code = parse(argc, argv, &o);
     if (code >= 0)
@@ -373,8 +376,8 @@ static int run(int argc, char **argv)
     const enum rc rc = drill_each(&o, h, results, &n, &err);
     for (size_t i = 0; i < n; i++)
         rang += results[i].rang;
-    if (o.json && n > 0 && print_json(&o, results, n) != EXIT_FINE)
-        return EXIT_TROUBLE;
+    if (o.json && n > 0 && print_json(&o, results, n, &unwritten) != OK)
+        return verb_fail(&unwritten);
     if (rc != OK)
         return verb_fail(&err);
     if (o.all && !o.json)

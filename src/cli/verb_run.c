@@ -89,16 +89,17 @@ static enum rc load(void *arg, struct config *ret, struct err *err)
 static int parse(int argc, char **argv, struct run_options *o)
 {
     static char dashed[sizeof long_options / sizeof long_options[0]][24];
-    int at = 0, c;
+    struct verb_words words = {&verb_run, argc, argv, ":c:h", long_options, {0}};
+    int at, c;
 
-    while ((c = getopt_long(argc, argv, "c:h", long_options, &at)) != -1) {
+    while ((c = verb_option(&words, &at)) != -1) {
         const char *key = key_of(c);
         if (c == 'h') {
             fputs(verb_run.help, stdout);
             return EXIT_FINE;
         }
-        if (c == '?')
-            return verb_usage(&verb_run, "expected the options of --help");
+        if (c == VERB_REFUSED)
+            return EXIT_USAGE;
         if (c == 'c')
             o->file = optarg;
         if (c == 't')

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "cli/report.h"
 #include "cli/verb.h"
 #include "source/host.h"
 
@@ -160,11 +161,8 @@ static enum rc sample(const struct host_paths *paths, bool as_json, uint64_t *re
         put_text(&out, rows, n);
     else if (put_json(&out, h, s, rows, n, err) != OK)
         return err->rc;
-    if (out.failed)
-        return err_set(err, E_NOMEM, "no memory for the output");
-    if (fwrite(out.p, 1, out.n, stdout) != out.n || fflush(stdout) != 0)
-        return err_set(err, E_IO, "stdout: %m");
-
+    if (report_text(&out, err) != OK)
+        return err->rc;
     if (host_missing(h)[0])
         fprintf(stderr, "tocsin: not offered here: %s\n", host_missing(h));
     if (host_errors(h))
@@ -185,11 +183,10 @@ static int run(int argc, char **argv)
     bool as_json = false;
     uint64_t errors = 0;
     struct err err;
+    struct verb_words words = {&verb_sample, argc, argv, ":h", options, {0}};
     int c;
 
-    opterr = 0;
-    /* NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread yet */
-    while ((c = getopt_long(argc, argv, ":", options, NULL)) != -1) {
+    while ((c = verb_option(&words, NULL)) != -1) {
         if (c == 'p')
             paths.procfs = optarg;
         else if (c == 's')
@@ -201,9 +198,7 @@ static int run(int argc, char **argv)
         else if (c == 'h')
             return fputs(verb_sample.help, stdout) < 0 ? EXIT_TROUBLE : EXIT_FINE;
         else
-            return verb_usage(&verb_sample,
-                              c == ':' ? "'%s' needs a value" : "'%s' is not an option",
-                              argv[optind - 1]);
+            return EXIT_USAGE; /* refused, with a sentence */
     }
     if (optind < argc)
         return verb_usage(&verb_sample, "'%s' is not wanted: there are only options", argv[optind]);
@@ -225,7 +220,7 @@ const struct verb verb_sample = {
             "  --rootfs DIR  where the root filesystem is mounted (default /)\n"
             "  --json        as JSON: {\"nodename\", \"timestamp\", \"missing\", \"errors\",\n"
             "                \"samples\": [{\"name\", \"type\", \"labels\", \"value\"}]}\n"
-            "  --help        this text\n"
+            "  -h, --help    this text\n"
             "\n"
             "example: tocsin sample | grep node_pressure\n"
             "\n"

@@ -46,17 +46,16 @@ static const struct option long_options[] = {
 /* Fills o; an exit code, or -1 to go on. */
 static int parse(int argc, char **argv, struct score_options *o)
 {
+    struct verb_words words = {&verb_score, argc, argv, ":o:h", long_options, {0}};
     int c;
 
-    opterr = 0;
-    /* NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread yet */
-    while ((c = getopt_long(argc, argv, ":o:h", long_options, NULL)) != -1) {
+    while ((c = verb_option(&words, NULL)) != -1) {
         if (c == 'h') {
             fputs(verb_score.help, stdout);
             return EXIT_FINE;
         }
-        if (c == '?' || c == ':')
-            return verb_bad_option(&verb_score, c, argv);
+        if (c == VERB_REFUSED)
+            return EXIT_USAGE;
         if (c == 'm')
             o->model = optarg;
         if (c == 'd')

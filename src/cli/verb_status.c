@@ -226,11 +226,10 @@ struct status_options {
 /* Fills o; an exit code, or -1 to go on. */
 static int parse(int argc, char **argv, struct status_options *o)
 {
+    struct verb_words words = {&verb_status, argc, argv, ":u:jh", long_options, {0}};
     int c;
 
-    opterr = 0;
-    /* NOLINTNEXTLINE(concurrency-mt-unsafe): there are no threads yet */
-    while ((c = getopt_long(argc, argv, ":u:jh", long_options, NULL)) != -1) {
+    while ((c = verb_option(&words, NULL)) != -1) {
         switch (c) {
         case 'h':
             fputs(verb_status.help, stdout);
@@ -242,7 +241,7 @@ static int parse(int argc, char **argv, struct status_options *o)
             o->as_json = true;
             break;
         default:
-            return verb_bad_option(&verb_status, c, argv);
+            return EXIT_USAGE; /* refused, with a sentence */
         }
     }
     if (optind < argc)

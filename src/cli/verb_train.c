@@ -62,11 +62,10 @@ struct train_options {
 /* Fills o and the values that stand over the configuration; an exit code, or -1 to go on. */
 static int parse(int argc, char **argv, struct train_options *o)
 {
+    struct verb_words words = {&verb_train, argc, argv, ":c:h", long_options, {0}};
     int c;
 
-    opterr = 0;
-    /* NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread yet */
-    while ((c = getopt_long(argc, argv, ":c:h", long_options, NULL)) != -1) {
+    while ((c = verb_option(&words, NULL)) != -1) {
         for (size_t i = 0; i < N_OVERRIDES; i++)
             if (overrides[i].option == c)
                 o->override[i] = optarg;
@@ -74,8 +73,8 @@ static int parse(int argc, char **argv, struct train_options *o)
             fputs(verb_train.help, stdout);
             return EXIT_FINE;
         }
-        if (c == '?' || c == ':')
-            return verb_bad_option(&verb_train, c, argv);
+        if (c == VERB_REFUSED)
+            return EXIT_USAGE;
         if (c == 'd')
             o->data = optarg;
         if (c == 'V')
