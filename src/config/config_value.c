@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "base/address.h"
 #include "config/config_keys.h"
 
 static_assert(sizeof(enum scaling) == sizeof(int) && sizeof(enum activation) == sizeof(int) &&
@@ -59,26 +60,9 @@ static bool is_plain_text(struct str s)
     return memcmp(copy, s.p, s.n) == 0;
 }
 
-static bool is_address(struct str s)
-{
-    const char *colon = s.n ? memrchr(s.p, ':', s.n) : NULL;
-    uint64_t port;
-
-    if (!colon)
-        return false;
-    const struct str host = {s.p, (size_t)(colon - s.p)};
-    const struct str digits = {colon + 1, s.n - host.n - 1};
-    if (!str_to_u64(digits, &port) || port > UINT16_MAX || host.n == 0)
-        return false;
-    if (memchr(s.p, ' ', s.n))
-        return false;
-    if (host.p[0] == '[') /* IPv6 */
-        return host.n > 2 && host.p[host.n - 1] == ']';
-    return !memchr(host.p, ':', host.n);
-}
-
 static enum rc parse_text(const struct config_key *k, struct str value, void *at, struct err *err)
 {
+    struct address address;
     char what[64];
 
     (void)snprintf(what, sizeof what, "text of at most %zu bytes", k->size - 1);
@@ -86,8 +70,8 @@ static enum rc parse_text(const struct config_key *k, struct str value, void *at
         return expected(k, what, value, err);
     if (!is_plain_text(value))
         return expected(k, "UTF-8 text without control characters", value, err);
-    if (k->kind == CONFIG_ADDRESS && !is_address(value))
-        return expected(k, "HOST:PORT such as 127.0.0.1:8001 or [::1]:8001", value, err);
+    if (k->kind == CONFIG_ADDRESS && address_parse(value, &address, err) != OK)
+        return expected(k, "an IP address and a port, as 127.0.0.1:8001 or [::1]:8001", value, err);
     if (k->kind == CONFIG_PATH && value.n == 0)
         return expected(k, "a path or a name", value, err);
     if (k->kind == CONFIG_PATH && value.p[0] == '~')

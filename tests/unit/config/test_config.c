@@ -155,7 +155,7 @@ static void file_overrides_what_it_says_and_nothing_else(void **state)
 static void unknown_keys_name_the_nearest(void **state)
 {
     (void)state;
-    refuse("listen: a:1\nprofil: node\n",
+    refuse("listen: 1.2.3.4:1\nprofil: node\n",
            "f.yml:2:1: the configuration has no key 'profil'; did you mean 'profile'?");
     refuse("learn:\n  validaton: 0.1\n",
            "f.yml:2:3: learn has no key 'validaton'; did you mean 'validation'?");
@@ -207,15 +207,18 @@ static void values_out_of_range_say_what_was_expected(void **state)
     refuse("retention: {size: 1}\n",
            "f.yml:1:19: retention.size: expected a size such as 500MiB or 2GiB, from 1MiB to "
            "1024TiB, found '1'");
-    refuse("listen: 8001\n",
-           "f.yml:1:9: listen: expected HOST:PORT such as 127.0.0.1:8001 or [::1]:8001, found "
-           "'8001'");
-    refuse("listen: ::1:8001\n",
-           "f.yml:1:9: listen: expected HOST:PORT such as 127.0.0.1:8001 or [::1]:8001, found "
-           "'::1:8001'");
-    refuse("listen: h:65536\n",
-           "f.yml:1:9: listen: expected HOST:PORT such as 127.0.0.1:8001 or [::1]:8001, found "
-           "'h:65536'");
+    refuse("listen: 8001\n", "f.yml:1:9: listen: expected an IP address and a port, as "
+                             "127.0.0.1:8001 or [::1]:8001, found "
+                             "'8001'");
+    refuse("listen: ::1:8001\n", "f.yml:1:9: listen: expected an IP address and a port, as "
+                                 "127.0.0.1:8001 or [::1]:8001, found "
+                                 "'::1:8001'");
+    refuse("listen: example.org:80\n",
+           "f.yml:1:9: listen: expected an IP address and a port, as 127.0.0.1:8001 or [::1]:8001, "
+           "found 'example.org:80'");
+    refuse("listen: 1.2.3.4:65536\n", "f.yml:1:9: listen: expected an IP address and a port, as "
+                                      "127.0.0.1:8001 or [::1]:8001, found "
+                                      "'1.2.3.4:65536'");
     refuse("data_dir: ~/tocsin\n", "f.yml:1:11: data_dir: expected a path; '~' is not expanded "
                                    "here, ${HOME} is, found '~/tocsin'");
     refuse("data_dir: ''\n", "f.yml:1:11: data_dir: expected a path or a name, found nothing");
@@ -495,7 +498,7 @@ static void random_text(struct rng *r, char *out, size_t room)
 
 static void random_config(struct rng *r, struct config *c)
 {
-    static const char *const listens[] = {"127.0.0.1:8001", "[::1]:0", "h-1.example:65535"};
+    static const char *const listens[] = {"127.0.0.1:8001", "[::1]:0", "0.0.0.0:65535"};
     static const double levels[] = {
         [THRESHOLD_PERCENTILE] = 100, [THRESHOLD_SIGMA] = 10, [THRESHOLD_FIXED] = 1e6};
 
@@ -553,7 +556,7 @@ static void every_failed_allocation_is_told(void **state)
 
         mem_fail_at(n);
         const enum rc rc =
-            config_parse(STR("listen: h:1\nmodel: {layers: [1, 2]}\n"), "f.yml", &c, &err);
+            config_parse(STR("listen: 1.2.3.4:1\nmodel: {layers: [1, 2]}\n"), "f.yml", &c, &err);
         mem_fail_at(0);
         if (rc == OK)
             return;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "serve/listen.h"
+#include "base/address.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -8,7 +8,7 @@
 #include "fuzz.h"
 
 /* The address as a text that must be read back as the same one. */
-static void format(const struct listen_address *a, char *out, size_t size)
+static void format(const struct address *a, char *out, size_t size)
 {
     char host[INET6_ADDRSTRLEN];
 
@@ -27,17 +27,17 @@ static void format(const struct listen_address *a, char *out, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const struct str text = {(const char *)data, size};
-    struct listen_address a = {.n = 77}, back;
+    struct address a = {.n = 77}, back;
     struct err err = {0};
     char again[80];
 
-    if (listen_parse(text, &a, &err) != OK) {
+    if (address_parse(text, &a, &err) != OK) {
         promise(err.rc == E_CONFIG && strstr(err.msg, "127.0.0.1:8001"), "a failure says the form");
         promise(a.n == 77, "and leaves the output alone");
         return 0;
     }
     format(&a, again, sizeof again);
-    promise(listen_parse(str_of(again), &back, &err) == OK, "what is taken is taken again");
+    promise(address_parse(str_of(again), &back, &err) == OK, "what is taken is taken again");
     promise(memcmp(&a, &back, sizeof a) == 0, "as the same address");
     return 0;
 }
