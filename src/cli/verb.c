@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "config/config.h"
+#include "feature/profile.h"
+
 int verb_fail(const struct err *err)
 {
     fprintf(stderr, "tocsin: %s\n", err->msg);
@@ -83,4 +86,22 @@ int verb_option(struct verb_words *w, int *ret_at)
     if (ret_at)
         *ret_at = (int)(o - w->long_options);
     return c;
+}
+
+enum rc verb_profile(const struct config *c, const char *file, const char *option,
+                     struct profile **ret, struct err *err)
+{
+    const size_t n = strlen(c->profile);
+
+    if (profile_load(c->profile, c->host.interval_ms, ret, err) == OK)
+        return OK;
+    if (err->rc == E_LIMIT || err->rc == E_PARSE)
+        err->rc = E_CONFIG;
+    if (strncmp(err->msg, c->profile, n) == 0 && err->msg[n] == ':')
+        return err->rc; /* the profile's own lines are the place */
+    if (option)
+        return err_wrap(err, "%s", option);
+    if (file)
+        config_tell_place(file, "profile", err);
+    return err->rc;
 }

@@ -4,6 +4,8 @@
 
 #include "base/err.h"
 
+struct config;
+struct profile;
 struct option; /* of getopt.h */
 
 /* verb - one word after `tocsin`: one file a verb, one row in the table of main.c
@@ -49,3 +51,9 @@ enum { VERB_REFUSED = 0 };
  * sentence says what is wrong: an option that is unknown, cut short, given twice or without its
  * value. ret_at: NULL, or where to put its place in long_options. */
 int verb_option(struct verb_words *w, int *ret_at);
+
+/* The profile that the configuration names; an error begins with the place that names it: option,
+ * or where option is NULL the file, if there is one. What is wrong inside is E_CONFIG. The caller
+ * owns *ret. */
+MUST_CHECK enum rc verb_profile(const struct config *c, const char *file, const char *option,
+                                struct profile **ret, struct err *err);

@@ -78,7 +78,7 @@ static enum rc load(const struct check_options *o, struct config *c, struct prof
         return err->rc;
     if (config_validate(c, err) != OK)
         return err->rc;
-    return profile_load(c->profile, c->host.interval_ms, ret, err);
+    return verb_profile(c, o->file, NULL, ret, err);
 }
 
 /* {"file", "valid", "profile", "features"} or {"file", "valid", "error"} */

@@ -2,10 +2,14 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "cli/verb.h"
+#include "config/config.h"
 #include "daemon/wiring.h"
+#include "feature/profile.h"
 
 /* Options of the command line that stand over the file, kept for reading it again at SIGHUP. */
 enum { OVERRIDES_MAX = 64 };
@@ -66,20 +70,28 @@ static const char *key_of(int option)
 
 static enum rc load(void *arg, struct config *ret, struct err *err)
 {
+    CLEANUP(profile_freep) struct profile *profile = NULL;
     const struct run_options *o = arg;
+    const char *profile_option = NULL;
     struct config c;
 
     if (o->file && config_load(o->file, &c, err) != OK)
         return err->rc;
     if (!o->file)
         config_defaults(&c);
-    for (size_t i = 0; i < o->n; i++)
+    for (size_t i = 0; i < o->n; i++) {
         if (config_set(&c, o->override[i].key, o->override[i].value, o->override[i].option, err) !=
             OK)
             return err->rc;
+        if (strcmp(o->override[i].key, "profile") == 0)
+            profile_option = o->override[i].option;
+    }
     if (o->threshold && config_parse_threshold(o->threshold, &c.threshold, err) != OK)
         return err_wrap(err, "--threshold");
     if (config_validate(&c, err) != OK)
+        return err->rc;
+    /* looked at here already, where it is known who named it */
+    if (verb_profile(&c, o->file, profile_option, &profile, err) != OK)
         return err->rc;
     *ret = c;
     return OK;

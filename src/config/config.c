@@ -352,8 +352,11 @@ enum rc config_parse(struct str text, const char *file, struct config *ret, stru
     struct config c;
 
     config_defaults(&c);
-    if (yaml_parse(text, file, &y, err) != OK || load_tree(y, &c, err) != OK)
+    if (yaml_parse(text, file, &y, err) != OK || load_tree(y, &c, err) != OK) {
+        if (err->rc == E_LIMIT || err->rc == E_PARSE)
+            err->rc = E_CONFIG; /* whatever is wrong in the file, it is the configuration */
         return err->rc;
+    }
     *ret = c;
     return OK;
 }
@@ -366,6 +369,21 @@ enum rc config_load(const char *path, struct config *ret, struct err *err)
     if (file_read(path, YAML_BYTES_MAX, &text, &n, err) != OK)
         return err->rc;
     return config_parse((struct str){text, n}, path, ret, err);
+}
+
+void config_tell_place(const char *path, const char *key, struct err *err)
+{
+    CLEANUP(mem_freep) char *text = NULL;
+    CLEANUP(yaml_freep) struct yaml *y = NULL;
+    struct err unread; /* the error that there is says more */
+    size_t n;
+
+    if (file_read(path, YAML_BYTES_MAX, &text, &n, &unread) != OK ||
+        yaml_parse((struct str){text, n}, path, &y, &unread) != OK)
+        return;
+    const struct yaml_node *at = find_path(y, key);
+    if (at)
+        (void)err_wrap(err, "%s:%" PRIu32 ":%" PRIu32 ": %s", path, at->line, at->column, key);
 }
 
 enum rc config_set(struct config *c, const char *key, const char *value, const char *where,

@@ -45,10 +45,14 @@ struct config {
 void config_defaults(struct config *ret);
 
 /* Defaults overlaid with the file; *ret is written only on success. E_IO, E_CONFIG with
- * FILE:LINE:COLUMN, E_LIMIT, E_NOMEM. The result is valid. */
+ * FILE:LINE:COLUMN, E_LIMIT (a file far too long), E_NOMEM. The result is valid. */
 MUST_CHECK enum rc config_load(const char *path, struct config *ret, struct err *err);
 MUST_CHECK enum rc config_parse(struct str text, const char *file, struct config *ret,
                                 struct err *err);
+
+/* Puts FILE:LINE:COLUMN of a key's value before an error that another stage has with that value;
+ * nothing when the file does not have the key. */
+void config_tell_place(const char *path, const char *key, struct err *err);
 
 /* No setting contradicts another, none is missing: for defaults and after config_set. E_CONFIG. */
 MUST_CHECK enum rc config_validate(const struct config *c, struct err *err);

@@ -77,6 +77,20 @@ enum rc yaml_fail(const struct yaml *y, const struct yaml_node *at, struct err *
     return err_set(err, E_CONFIG, "%s:%u:%u: %s", y->file, at->line, at->column, sentence);
 }
 
+/* "a, b, c", as many as fit */
+static void list_words(const char *const *words, size_t n, char *out, size_t size)
+{
+    size_t at = 0;
+
+    out[0] = '\0';
+    for (size_t i = 0; i < n; i++) {
+        const size_t length = strlen(words[i]);
+        if (length + 3 > size - at)
+            return;
+        at += (size_t)snprintf(out + at, size - at, "%s%s", i ? ", " : "", words[i]);
+    }
+}
+
 enum rc yaml_expect_keys(const struct yaml *y, const struct yaml_node *at, const char *what,
                          const char *const *known, size_t n_known, struct err *err)
 {
@@ -95,7 +109,10 @@ enum rc yaml_expect_keys(const struct yaml *y, const struct yaml_node *at, const
         if (near >= 0)
             return yaml_fail(y, &at->keys[i], err, "%s has no key '%s'; did you mean '%s'?", what,
                              key.p, known[near]);
-        return yaml_fail(y, &at->keys[i], err, "%s has no key '%.64s'", what, key.p);
+        char list[ERR_MSG_MAX / 2];
+        list_words(known, n_known, list, sizeof list);
+        return yaml_fail(y, &at->keys[i], err, "%s has no key '%.64s'; known: %s", what, key.p,
+                         list);
     }
     return OK;
 }

@@ -91,6 +91,11 @@ static enum rc read_name(struct loader *l, const struct yaml_node *map, struct f
     return OK;
 }
 
+static const char *shown(const struct yaml_node *v)
+{
+    return v->kind == YAML_SCALAR ? v->scalar.p : v->kind == YAML_LIST ? "a list" : "a map";
+}
+
 static enum rc read_resolution(struct loader *l, const struct yaml_node *map, struct feature *f)
 {
     const struct yaml_node *v = yaml_get(map, "resolution");
@@ -100,8 +105,10 @@ static enum rc read_resolution(struct loader *l, const struct yaml_node *map, st
         return OK;
     if (v->kind != YAML_SCALAR || !str_to_double(v->scalar, &resolution) ||
         !(resolution >= 0 && resolution <= (double)FLT_MAX))
-        return yaml_fail(l->yaml, v, l->err,
-                         "resolution: expected a number of at least 0 in the feature's unit");
+        return yaml_fail(
+            l->yaml, v, l->err,
+            "resolution: expected a number of at least 0 in the feature's unit, found '%.40s'",
+            shown(v));
     f->resolution = (float)resolution;
     return OK;
 }
@@ -240,7 +247,8 @@ static enum rc read_timezone(struct loader *l, const struct yaml_node *root)
         return OK;
     l->profile->derived.utc = v->kind == YAML_SCALAR && str_eq(v->scalar, STR("UTC"));
     if (!l->profile->derived.utc && !(v->kind == YAML_SCALAR && str_eq(v->scalar, STR("local"))))
-        return yaml_fail(l->yaml, v, l->err, "timezone: expected 'local' or 'UTC'");
+        return yaml_fail(l->yaml, v, l->err, "timezone: expected 'local' or 'UTC', found '%.40s'",
+                         shown(v));
     return OK;
 }
 
@@ -324,6 +332,22 @@ static bool ends_with(struct str s, struct str tail)
     return s.n >= tail.n && str_eq((struct str){s.p + s.n - tail.n, tail.n}, tail);
 }
 
+static enum rc unknown_profile(const char *name, struct err *err)
+{
+    enum { NAMES_MAX = 8 };
+    const char *names[NAMES_MAX];
+    size_t n = 0;
+
+    for (; n < builtin_profiles_n && n < NAMES_MAX; n++)
+        names[n] = builtin_profiles[n].name;
+    const int near = str_nearest(str_of(name), names, n);
+    if (near >= 0)
+        return err_set(err, E_CONFIG, "unknown profile '%s'; did you mean '%s'?", name,
+                       names[near]);
+    return err_set(err, E_CONFIG,
+                   "unknown profile '%s': expected node, classic or the path of a YAML file", name);
+}
+
 enum rc profile_load(const char *name, int64_t interval_ms, struct profile **ret, struct err *err)
 {
     CLEANUP(mem_freep) char *bytes = NULL;
@@ -336,9 +360,7 @@ enum rc profile_load(const char *name, int64_t interval_ms, struct profile **ret
     }
     if (!strchr(name, '/') && !ends_with(str_of(name), STR(".yml")) &&
         !ends_with(str_of(name), STR(".yaml")))
-        return err_set(err, E_CONFIG,
-                       "unknown profile '%s': expected node, classic or the path of a YAML file",
-                       name);
+        return unknown_profile(name, err);
     if (file_read(name, PROFILE_BYTES_MAX, &bytes, &text.n, err) != OK)
         return err->rc;
     text.p = bytes;

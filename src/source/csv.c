@@ -113,6 +113,8 @@ static enum rc next_line(struct reader *r, bool *ret_any, struct err *err)
     if (r->text.n > 0 && r->text.p[r->text.n - 1] == '\r')
         r->text.n--;
     r->more = true;
+    if (memchr(r->text.p, '\0', r->text.n))
+        return fail(r, E_PARSE, err, "a byte 0x00; expected text");
     return OK;
 }
 

@@ -161,7 +161,11 @@ static void unknown_keys_name_the_nearest(void **state)
            "f.yml:2:3: learn has no key 'validaton'; did you mean 'validation'?");
     refuse("sources:\n  - host:\n      intervall: 1s\n",
            "f.yml:3:7: sources.host has no key 'intervall'; did you mean 'interval'?");
-    refuse("zebra: 1\n", "f.yml:1:1: the configuration has no key 'zebra'");
+    refuse("zebra: 1\n",
+           "f.yml:1:1: the configuration has no key 'zebra'; known: listen, data_dir, profile, "
+           "learn, model, threshold, confirm, retention, log, sources");
+    /* too deep is a limit, and the configuration's fault as any other */
+    refuse("[[[[[[[[[[[[[[[[[[", "f.yml:1:17: more than 16 levels of maps and lists");
     refuse("tresholds: {}\n",
            "f.yml:1:1: the configuration has no key 'tresholds'; did you mean 'threshold'?");
 }

@@ -255,7 +255,8 @@ static void unknown_key_names_the_nearest(void **state)
                         "f.yml:2:1: host has no key 'intervall'; did you mean 'interval'?");
     CLEANUP(yaml_freep) struct yaml *far = parsed("zebra: 2s\n");
     assert_int_equal(yaml_expect_keys(far, yaml_root(far), "host", known, 3, &err), E_CONFIG);
-    assert_string_equal(err.msg, "f.yml:1:1: host has no key 'zebra'");
+    assert_string_equal(err.msg,
+                        "f.yml:1:1: host has no key 'zebra'; known: interval, instance, procfs");
     CLEANUP(yaml_freep) struct yaml *list = parsed("- 1\n");
     assert_int_equal(yaml_expect_keys(list, yaml_root(list), "host", known, 3, &err), E_CONFIG);
     assert_string_equal(err.msg, "f.yml:1:1: host: expected a map (key: value), found a list");

@@ -100,9 +100,11 @@ static void errors_name_line_and_column(void **state)
             "9:12: name: expected a letter, then letters, digits and _ . : -, found '1load'");
     REFUSED("name: load, ", "", "9:5: this feature has no name");
     REFUSED("resolution: 50", "resolution: fine",
-            "7:17: resolution: expected a number of at least 0 in the feature's unit");
+            "7:17: resolution: expected a number of at least 0 in the feature's unit, "
+            "found 'fine'");
     REFUSED("resolution: 50", "resolution: -1",
-            "7:17: resolution: expected a number of at least 0 in the feature's unit");
+            "7:17: resolution: expected a number of at least 0 in the feature's unit, "
+            "found '-1'");
     REFUSED("weight: 0", "weight: 0.5", "9:65: weight: expected 0 or 1");
     REFUSED("unit: ops/s", "unit: [ops]", "5:11: unit: expected a text, found a list");
     REFUSED("ops/s", "a unit that is far too long for it",
@@ -112,7 +114,8 @@ static void errors_name_line_and_column(void **state)
             "3:5: feature 'forks' has no expression (expr)");
     REFUSED("  - {name: load", "  - load\n  - {name: load",
             "9:5: expected a map such as {name: ..., expr: ...}");
-    REFUSED("name: good", "timezone: Mars", "1:11: timezone: expected 'local' or 'UTC'");
+    REFUSED("name: good", "timezone: Mars",
+            "1:11: timezone: expected 'local' or 'UTC', found 'Mars'");
     REFUSED("name: good", "help: none",
             "1:1: name: expected the profile's name (a letter, then letters, digits and _ . : -), "
             "found ''");
@@ -167,7 +170,9 @@ static void a_name_is_a_built_in_or_a_path(void **state)
 
     (void)state;
     assert_int_equal(profile_load("nodes", 1000, &p, &err), E_CONFIG);
-    assert_string_equal(err.msg, "unknown profile 'nodes': expected node, classic or the path of a "
+    assert_string_equal(err.msg, "unknown profile 'nodes'; did you mean 'node'?");
+    assert_int_equal(profile_load("mars", 1000, &p, &err), E_CONFIG);
+    assert_string_equal(err.msg, "unknown profile 'mars': expected node, classic or the path of a "
                                  "YAML file");
     assert_int_equal(profile_load("/no/such/file.yml", 1000, &p, &err), E_IO);
     const int fd = mkstemps(path, 4);

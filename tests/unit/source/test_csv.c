@@ -181,6 +181,7 @@ static void a_nul_byte_is_refused(void **state)
     assert_int_equal(csv_parse(header, sizeof header - 1, "F", &t.schema, &t.d, NULL, &err),
                      E_PARSE);
     assert_int_equal(csv_parse(value, sizeof value - 1, "F", &t.schema, &t.d, NULL, &err), E_PARSE);
+    assert_non_null(strstr(err.msg, "a byte 0x00"));
 }
 
 static void lines_and_columns_past_their_limits_are_refused(void **state)
