@@ -215,11 +215,7 @@ const struct drill_fault drill_faults[] = {
      {"network", "tcp", "sockets"},
      drill_network_prepare,
      drill_network_body},
-    {"forks",
-     "start hundreds of short processes a second",
-     {"processes"},
-     forks_prepare,
-     forks_body},
+    {"forks", "start 1000 short processes a second", {"processes"}, forks_prepare, forks_body},
     {"files", "hold tens of thousands of files open", {"files"}, files_prepare, files_body},
 };
 const size_t drill_n_faults = sizeof drill_faults / sizeof *drill_faults;

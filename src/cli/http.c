@@ -46,6 +46,9 @@ enum rc http_open(const char *base, struct http **ret, struct err *err)
     if (!str_starts(url, STR("http://")) && !str_starts(url, STR("https://")))
         return err_set(err, E_CONFIG,
                        "expected a URL such as http://127.0.0.1:8001, found '%.100s'", base);
+    for (size_t i = 0; i < url.n; i++)
+        if (url.p[i] <= ' ' || url.p[i] == 0x7f)
+            return err_set(err, E_CONFIG, "expected a URL without spaces and control characters");
     if (url.n >= HTTP_URL_MAX - 128)
         return err_set(err, E_CONFIG, "expected a URL of at most %d bytes, found %zu",
                        HTTP_URL_MAX - 128, url.n);

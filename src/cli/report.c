@@ -6,12 +6,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/str.h"
 
-enum { DIGITS = 9, BAR_WIDTH = 30 }; /* 9 digits tell any two floats apart */
+enum { DIGITS = 9, BAR_WIDTH = 30, LINE_MAX_BYTES = 256 }; /* 9 digits tell any two floats apart */
 
 void report_id(uint64_t id, char out[REPORT_ID_MAX])
 {
@@ -103,11 +104,20 @@ void report_progress_init(struct report_progress *p, const char *what)
     *p = (struct report_progress){.what = what, .shown = isatty(STDERR_FILENO), .percent = -1};
 }
 
+size_t report_terminal_width(void)
+{
+    struct winsize size;
+
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
+        return 80;
+    return size.ws_col;
+}
+
 void report_progress(struct report_progress *p, uint64_t done, uint64_t of, const char *fmt, ...)
 {
     const double part = of ? fmin((double)done / (double)of, 1) : 1;
     const int percent = (int)(part * 100), filled = (int)(part * BAR_WIDTH);
-    char bar[BAR_WIDTH + 1];
+    char bar[BAR_WIDTH + 1], line[LINE_MAX_BYTES];
     va_list ap;
 
     if (!p->shown || percent == p->percent)
@@ -116,11 +126,14 @@ void report_progress(struct report_progress *p, uint64_t done, uint64_t of, cons
     memset(bar, '.', BAR_WIDTH);
     memset(bar, '#', (size_t)filled);
     bar[BAR_WIDTH] = '\0';
-    fprintf(stderr, "\r%s [%s] %3d %%  ", p->what, bar, percent);
-    va_start(ap, fmt);
-    vfprintf(stderr, fmt, ap);
-    va_end(ap);
-    fputs("\x1b[K", stderr);
+    const int n = snprintf(line, sizeof line, "%s [%s] %3d %%  ", p->what, bar, percent);
+    if (n > 0 && n < LINE_MAX_BYTES) {
+        va_start(ap, fmt);
+        (void)vsnprintf(line + n, sizeof line - (size_t)n, fmt, ap);
+        va_end(ap);
+    }
+    /* one column is left: a full line would wrap, and \r would not come back to its start */
+    fprintf(stderr, "\r%.*s\x1b[K", (int)report_terminal_width() - 1, line);
 }
 
 void report_progress_done(struct report_progress *p)

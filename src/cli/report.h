@@ -26,7 +26,10 @@ MUST_CHECK enum rc report_json(json_t *o, struct err *err);
 MUST_CHECK enum rc report_text(const struct buf *b, struct err *err);
 MUST_CHECK enum rc report_flush(struct err *err); /* of what printf left on standard output */
 
-/* A bar on standard error, for terminals alone; drawn when its percentage changes. */
+size_t report_terminal_width(void); /* columns of standard error; 80 where nobody says */
+
+/* A bar on standard error, no wider than the terminal, for terminals alone; drawn when its
+ * percentage changes. */
 struct report_progress {
     const char *what; /* "training" */
     bool shown;       /* standard error is a terminal */

@@ -29,11 +29,11 @@ static const char help[] =
     "                        memory   hold up to half of the free memory, at most 4 GiB\n"
     "                        disk     write, sync and read back a temporary file\n"
     "                        network  flood TCP connections over 127.0.0.1\n"
-    "                        forks    start hundreds of short processes a second\n"
+    "                        forks    start 1000 short processes a second\n"
     "                        files    hold tens of thousands of files open\n"
     "      --all             each of them in turn; waits for quiet in between\n"
-    "      --rest DURATION   of rest after an open incident, and between two of\n"
-    "                          --all (default 10s)\n"
+    "      --rest DURATION   how long it must be quiet after an open incident, and between\n"
+    "                        two of --all (default 10s)\n"
     "      --for DURATION    end the fault after this time, rung or not (default 20s)\n"
     "      --url URL         the running tocsin (default http://127.0.0.1:8001)\n"
     "      --instance NAME   the entity that is this machine, when it watches several\n"
@@ -45,8 +45,9 @@ static const char help[] =
     "The fault ends at the ring, at the end of its time, and whenever the drill ends for any\n"
     "reason; nothing of it stays.\n"
     "\n"
-    "Exit code: 0 it rang; 1 the drill could not be made (no tocsin answers, it is learning, an\n"
-    "incident is open); 2 the command line is wrong; 3 it did not ring.\n"
+    "Exit code: 0 it rang; 1 the drill could not be made (no tocsin answers, it is learning, or\n"
+    "an incident is open and does not end within 5 minutes); 2 the command line is wrong; 3 it did "
+    "not ring.\n"
     "\n"
     "Example:\n"
     "  tocsin drill --fault memory --for 30s\n";
@@ -56,7 +57,7 @@ enum {
     CLOCK_SLACK_MS = 1000,         /* between a frame's time and ours */
     QUIET_WAIT_MS = 5 * 60 * 1000, /* for an incident to close */
     DURATION_MOST_MS = 60 * 60 * 1000,
-    PROGRESS_WIDTH = 72,
+    PROGRESS_MAX = 128,
 };
 
 struct drill_options {
@@ -187,7 +188,7 @@ static void sleep_ms(int64_t ms)
 
 __attribute__((format(printf, 1, 2))) static void show_progress(const char *fmt, ...)
 {
-    char line[PROGRESS_WIDTH + 1];
+    char line[PROGRESS_MAX];
     va_list ap;
 
     if (!isatty(STDERR_FILENO))
@@ -195,9 +196,7 @@ __attribute__((format(printf, 1, 2))) static void show_progress(const char *fmt,
     va_start(ap, fmt);
     (void)vsnprintf(line, sizeof line, fmt, ap);
     va_end(ap);
-    fprintf(stderr, "\r%-*s", PROGRESS_WIDTH, line);
-    if (line[0] == '\0')
-        fputc('\r', stderr);
+    fprintf(stderr, "\r%.*s\x1b[K", (int)report_terminal_width() - 1, line);
 }
 
 /* Nothing is disturbed unless somebody is there to notice. */

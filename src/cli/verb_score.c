@@ -79,8 +79,9 @@ static int parse(int argc, char **argv, struct score_options *o)
     return -1;
 }
 
-/* The model, with the threshold that the command line asks for. */
-static enum rc load_model(const struct score_options *o, struct model **ret, struct err *err)
+/* The model, with the threshold that the command line asks for; *ret_id is the file's. */
+static enum rc load_model(const struct score_options *o, struct model **ret, uint64_t *ret_id,
+                          struct err *err)
 {
     struct threshold_spec spec;
     CLEANUP(model_unrefp) struct model *m = NULL, *other = NULL;
@@ -88,6 +89,8 @@ static enum rc load_model(const struct score_options *o, struct model **ret, str
     if (o->threshold && config_parse_threshold(o->threshold, &spec, err) != OK)
         return err_wrap(err, "--threshold");
     enum rc rc = model_load(o->model, &m, err);
+    if (rc == OK)
+        *ret_id = model_id(m);
     if (rc == OK && o->threshold) {
         rc = model_with_threshold(m, &spec, &other, err);
         if (rc != OK)
@@ -154,20 +157,21 @@ static enum rc score_rows(struct model *m, const struct table *t, struct buf *ou
     return OK;
 }
 
-static enum rc print_summary(const struct score_options *o, const struct model *m,
+static enum rc print_summary(const struct score_options *o, const struct model *m, uint64_t file_id,
                              const struct score_summary *s, struct err *err)
 {
     const double mean = s->sum / (double)(s->rows - s->unscored); /* NaN for none */
     char id[REPORT_ID_MAX];
 
     if (!o->json) {
-        fprintf(stderr,
-                "%zu rows: %zu anomalous (score over %.6g), %zu without a score; mean score %.6g, "
-                "largest %.6g\n",
-                s->rows, s->anomalous, (double)m->threshold, s->unscored, mean, (double)s->largest);
+        fprintf(stderr, "%zu rows: %zu anomalous (score over %.6g), %zu without a score", s->rows,
+                s->anomalous, (double)m->threshold, s->unscored);
+        if (s->unscored < s->rows)
+            fprintf(stderr, "; mean score %.6g, largest %.6g", mean, (double)s->largest);
+        fputc('\n', stderr);
         return OK;
     }
-    report_id(model_id(m), id);
+    report_id(file_id, id);
     return report_json(json_pack("{s:I, s:I, s:I, s:o, s:s, s:o, s:o, s:s, s:s}", "rows",
                                  (json_int_t)s->rows, "anomalous", (json_int_t)s->anomalous,
                                  "unscored", (json_int_t)s->unscored, "threshold",
@@ -184,9 +188,10 @@ static enum rc score(const struct score_options *o, struct err *err)
     CLEANUP(model_unrefp) struct model *m = NULL;
     CLEANUP(buf_done) struct buf out;
     struct score_summary summary = {0};
+    uint64_t file_id = 0;
 
     buf_init(&out, LINE_MAX_BYTES);
-    enum rc rc = load_model(o, &m, err);
+    enum rc rc = load_model(o, &m, &file_id, err);
     if (rc != OK)
         return rc;
     assert(m);
@@ -199,7 +204,7 @@ static enum rc score(const struct score_options *o, struct err *err)
         rc = err_set(err, E_NOMEM, "no memory for the scores of %zu rows", t.d->rows);
     if (rc == OK)
         rc = o->output ? file_write(o->output, out.p, out.n, err) : report_text(&out, err);
-    return rc == OK ? print_summary(o, m, &summary, err) : rc;
+    return rc == OK ? print_summary(o, m, file_id, &summary, err) : rc;
 }
 
 static int run(int argc, char **argv)

@@ -59,6 +59,15 @@ struct train_options {
     bool json;
 };
 
+static size_t override_of(int option)
+{
+    size_t i = 0;
+
+    while (overrides[i].option != option)
+        i++;
+    return i;
+}
+
 /* Fills o and the values that stand over the configuration; an exit code, or -1 to go on. */
 static int parse(int argc, char **argv, struct train_options *o)
 {
@@ -94,6 +103,12 @@ static int parse(int argc, char **argv, struct train_options *o)
         return verb_usage(&verb_train, "expected no more words, found '%s'", argv[optind]);
     if (!o->data)
         return verb_usage(&verb_train, "expected --data FILE");
+    if (o->validation && o->override[override_of('v')])
+        return verb_usage(&verb_train, "expected --validation or --validation-data, found both");
+    const char *layers = o->override[override_of('l')];
+    if (layers && !layers[0])
+        return verb_usage(&verb_train,
+                          "--layers: expected widths such as 14,8,4,8,14, found nothing");
     return -1;
 }
 

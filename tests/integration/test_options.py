@@ -33,6 +33,9 @@ def test_a_full_disk_is_trouble(binary, words):
     ("train -c a --config b", "'--config' is given twice"),
     ("score -o a --output b", "'--output' is given twice"),
     ("run --listen :1 --listen :2", "'--listen' is given twice"),
+    ("train --data a --layers=", "--layers: expected widths such as 14,8,4,8,14, found nothing"),
+    ("train --data a --validation 0.5 --validation-data b",
+     "expected --validation or --validation-data, found both"),
     ("status -jx", "'-x' is not an option"),
 ])
 def test_wrong_options_get_one_sentence_and_a_pointer(binary, words, sentence):
@@ -40,3 +43,9 @@ def test_wrong_options_get_one_sentence_and_a_pointer(binary, words, sentence):
     done = run(binary, *words.split(), stdout=subprocess.PIPE)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"tocsin {verb}: {sentence}\nTry `tocsin {verb} --help`.\n"
+
+
+def test_a_url_with_a_space_is_a_wrong_option(binary):
+    done = run(binary, "status", "--url", "http://exa mple", stdout=subprocess.PIPE)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "tocsin: --url: expected a URL without spaces and control characters\n"

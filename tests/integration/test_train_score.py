@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """`tocsin train` and `tocsin score` on CSV files."""
 import csv
+import fcntl
 import json
 import math
 import os
+import pty
 import random
 import struct
 import subprocess
+import termios
 
 import pytest
 
@@ -246,7 +249,7 @@ BAD_CSV = [
     (GOOD + "yesterday,1,2,3,4\n", ":62: expected a time as Unix seconds or RFC 3339"),
     (GOOD + "1740088500000,1,2,3,4\n", "are these milliseconds?"),
     (GOOD + '60,"1,2,3,4\n', ":62: expected a closing quote on the same line"),
-    (GOOD + "60,\x00,2,3,4\n", ":62: column 'load': expected a number"),
+    (GOOD + "60,\x00,2,3,4\n", ":62: a byte 0x00; expected text"),
     (GOOD + "60," + "9" * (2 << 20), ":62: expected lines under 1048576 bytes"),
     ("\udcff\udcfe\udc80" * 100, ":1: expected 'timestamp' as the first column, found"),
 ]
@@ -355,3 +358,40 @@ def test_help_has_an_example(tocsin):
     for verb in "train", "score":
         p = tocsin(verb, "--help")
         assert f"Example: tocsin {verb} " in p.stdout and "Exit codes: " in p.stdout
+
+
+def test_no_scored_row_has_no_mean(tocsin, model, tmp_path):
+    none = write_csv(tmp_path / "none.csv", [["", "NaN", "", ""]] * 3)
+    said = tocsin("score", "--model", model, "--data", none, "-o", tmp_path / "s.csv").stderr
+    assert said.startswith("3 rows: 0 anomalous") and said.endswith(", 3 without a score\n")
+
+
+def test_the_model_id_is_the_files_whatever_the_threshold(tocsin, data, tmp_path):
+    trained = json.loads(tocsin("train", "--data", data, "--model", tmp_path / "m.tsm",
+                                "--epochs", 2, "--json").stdout)
+    scored = json.loads(tocsin("score", "--model", tmp_path / "m.tsm", "--data", data, "--threshold",
+                               "fixed:0.5", "-o", tmp_path / "s.csv", "--json").stdout)
+    assert scored["threshold"] == 0.5 and scored["model_id"] == trained["model_id"]
+
+
+def test_the_progress_bar_is_no_wider_than_the_terminal(binary, data):
+    columns = 40
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    with subprocess.Popen([binary, "train", "--data", data, "--epochs", "20"], stderr=theirs,
+                          stdout=subprocess.DEVNULL) as p:
+        os.close(theirs)
+        shown = b""
+        while True:
+            try:
+                more = os.read(ours, 4096)
+            except OSError:  # the other end is closed
+                break
+            if not more:
+                break
+            shown += more
+        assert p.wait() == 0
+    os.close(ours)
+    lines = shown.replace(b"\x1b[K", b"").split(b"\r")
+    assert any(line.startswith(b"training [") for line in lines)
+    assert max(map(len, lines)) == columns - 1
