@@ -57,4 +57,4 @@ _tocsin() {
         ;;
     esac
 }
-complete -F _tocsin tocsin
+complete -o filenames -F _tocsin tocsin
