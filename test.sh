@@ -238,6 +238,8 @@ main() {
         packages+=(clang clang-tidy python3-pytest curl sqlite3 prometheus prometheus-node-exporter)
         # the sanitizers' runtime is a package of its own in some releases only
         apt-cache show libclang-rt-dev >/dev/null 2>&1 && packages+=(libclang-rt-dev)
+        # for the test of the page; Ubuntu has it as a snap alone
+        apt-cache show chromium >/dev/null 2>&1 && packages+=(chromium)
     fi
     if install_packages "${packages[@]}"; then
         pass "packages are installed"
