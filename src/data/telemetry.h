@@ -22,8 +22,8 @@ enum telemetry_id {
     TEL_DROPPED_STORE_FULL,   /* tocsin_dropped_total{reason="store_queue_full"} */
     TEL_DROPPED_OUT_OF_ORDER, /* tocsin_dropped_total{reason="out_of_order"} */
     TEL_DROPPED_SERIES_LIMIT, /* tocsin_dropped_total{reason="series_limit"} */
-    TEL_DROPPED_NO_MEMORY,     /* tocsin_dropped_total{reason="no_memory"} */
-    TEL_DROPPED_STORE_FAILED,  /* tocsin_dropped_total{reason="store_failed"} */
+    TEL_DROPPED_NO_MEMORY,    /* tocsin_dropped_total{reason="no_memory"} */
+    TEL_DROPPED_STORE_FAILED, /* tocsin_dropped_total{reason="store_failed"} */
     TEL_STORE_COMMITS,        /* tocsin_store_commits_total */
     TEL_STORE_ERRORS,         /* tocsin_store_errors_total */
     TEL_STORE_PRUNED,         /* tocsin_store_pruned_rows_total */
