@@ -40,24 +40,3 @@ enum rc err_wrap(struct err *err, const char *fmt, ...)
     errno = saved;
     return err->rc;
 }
-
-const char *rc_name(enum rc rc)
-{
-    switch (rc) {
-    case OK:
-        return "ok";
-    case E_NOMEM:
-        return "nomem";
-    case E_IO:
-        return "io";
-    case E_PARSE:
-        return "parse";
-    case E_LIMIT:
-        return "limit";
-    case E_CONFIG:
-        return "config";
-    case E_STATE:
-        return "state";
-    }
-    return "unknown";
-}

@@ -44,6 +44,3 @@ void err_record(struct err *err, enum rc rc, const char *fmt, ...)
 
 /* Put "PREFIX: " before the sentence already there; returns err->rc. */
 enum rc err_wrap(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-/* A short name for logs and metric labels: "io", "parse", ... */
-const char *rc_name(enum rc rc);

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -26,7 +27,6 @@ static _Atomic int log_form = LOG_LOGFMT;
 static _Atomic unsigned log_dropped;
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
-static const char *const format_names[] = {"logfmt", "json"};
 
 struct line {
     size_t n;
@@ -75,8 +75,8 @@ static bool is_control(const char *p)
     return c < 0x20 || c == 0x7f || (c == 0xc2 && (unsigned char)p[1] < 0xa0);
 }
 
-/* One character of a quoted value; returns the bytes of s that it took. */
-static size_t add_escaped(struct line *l, struct str s)
+/* One character of a value; returns the bytes of s that it took. */
+static size_t add_escaped(struct line *l, struct str s, bool quoted)
 {
     char out[ESCAPE_MAX];
     const unsigned char c = (unsigned char)s.p[0];
@@ -86,7 +86,7 @@ static size_t add_escaped(struct line *l, struct str s)
         add(l, "\xef\xbf\xbd", 3); /* U+FFFD for a byte that is not UTF-8 */
         return 1;
     }
-    if (c == '"' || c == '\\')
+    if (quoted && (c == '"' || c == '\\'))
         add(l, (const char[]){'\\', (char)c}, 2);
     else if (c == '\n')
         add(l, "\\n", 2);
@@ -99,17 +99,22 @@ static size_t add_escaped(struct line *l, struct str s)
     return n;
 }
 
+static void add_all_escaped(struct line *l, struct str s, bool quoted)
+{
+    while (s.n && !l->full) {
+        const size_t n = add_escaped(l, s, quoted);
+        s.p += n;
+        s.n -= n;
+    }
+}
+
 static void add_quoted(struct line *l, struct str s)
 {
     if (l->full)
         return;
     add(l, "\"", 1);
     const bool opened = !l->full;
-    while (s.n && !l->full) {
-        const size_t n = add_escaped(l, s);
-        s.p += n;
-        s.n -= n;
-    }
+    add_all_escaped(l, s, true);
     if (opened)
         add_closing(l, '"');
 }
@@ -177,21 +182,71 @@ static void write_line(const struct line *l)
     /* Nowhere to say that stderr is gone. */
 }
 
-static void add_dropped(struct line *l, enum log_format format)
+/* How many lines were dropped since the last one that was written; false for none. */
+static bool take_dropped(char *out, size_t size)
 {
     const unsigned n = atomic_exchange(&log_dropped, 0);
-    char text[16];
 
-    if (n == 0)
-        return;
-    (void)snprintf(text, sizeof text, "%u", n);
-    add_pair(l, format, "lines_dropped_before", text);
+    (void)snprintf(out, size, "%u", n);
+    return n > 0;
+}
+
+/* "key value" within the brackets of a plain line. */
+static void add_fact(struct line *l, const char *key, const char *value, bool *open)
+{
+    add(l, *open ? ", " : " (", 2);
+    *open = *open || !l->full;
+    add_all_escaped(l, str_of(key), false);
+    add(l, " ", 1);
+    add_all_escaped(l, str_of(value ? value : ""), false);
+}
+
+/* "HH:MM:SS warn  sentence (key value, key value)": what somebody at a terminal needs. */
+static void add_plain(struct line *l, int64_t now_ms, enum log_level level, const char *msg,
+                      va_list ap)
+{
+    const time_t now = (time_t)(now_ms / 1000);
+    bool open = false;
+    struct tm local;
+    char text[32] = "";
+
+    if (localtime_r(&now, &local))
+        (void)snprintf(text, sizeof text, "%02d:%02d:%02d ", local.tm_hour, local.tm_min,
+                       local.tm_sec);
+    add(l, text, strlen(text));
+    (void)snprintf(text, sizeof text, "%-5s ", level_names[level]);
+    add(l, text, strlen(text));
+    add_all_escaped(l, str_of(msg), false);
+    for (const char *key = va_arg(ap, const char *); key; key = va_arg(ap, const char *))
+        add_fact(l, key, va_arg(ap, const char *), &open);
+    if (take_dropped(text, sizeof text))
+        add_fact(l, "lines dropped before", text, &open);
+    if (open)
+        add_closing(l, ')');
+}
+
+static void add_pairs(struct line *l, enum log_format format, int64_t now_ms, enum log_level level,
+                      const char *msg, va_list ap)
+{
+    char ts[STR_RFC3339_MAX], dropped[16];
+
+    str_from_rfc3339_ms(now_ms, ts);
+    if (format == LOG_JSON)
+        add(l, "{", 1);
+    add_pair(l, format, "ts", ts);
+    add_pair(l, format, "level", level_names[level]);
+    add_pair(l, format, "msg", msg);
+    for (const char *key = va_arg(ap, const char *); key; key = va_arg(ap, const char *))
+        add_pair(l, format, key, va_arg(ap, const char *));
+    if (take_dropped(dropped, sizeof dropped))
+        add_pair(l, format, "lines_dropped_before", dropped);
+    if (format == LOG_JSON)
+        add_closing(l, '}');
 }
 
 void log_event(enum log_level level, const char *msg, ...)
 {
     const enum log_format format = (enum log_format)atomic_load(&log_form);
-    char ts[STR_RFC3339_MAX];
     struct line l;
     va_list ap;
 
@@ -203,49 +258,12 @@ void log_event(enum log_level level, const char *msg, ...)
     }
     l.n = 0;
     l.full = false;
-    str_from_rfc3339_ms(clock_wall_ms(), ts);
-    if (format == LOG_JSON)
-        add(&l, "{", 1);
-    add_pair(&l, format, "ts", ts);
-    add_pair(&l, format, "level", level_names[level]);
-    add_pair(&l, format, "msg", msg);
     va_start(ap, msg);
-    for (const char *key = va_arg(ap, const char *); key; key = va_arg(ap, const char *))
-        add_pair(&l, format, key, va_arg(ap, const char *));
+    if (format == LOG_PLAIN)
+        add_plain(&l, clock_wall_ms(), level, msg, ap);
+    else
+        add_pairs(&l, format, clock_wall_ms(), level, msg, ap);
     va_end(ap);
-    add_dropped(&l, format);
-    if (format == LOG_JSON)
-        add_closing(&l, '}');
     add_closing(&l, '\n');
     write_line(&l);
-}
-
-static bool find(const char *s, const char *const *names, size_t n, size_t *ret)
-{
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(s, names[i]) == 0) {
-            *ret = i;
-            return true;
-        }
-    return false;
-}
-
-bool log_level_parse(const char *s, enum log_level *ret)
-{
-    size_t i;
-
-    if (!find(s, level_names, sizeof level_names / sizeof *level_names, &i))
-        return false;
-    *ret = (enum log_level)i;
-    return true;
-}
-
-bool log_format_parse(const char *s, enum log_format *ret)
-{
-    size_t i;
-
-    if (!find(s, format_names, sizeof format_names / sizeof *format_names, &i))
-        return false;
-    *ret = (enum log_format)i;
-    return true;
 }

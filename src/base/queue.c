@@ -132,11 +132,6 @@ void queue_close(struct queue *q)
     pthread_mutex_unlock(&q->lock);
 }
 
-bool queue_is_closed(const struct queue *q)
-{
-    return atomic_load(&q->closed) && atomic_load(&q->length) == 0;
-}
-
 size_t queue_length(const struct queue *q)
 {
     return atomic_load(&q->length);

@@ -19,6 +19,5 @@ bool queue_push(struct queue *q, void *item); /* any thread; false when full or 
 void *queue_pop(struct queue *q);             /* consumer; NULL when empty */
 /* Consumer: wait until an item is there, the queue is closed, or timeout_ms (-1: for ever). */
 void *queue_wait(struct queue *q, int timeout_ms);
-void queue_close(struct queue *q);           /* any thread: no more pushes, the consumer wakes */
-bool queue_is_closed(const struct queue *q); /* closed and nothing left */
-size_t queue_length(const struct queue *q);  /* any thread; a moment's value */
+void queue_close(struct queue *q);          /* any thread: no more pushes, the consumer wakes */
+size_t queue_length(const struct queue *q); /* any thread; a moment's value */

@@ -77,22 +77,3 @@ enum rc dataset_append(struct dataset *d, int64_t ts_ms, const float *frame, str
     d->rows++;
     return OK;
 }
-
-enum rc dataset_slice(const struct dataset *d, size_t first, size_t rows, struct dataset **ret,
-                      struct err *err)
-{
-    if (first > d->rows || rows > d->rows - first)
-        return err_set(err, E_LIMIT, "dataset: rows %zu to %zu of %zu", first, first + rows,
-                       d->rows);
-    CLEANUP(dataset_freep) struct dataset *part = NULL;
-    enum rc rc = dataset_new(d->n, &part, err);
-    if (rc || (rc = reserve(part, rows, err)))
-        return rc;
-    if (rows) {
-        memcpy(part->ts_ms, d->ts_ms + first, rows * sizeof *d->ts_ms);
-        memcpy(part->X, d->X + first * d->n, rows * d->n * sizeof *d->X);
-    }
-    part->rows = rows;
-    *ret = TAKE(part);
-    return OK;
-}

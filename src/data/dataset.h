@@ -30,6 +30,3 @@ static inline void dataset_freep(struct dataset **d)
 /* E_NOMEM, E_LIMIT; E_STATE when ts_ms does not come after the last row's. Copies frame[n]. */
 MUST_CHECK enum rc dataset_append(struct dataset *d, int64_t ts_ms, const float *frame,
                                   struct err *err);
-/* Rows [first, first + rows) as a dataset of their own. */
-MUST_CHECK enum rc dataset_slice(const struct dataset *d, size_t first, size_t rows,
-                                 struct dataset **ret, struct err *err);

@@ -189,21 +189,38 @@ static void lines_of_threads_do_not_mix(void **state)
     assert_int_equal(lines, THREADS * LINES);
 }
 
-static void levels_and_formats_have_names(void **state)
+/* After "HH:MM:SS ", whose form is checked. */
+static const char *after_clock(const char *line)
+{
+    static const char form[] = "dd:dd:dd ";
+
+    for (size_t i = 0; form[i]; i++)
+        assert_true(form[i] == 'd' ? line[i] >= '0' && line[i] <= '9' : line[i] == form[i]);
+    return line + strlen(form);
+}
+
+static void a_plain_line_is_for_people(void **state)
 {
     (void)state;
-    enum log_level level = LOG_DEBUG;
-    enum log_format format = LOG_LOGFMT;
+    char *huge = test_malloc(10000);
 
-    assert_true(log_level_parse("error", &level));
-    assert_int_equal(level, LOG_ERROR);
-    assert_true(log_level_parse("debug", &level));
-    assert_int_equal(level, LOG_DEBUG);
-    assert_false(log_level_parse("verbose", &level));
-    assert_false(log_level_parse("", &level));
-    assert_true(log_format_parse("json", &format));
-    assert_int_equal(format, LOG_JSON);
-    assert_false(log_format_parse("JSON ", &format));
+    log_init(LOG_INFO, LOG_PLAIN);
+    log_event(LOG_WARN, "store failed", "err", "disk \"full\"", "path", "/x", NULL);
+    assert_string_equal(after_clock(take_captured()),
+                        "warn  store failed (err disk \"full\", path /x)\n");
+    log_event(LOG_ERROR, "a\x1b[2Jb\n", NULL);
+    assert_string_equal(after_clock(take_captured()), "error a\\u001b[2Jb\\n\n");
+    memset(huge, 'x', 9999);
+    huge[9999] = '\0';
+    log_event(LOG_INFO, "long", "key", huge, "more", "x", NULL);
+    const char *line = after_clock(take_captured());
+    assert_true(str_starts(str_of(line), STR("info  long (key xxx")));
+    assert_string_equal(line + strlen(line) - 3, "x)\n");
+    assert_true(strlen(line) < 4096);
+    log_event(LOG_INFO, huge, "key", "value", NULL);
+    line = take_captured();
+    assert_string_equal(line + strlen(line) - 3, "xx\n"); /* nothing was opened */
+    test_free(huge);
 }
 
 #define CAPTURED(t) cmocka_unit_test_setup_teardown(t, start_capture, stop_capture)
@@ -218,8 +235,8 @@ int main(void)
         CAPTURED(levels_below_the_least_are_silent),
         CAPTURED(long_lines_are_cut_and_closed),
         CAPTURED(any_bytes_make_one_line_of_utf8),
+        CAPTURED(a_plain_line_is_for_people),
         CAPTURED(lines_of_threads_do_not_mix),
-        cmocka_unit_test(levels_and_formats_have_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

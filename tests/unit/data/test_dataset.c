@@ -49,36 +49,6 @@ static void row_that_does_not_come_after_the_last_is_refused(void **state)
     assert_int_equal(dataset_append(d, 4001, frame, &err), OK);
 }
 
-static void slice_is_a_copy_of_its_rows(void **state)
-{
-    (void)state;
-    CLEANUP(dataset_freep) struct dataset *d = new_filled(100), *part = NULL, *none = NULL;
-    struct err err;
-
-    assert_int_equal(dataset_slice(d, 75, 25, &part, &err), OK);
-    assert_int_equal(part->rows, 25);
-    assert_int_equal(part->ts_ms[0], 75000);
-    assert_memory_equal(part->X, d->X + 75 * 3, 25 * 3 * sizeof(float));
-    part->X[0] = -1;
-    assert_true(d->X[75 * 3] == 75);
-    const float frame[3] = {0};
-    assert_int_equal(dataset_append(part, 100000, frame, &err), OK);
-    assert_int_equal(dataset_slice(d, 100, 0, &none, &err), OK);
-    assert_int_equal(none->rows, 0);
-}
-
-static void slice_past_the_end_is_refused(void **state)
-{
-    (void)state;
-    CLEANUP(dataset_freep) struct dataset *d = new_filled(10), *part = NULL;
-    struct err err;
-
-    assert_int_equal(dataset_slice(d, 5, 6, &part, &err), E_LIMIT);
-    assert_int_equal(dataset_slice(d, 11, 0, &part, &err), E_LIMIT);
-    assert_int_equal(dataset_slice(d, 1, SIZE_MAX, &part, &err), E_LIMIT);
-    assert_null(part);
-}
-
 static void frame_without_features_is_refused(void **state)
 {
     (void)state;
@@ -92,7 +62,7 @@ static void frame_without_features_is_refused(void **state)
 static void dataset_without_memory_stays_whole(void **state)
 {
     (void)state;
-    CLEANUP(dataset_freep) struct dataset *d = new_filled(64), *part = NULL;
+    CLEANUP(dataset_freep) struct dataset *d = new_filled(64);
     const float frame[] = {1, 2, 3};
     struct err err;
 
@@ -100,11 +70,6 @@ static void dataset_without_memory_stays_whole(void **state)
         mem_fail_at(at);
         assert_int_equal(dataset_append(d, 64000, frame, &err), E_NOMEM);
         assert_int_equal(d->rows, 64);
-    }
-    for (uint64_t at = 1; at <= 3; at++) {
-        mem_fail_at(at);
-        assert_int_equal(dataset_slice(d, 0, 64, &part, &err), E_NOMEM);
-        assert_null(part);
     }
     mem_fail_at(0);
     assert_int_equal(dataset_append(d, 64000, frame, &err), OK);
@@ -115,14 +80,18 @@ static void cells_are_limited_before_memory_is(void **state)
 {
     (void)state;
     enum { WIDE = DATASET_CELLS_MAX / 3 }; /* never written: no memory is really taken */
-    CLEANUP(dataset_freep) struct dataset *d = NULL, *part = NULL;
+    CLEANUP(dataset_freep) struct dataset *d = NULL;
+    int64_t times[] = {1, 2, 3};
+    const float frame[1] = {0}; /* not read */
     struct err err;
 
     assert_int_equal(dataset_new(WIDE, &d, &err), OK);
-    d->rows = 4; /* as if it had them */
-    assert_int_equal(dataset_slice(d, 0, 4, &part, &err), E_LIMIT);
+    d->rows = d->capacity = 3; /* as if it had them */
+    d->ts_ms = times;
+    assert_int_equal(dataset_append(d, 4, frame, &err), E_LIMIT);
+    d->ts_ms = NULL;
     assert_string_equal(err.msg, "dataset: more than 3 rows of 89478485 features");
-    d->rows = 0;
+    d->rows = d->capacity = 0;
 }
 
 int main(void)
@@ -131,8 +100,6 @@ int main(void)
         cmocka_unit_test(cells_are_limited_before_memory_is),
         cmocka_unit_test(rows_are_kept_in_order_with_their_gaps),
         cmocka_unit_test(row_that_does_not_come_after_the_last_is_refused),
-        cmocka_unit_test(slice_is_a_copy_of_its_rows),
-        cmocka_unit_test(slice_past_the_end_is_refused),
         cmocka_unit_test(frame_without_features_is_refused),
         cmocka_unit_test(dataset_without_memory_stays_whole),
     };
