@@ -12,8 +12,8 @@
 
 enum {
     BODY_MAX = 32 << 20,
-    SCORES_MAX = 100000,
-    INCIDENTS_MAX = 10000,
+    SCORES_MAX = 10000,
+    INCIDENTS_MAX = 1000,
     REASONS_MAX = 20, /* entities named by /readyz */
     STALE_INTERVALS = 10,
     STALE_MIN_MS = 10 * 1000,
@@ -59,15 +59,25 @@ static int to_buf(const char *p, size_t n, void *arg)
     return out->failed ? -1 : 0;
 }
 
+void api_start_json(struct api_answer *ret, unsigned status)
+{
+    start_answer(ret, status, "application/json");
+}
+
+void api_json_add(struct buf *out, const json_t *value)
+{
+    if (!value || json_dump_callback(value, to_buf, out, API_JSON_FLAGS) != 0)
+        out->failed = true;
+}
+
 void api_json_answer(struct api_answer *ret, unsigned status, json_t *root)
 {
     if (!root) {
         api_refuse(ret, 503, "no memory for this answer");
         return;
     }
-    start_answer(ret, status, "application/json");
-    if (json_dump_callback(root, to_buf, &ret->body, API_JSON_FLAGS) != 0)
-        ret->body.failed = true;
+    api_start_json(ret, status);
+    api_json_add(&ret->body, root);
     buf_puts(&ret->body, "\n");
     json_decref(root);
 }

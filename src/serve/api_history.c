@@ -5,7 +5,6 @@
 #include "serve/api_private.h"
 
 enum { SCORES_DEFAULT = 1000, INCIDENTS_DEFAULT = 100 };
-static const int64_t SCORES_SPAN_MS = 10 * 60 * 1000;
 
 /* The connection is kept; one that failed is closed, so that the next request opens it anew: the
  * database may appear later, or be replaced. */
@@ -45,7 +44,7 @@ static void add_float(struct buf *out, float f)
         buf_puts(out, "null");
 }
 
-/* Up to 100,000 rows: written as they come, for a tree of them would be 40 MB. */
+/* Up to 10,000 rows: written as they come, for a tree of them would be 4 MB. */
 static bool add_score(void *arg, const struct store_score *row)
 {
     struct score_rows *rows = arg;
@@ -64,53 +63,71 @@ static bool add_score(void *arg, const struct store_score *row)
     return !rows->out->failed;
 }
 
-/* {"instance":NAME,"columns":[...]} with its closing brace taken off again. */
+static const char *const score_columns =
+    "\"columns\":[\"timestamp\",\"score\",\"threshold\",\"anomalous\"],";
+
+/* {"instance":NAME,"columns":[...],"scores":[ */
 static bool begin_scores(const char *instance, struct api_answer *ret)
 {
     json_t *o = json_object();
-    int bad = json_object_set_new(o, "instance", api_json_text(instance));
 
-    bad |= json_object_set_new(o, "columns",
-                               json_pack("[ssss]", "timestamp", "score", "threshold", "anomalous"));
-    if (bad) {
+    if (json_object_set_new(o, "instance", api_json_text(instance)) != 0) {
         json_decref(o);
         o = NULL;
     }
     api_json_answer(ret, 200, o);
     if (ret->status != 200 || ret->body.failed)
         return false;
-    while (ret->body.p[ret->body.n - 1] != '}')
-        ret->body.n--;
-    ret->body.n--;
+    ret->body.n -= strlen("}\n");
+    buf_puts(&ret->body, ",");
+    buf_puts(&ret->body, score_columns);
+    buf_puts(&ret->body, "\"scores\":[");
     return true;
+}
+
+static void end_rows(bool truncated, struct api_answer *ret)
+{
+    buf_puts(&ret->body, truncated ? "],\"truncated\":true}\n" : "],\"truncated\":false}\n");
+}
+
+/* Without `from`: the newest rows. False: ret holds the refusal. */
+static bool newest_scores(struct api *a, const char *instance, int64_t *from_ms, int64_t *to_ms,
+                          struct score_rows *rows, struct api_answer *ret)
+{
+    struct err err;
+
+    if (store_last_scores(a->reader, instance, *to_ms, rows->limit, from_ms, to_ms,
+                          &rows->truncated, &err) == OK)
+        return true;
+    read_failed(a, &err, ret);
+    return false;
 }
 
 void api_scores(struct api *a, const struct api_request *q, const struct params *p,
                 struct api_answer *ret)
 {
-    const int64_t to_ms = p->given & PARAM_TO ? p->to_ms : q->now_ms;
-    const int64_t from_ms = p->given & PARAM_FROM ? p->from_ms : to_ms - SCORES_SPAN_MS;
+    int64_t from_ms = p->from_ms, to_ms = p->given & PARAM_TO ? p->to_ms : q->now_ms;
     struct score_rows rows = {.limit = p->given & PARAM_LIMIT ? p->limit : SCORES_DEFAULT};
     struct entity_view v;
     struct err err;
 
-    if (!api_select(a, p, &v, ret) || !open_reader(a, ret) || !begin_scores(v.instance, ret))
+    if (!api_select(a, p, &v, ret) || !open_reader(a, ret) ||
+        (!(p->given & PARAM_FROM) && !newest_scores(a, v.instance, &from_ms, &to_ms, &rows, ret)) ||
+        !begin_scores(v.instance, ret))
         return;
     rows.out = &ret->body;
-    buf_puts(&ret->body, ",\"scores\":[");
     if (store_read_scores(a->reader, v.instance, from_ms, to_ms, add_score, &rows, &err) != OK) {
         buf_done(&ret->body);
         read_failed(a, &err, ret);
         return;
     }
-    buf_puts(&ret->body, rows.truncated ? "],\"truncated\":true}\n" : "],\"truncated\":false}\n");
+    end_rows(rows.truncated, ret);
 }
 
 struct incident_rows {
-    json_t *list;
-    size_t limit;
+    struct buf *out;
+    size_t n, limit;
     bool truncated;
-    int bad;
 };
 
 static json_t *incident(const struct store_incident *row)
@@ -137,12 +154,16 @@ static bool add_incident(void *arg, const struct store_incident *row)
 {
     struct incident_rows *rows = arg;
 
-    if (json_array_size(rows->list) == rows->limit) {
+    if (rows->n == rows->limit) {
         rows->truncated = true;
         return false;
     }
-    rows->bad |= json_array_append_new(rows->list, incident(row));
-    return !rows->bad;
+    if (rows->n++)
+        buf_puts(rows->out, ",");
+    json_t *o = incident(row);
+    api_json_add(rows->out, o);
+    json_decref(o);
+    return !rows->out->failed;
 }
 
 void api_incidents(struct api *a, const struct api_request *q, const struct params *p,
@@ -150,7 +171,8 @@ void api_incidents(struct api *a, const struct api_request *q, const struct para
 {
     const int64_t from_ms = p->given & PARAM_FROM ? p->from_ms : 0;
     const int64_t to_ms = p->given & PARAM_TO ? p->to_ms : q->now_ms;
-    struct incident_rows rows = {.limit = p->given & PARAM_LIMIT ? p->limit : INCIDENTS_DEFAULT};
+    struct incident_rows rows = {.limit = p->given & PARAM_LIMIT ? p->limit : INCIDENTS_DEFAULT,
+                                 .out = &ret->body};
     struct entity_view v;
     struct err err;
 
@@ -158,19 +180,13 @@ void api_incidents(struct api *a, const struct api_request *q, const struct para
         return;
     if (!open_reader(a, ret))
         return;
-    json_t *o = json_object();
-    rows.list = json_array();
-    rows.bad = json_object_set_new(o, "incidents", rows.list); /* o owns the list from here */
+    api_start_json(ret, 200);
+    buf_puts(&ret->body, "{\"incidents\":[");
     if (store_read_incidents(a->reader, p->given & PARAM_INSTANCE ? p->instance : NULL, from_ms,
                              to_ms, add_incident, &rows, &err) != OK) {
-        json_decref(o);
+        buf_done(&ret->body);
         read_failed(a, &err, ret);
         return;
     }
-    rows.bad |= json_object_set_new(o, "truncated", json_boolean(rows.truncated));
-    if (rows.bad) {
-        json_decref(o);
-        o = NULL;
-    }
-    api_json_answer(ret, 200, o);
+    end_rows(rows.truncated, ret);
 }

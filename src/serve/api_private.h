@@ -29,6 +29,8 @@ double api_progress(const struct entity_view *v); /* 0..1 */
 
 /* api.c. Takes root (NULL: a 503 that says no memory). */
 void api_json_answer(struct api_answer *ret, unsigned status, json_t *root);
+void api_start_json(struct api_answer *ret, unsigned status);
+void api_json_add(struct buf *out, const json_t *value); /* NULL (no memory) fails out */
 void api_printf_refuse(struct api_answer *ret, unsigned status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* The entity that p selects, or the first. False: ret holds the refusal. */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -20,7 +21,7 @@ enum {
 };
 _Static_assert((int)FLOATS_A_CHUNK >= (int)SCHEMA_FEATURES_MAX, "one frame always fits");
 
-enum statement { RD_FRAMES, RD_SPANS, RD_SCORES, RD_INCIDENTS, RD_MODEL, RD_COUNT };
+enum statement { RD_FRAMES, RD_SPANS, RD_SCORES, RD_LAST_SCORES, RD_INCIDENTS, RD_MODEL, RD_COUNT };
 
 #define ENTITY_1 "entity = (SELECT id FROM entities WHERE instance = ?1)"
 
@@ -31,6 +32,9 @@ static const char *const sql[RD_COUNT] = {
                  " AND start_ms <= ?3 AND (end_ms IS NULL OR end_ms >= ?2)",
     [RD_SCORES] = "SELECT ts_ms, score, threshold, confidence, anomalous FROM scores"
                   " WHERE " ENTITY_1 " AND ts_ms BETWEEN ?2 AND ?3 ORDER BY ts_ms",
+    [RD_LAST_SCORES] = "SELECT min(ts_ms), max(ts_ms), count(*) FROM (SELECT ts_ms FROM scores"
+                       " WHERE " ENTITY_1 " AND ts_ms BETWEEN ?2 AND ?3"
+                       " ORDER BY ts_ms DESC LIMIT ?4)",
     [RD_INCIDENTS] = "SELECT i.id, start_ms, peak_ms, end_ms, peak_score, threshold, instance,"
                      " causes FROM incidents i CROSS JOIN entities e ON e.id = i.entity"
                      " WHERE (?1 IS NULL OR instance = ?1) AND start_ms <= ?3"
@@ -250,6 +254,46 @@ enum rc store_read_scores(struct store_reader *r, const char *instance, int64_t 
             return OK;
         from_ms = rows[n - 1].ts_ms + 1;
     }
+    return OK;
+}
+
+/* First and last time of the newest n scores in from..to, and how many there are. */
+static enum rc last_scores(struct conn *c, const char *instance, int64_t from_ms, int64_t to_ms,
+                           int64_t n, int64_t *ret_first_ms, int64_t *ret_last_ms, int64_t *ret_n,
+                           struct err *err)
+{
+    CLEANUP(conn_resetp) sqlite3_stmt *st = NULL;
+    enum rc rc;
+
+    if ((rc = conn_statement(c, RD_LAST_SCORES, &st, err)) != OK ||
+        (rc = bind(c, st, instance, from_ms, to_ms, err)) != OK)
+        return rc;
+    if (sqlite3_bind_int64(st, 4, n) || sqlite3_step(st) != SQLITE_ROW)
+        return conn_fail(c, "read scores", err);
+    *ret_first_ms = sqlite3_column_int64(st, 0);
+    *ret_last_ms = sqlite3_column_int64(st, 1);
+    *ret_n = sqlite3_column_int64(st, 2);
+    return OK;
+}
+
+enum rc store_last_scores(struct store_reader *r, const char *instance, int64_t to_ms, size_t n,
+                          int64_t *ret_first_ms, int64_t *ret_last_ms, bool *ret_more,
+                          struct err *err)
+{
+    int64_t first_ms, last_ms, unused, rows, older = 0;
+    enum rc rc;
+
+    assert(n >= 1 && n <= INT32_MAX);
+    rc =
+        last_scores(&r->c, instance, INT64_MIN, to_ms, (int64_t)n, &first_ms, &last_ms, &rows, err);
+    if (rc == OK && rows > 0 && first_ms > INT64_MIN)
+        rc =
+            last_scores(&r->c, instance, INT64_MIN, first_ms - 1, 1, &unused, &unused, &older, err);
+    if (rc != OK)
+        return rc;
+    *ret_first_ms = rows ? first_ms : 1;
+    *ret_last_ms = rows ? last_ms : 0;
+    *ret_more = older > 0;
     return OK;
 }
 

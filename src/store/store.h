@@ -96,6 +96,12 @@ struct store_score {
 typedef bool store_score_fn(void *arg, const struct store_score *row);
 MUST_CHECK enum rc store_read_scores(struct store_reader *r, const char *instance, int64_t from_ms,
                                      int64_t to_ms, store_score_fn *fn, void *arg, struct err *err);
+/* Where the newest n scores up to to_ms begin and end (n >= 1): what store_read_scores gives
+ * between the two is at most n rows, also while more are written. *ret_more: there are older ones.
+ * Without any score the last is before the first. */
+MUST_CHECK enum rc store_last_scores(struct store_reader *r, const char *instance, int64_t to_ms,
+                                     size_t n, int64_t *ret_first_ms, int64_t *ret_last_ms,
+                                     bool *ret_more, struct err *err);
 struct store_incident {
     int64_t id, start_ms, peak_ms, end_ms; /* end 0 while open */
     float peak_score, threshold;

@@ -293,7 +293,7 @@ static void scores_come_in_time_order_and_say_when_cut(void **state)
     struct fixture *f = *state;
 
     fill_store(f->database);
-    json_t *root = ask(f, "/api/v1/scores", 200); /* the first entity, ten minutes */
+    json_t *root = ask(f, "/api/v1/scores?from=1740087900.25", 200); /* the first entity */
     const json_t *rows = json_object_get(root, "scores");
     assert_string_equal(text_of(root, "instance"), "a");
     assert_int_equal(json_array_size(rows), 601);
@@ -310,7 +310,7 @@ static void scores_come_in_time_order_and_say_when_cut(void **state)
     assert_int_equal(json_array_size(json_object_get(root, "scores")), 1000);
     assert_true(json_is_true(json_object_get(root, "truncated")));
     json_decref(root);
-    root = ask(f, "/api/v1/scores?from=0&limit=1500", 200);
+    root = ask(f, "/api/v1/scores?from=0&limit=10000", 200);
     assert_int_equal(json_array_size(json_object_get(root, "scores")), 1500);
     assert_true(json_is_false(json_object_get(root, "truncated")));
     json_decref(root);
@@ -320,8 +320,34 @@ static void scores_come_in_time_order_and_say_when_cut(void **state)
     root = ask(f, "/api/v1/scores?instance=b", 200);
     assert_int_equal(json_array_size(json_object_get(root, "scores")), 0);
     json_decref(root);
-    refused(f, "/api/v1/scores?limit=100001", 400, "'limit'");
+    refused(f, "/api/v1/scores?limit=10001", 400, "'limit'");
     refused(f, "/api/v1/scores?instance=c", 404, "no entity 'c'");
+}
+
+static double first_time(const json_t *root)
+{
+    return json_number_value(json_array_get(json_array_get(json_object_get(root, "scores"), 0), 0));
+}
+
+static void without_a_start_the_newest_scores_come(void **state)
+{
+    struct fixture *f = *state;
+
+    fill_store(f->database);
+    json_t *root = ask(f, "/api/v1/scores", 200);
+    assert_int_equal(json_array_size(json_object_get(root, "scores")), 1000);
+    assert_true(first_time(root) == 1740088500.25 - 999);
+    assert_true(json_is_true(json_object_get(root, "truncated")));
+    json_decref(root);
+    root = ask(f, "/api/v1/scores?limit=2&to=1740087501.25", 200); /* how to go on backwards */
+    assert_int_equal(json_array_size(json_object_get(root, "scores")), 2);
+    assert_true(first_time(root) == 1740087500.25);
+    assert_true(json_is_true(json_object_get(root, "truncated")));
+    json_decref(root);
+    root = ask(f, "/api/v1/scores?limit=1500", 200);
+    assert_int_equal(json_array_size(json_object_get(root, "scores")), 1500);
+    assert_true(json_is_false(json_object_get(root, "truncated")));
+    json_decref(root);
 }
 
 static void incidents_come_newest_first(void **state)
@@ -347,7 +373,7 @@ static void incidents_come_newest_first(void **state)
     root = ask(f, "/api/v1/incidents?to=1740085000", 200);
     assert_int_equal(json_array_size(json_object_get(root, "incidents")), 1);
     json_decref(root);
-    refused(f, "/api/v1/incidents?limit=10001", 400, "'limit'");
+    refused(f, "/api/v1/incidents?limit=1001", 400, "'limit'");
 }
 
 /* The daemon may make the database after the server's start, or lose it. */
@@ -489,6 +515,7 @@ int main(void)
         TEST(entities_show_all_that_is_known),
         TEST(a_hostile_name_is_still_json),
         TEST(scores_come_in_time_order_and_say_when_cut),
+        TEST(without_a_start_the_newest_scores_come),
         TEST(incidents_come_newest_first),
         TEST(a_store_that_is_not_there_is_a_503_until_it_is),
         TEST(ready_means_watching_without_trouble),

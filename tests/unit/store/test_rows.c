@@ -399,6 +399,30 @@ static void the_model_put_last_is_the_newest(void **state)
     store_reader_close(r);
 }
 
+static void the_last_scores_are_found(void **state)
+{
+    struct fixture *x = *state;
+    const int64_t a = new_entity(x, "a"), b = new_entity(x, "b");
+    int64_t first = 0, last = 0;
+    struct store_reader *r;
+    bool more = true;
+
+    put_ticks(x, a, 10, 10, 100); /* 10 to 1000 */
+    put_ticks(x, b, 5, 10, 100);
+    WORKS(store_reader_open(x->path, &r, E));
+    WORKS(store_last_scores(r, "a", 2000, 100, &first, &last, &more, E));
+    assert_true(first == 10 && last == 1000 && !more);
+    WORKS(store_last_scores(r, "a", 2000, 99, &first, &last, &more, E));
+    assert_true(first == 20 && last == 1000 && more);
+    WORKS(store_last_scores(r, "a", 505, 3, &first, &last, &more, E));
+    assert_true(first == 480 && last == 500 && more);
+    WORKS(store_last_scores(r, "a", 9, 3, &first, &last, &more, E));
+    assert_true(last < first && !more);
+    WORKS(store_last_scores(r, "nobody", 2000, 3, &first, &last, &more, E));
+    assert_true(last < first && !more);
+    store_reader_close(r);
+}
+
 static void a_model_is_found_by_its_schema(void **state)
 {
     struct fixture *x = *state;
@@ -513,6 +537,7 @@ int main(void)
         TEST(incidents_that_overlap_come_newest_first),
         TEST(orphans_are_closed_at_their_last_score),
         TEST(the_model_put_last_is_the_newest),
+        TEST(the_last_scores_are_found),
         TEST(a_model_is_found_by_its_schema),
         TEST(frames_in_an_incident_can_be_left_out),
         TEST(forgetting_takes_models_and_frames_of_one_entity),
