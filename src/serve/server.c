@@ -16,6 +16,7 @@
 #include "serve/api.h"
 #include "serve/listen.h"
 #include "serve/process.h"
+#include "serve/rebind.h"
 #include "serve/serve.h"
 
 /* libmicrohttpd's own time-out counts from the last byte, so a client that sends one byte a second
@@ -48,6 +49,7 @@ struct server {
     bool thread_runs;
     int stop_fd; /* eventfd */
     uint16_t port;
+    bool on_loopback;
     bool closed_some;                       /* since the library last ran */
     struct talker talkers[CONNECTIONS_MAX]; /* the server thread's */
 };
@@ -159,6 +161,14 @@ static bool has_body(struct MHD_Connection *c)
            MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Transfer-Encoding");
 }
 
+/* A request without Host is HTTP/1.0: no browser's. */
+static bool is_for_another_host(const struct server *s, struct MHD_Connection *c)
+{
+    const char *host = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Host");
+
+    return s->on_loopback && host && !rebind_host_is_plain(str_of(host));
+}
+
 static void answer_request(struct server *s, struct MHD_Connection *c, const char *path,
                            const char *method, struct api_answer *ret)
 {
@@ -194,6 +204,9 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
     telemetry_add(s->telemetry, TEL_HTTP_REQUESTS, 1);
     if (*context == &bad_path)
         api_refuse(&answer, 400, "the path holds a NUL byte");
+    else if (is_for_another_host(s, c))
+        api_refuse(&answer, 421,
+                   "on a loopback address only the Host localhost or an IP address is answered");
     else
         answer_request(s, c, path, method, &answer);
     if (answer.status >= 400)
@@ -311,6 +324,7 @@ enum rc serve_start(const struct serve_options *o, struct board *board, struct s
     if (!s)
         return err_set(err, E_NOMEM, "serve: no memory");
     s->telemetry = board_telemetry(board);
+    s->on_loopback = rebind_is_loopback(o->listen);
     s->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (s->stop_fd < 0)
         return err_set(err, E_IO, "serve: eventfd: %m");

@@ -218,18 +218,18 @@ def test_without_a_store_history_is_a_503(make_demo):
 GARBAGE = [
     b"\x00" * 4096, b"\xff\xfe\xfd" * 1000, b"\r\n" * 5000, b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n",
     b"GET /metrics HTTP/1.1\r\n\r\n", # no Host
-    b"GET /metrics%00.txt HTTP/1.1\r\nHost: x\r\n\r\n",
-    b"GET /\x01\x02 HTTP/1.1\r\nHost: x\r\n\r\n",
-    b"GET http://[::1 HTTP/1.1\r\nHost: x\r\n\r\n",
-    b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n",
-    b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n",
-    b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-    b"GET /api/v1/scores?" + b"&" * 8000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /metrics%00.txt HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET /\x01\x02 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET http://[::1 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999999999\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    b"GET /api/v1/scores?" + b"&" * 8000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"A" * 500, # a TLS hello
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-    b"GET / HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 1500 + b"\r\n",
-    b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 100000 + b"\r\n\r\n",
-    b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"A: b\r\n" * 1500 + b"\r\n",
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"y" * 100000 + b"\r\n\r\n",
+    b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
 ]
 
 
@@ -242,6 +242,13 @@ def test_garbage_is_a_4xx_or_a_closed_door(make_demo):
         assert demo.get("/healthz")[0] == 200
 
 
+def test_a_name_that_was_rebound_to_loopback_is_refused(make_demo):
+    demo = make_demo("quiet")
+    status, _, body = demo.get("/predict", headers={"Host": "evil.example"})
+    assert status == 421 and "loopback" in json.loads(body)["error"]
+    assert demo.get("/predict", headers={"Host": "localhost:1"})[0] == 200
+
+
 def test_what_is_too_long_is_told(make_demo):
     demo = make_demo("quiet")
     assert demo.raw(GARBAGE[-1]).split()[1] in (b"414", b"431")
@@ -252,7 +259,7 @@ def test_what_is_too_long_is_told(make_demo):
 
 def test_a_connection_is_kept_and_pipelined(make_demo):
     demo = make_demo("quiet")
-    one = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    one = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
     assert demo.raw(one * 20).count(b"HTTP/1.1 200 OK") == 20
     c = http.client.HTTPConnection("127.0.0.1", demo.port, timeout=20)
     c.connect()
@@ -305,7 +312,7 @@ def test_a_client_that_does_not_read_hurts_nobody(make_demo, tmp_path):
     demo = make_demo("--database", str(tmp_path / "t.db"), *["ringing"] * 500)
     deaf = [demo.connect() for _ in range(8)]
     for s in deaf: # some megabytes each, more than the sockets hold
-        s.sendall(b"GET /api/v1/entities HTTP/1.1\r\nHost: x\r\n\r\n" * 3)
+        s.sendall(b"GET /api/v1/entities HTTP/1.1\r\nHost: localhost\r\n\r\n" * 3)
     for _ in range(20):
         assert demo.get("/healthz")[0] == 200
     for s in deaf:
