@@ -28,6 +28,7 @@ struct daemon {
     char database[CONFIG_TEXT_MAX + 32], models_dir[CONFIG_TEXT_MAX + 32];
     char boot_file[CONFIG_TEXT_MAX + 32];
     char instance[INSTANCE_MAX];
+    bool pretty;
     struct telemetry telemetry;
     struct profile *profile;
     struct host *host;
@@ -194,6 +195,7 @@ static enum rc daemon_start(const struct daemon_options *o, struct daemon **ret,
     if (!d)
         return err_set(err, E_NOMEM, "daemon: no memory");
     d->config = o->config;
+    d->pretty = o->pretty;
     if (open_source(d, err) != OK || announcer_new(o->pretty, &d->announcer, err) != OK ||
         board_new(&d->telemetry, &d->board, err) != OK || open_store(d, o->relearn, err) != OK ||
         make_stages(d, err) != OK)
@@ -246,7 +248,7 @@ static void apply_config(struct daemon *d, const struct config *c)
     if (!to_shard || !to_store)
         log_event(LOG_ERROR, "the new configuration was taken in part only; send SIGHUP again",
                   NULL);
-    log_init(c->log.level, c->log.format);
+    log_init(c->log.level, d->pretty ? LOG_PLAIN : c->log.format);
     d->config.confirm = c->confirm;
     d->config.threshold = c->threshold;
     d->config.retention = c->retention;
@@ -305,7 +307,7 @@ enum rc daemon_run(const struct daemon_options *o, struct err *err)
     /* A file-size limit must be an error of the store, not the end of the daemon. */
     (void)signal(SIGXFSZ, SIG_IGN);
 
-    log_init(o->config.log.level, o->config.log.format);
+    log_init(o->config.log.level, o->pretty ? LOG_PLAIN : o->config.log.format);
     if (daemon_start(o, &d, err) != OK)
         return err->rc;
     assert(d);
