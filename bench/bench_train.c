@@ -45,8 +45,9 @@ static void make_rows(void)
 
 static enum rc train_once(double *ret_seconds, double *ret_mse, struct err *err)
 {
-    const struct train_set train = {TRAIN, N, rows, weight};
-    const struct train_set validation = {VALIDATION, N, rows + TRAIN * N, weight + TRAIN * N};
+    const struct train_set train = {.rows = TRAIN, .n = N, .z = rows, .weight = weight};
+    const struct train_set validation = {
+        .rows = VALIDATION, .n = N, .z = rows + TRAIN * N, .weight = weight + TRAIN * N};
     struct train_result result;
     float hidden[N];
     struct learn_spec spec;

@@ -8,7 +8,7 @@
 
 #include "base/mem.h"
 
-enum rc conn_fail(const struct conn *c, const char *what, struct err *err)
+enum rc conn_record(const struct conn *c, const char *what, struct err *err)
 {
     const int code = sqlite3_extended_errcode(c->db) & 0xff;
     /* SQLite forgets the errno of a failed write, so the callers clear errno before they run. */

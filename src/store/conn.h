@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include <assert.h>
 #include <sqlite3.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -30,8 +31,16 @@ MUST_CHECK enum rc conn_open(struct conn *c, const char *path, int flags, const 
                              size_t n_sql, struct err *err);
 void conn_close(struct conn *c); /* an all-zero c is fine */
 
-/* Record SQLite's last error on c as "store 'PATH': WHAT: words" and return its rc. */
-enum rc conn_fail(const struct conn *c, const char *what, struct err *err);
+/* Record SQLite's last error on c as "store 'PATH': WHAT: words" and return its rc. Inline, so
+ * that compilers and analyzers see that it is not OK (as err_set in base/err.h). */
+enum rc conn_record(const struct conn *c, const char *what, struct err *err);
+static inline enum rc conn_fail(const struct conn *c, const char *what, struct err *err)
+{
+    const enum rc rc = conn_record(c, what, err);
+
+    assert(rc != OK);
+    return rc;
+}
 
 /* Statements one after the other, rows ignored; `what` names the act in the error. */
 MUST_CHECK enum rc conn_exec(const struct conn *c, const char *sql, const char *what,

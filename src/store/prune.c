@@ -132,8 +132,8 @@ static enum rc delete_rows(struct store *s, enum statement nth, enum statement p
                            int64_t entity, int64_t cut_ms, uint64_t *deleted, bool *ret_more,
                            struct err *err)
 {
-    int64_t last_ms;
-    bool found;
+    int64_t last_ms = 0;
+    bool found = false;
     const enum rc rc =
         query(s, nth, (int64_t[]){entity, cut_ms, PRUNE_ROWS - 1}, 3, &last_ms, NULL, &found, err);
 
