@@ -2,6 +2,7 @@
 import os
 import shutil
 import socket
+import time
 
 import pytest
 
@@ -12,6 +13,27 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "quiet: judges real metrics, so nothing else may run beside")
+
+
+def busy_share(seconds):
+    """The share of all CPU time that was not idle over the next seconds."""
+    def read():
+        with open("/proc/stat") as f:
+            numbers = [int(word) for word in f.readline().split()[1:9]]
+        return sum(numbers), numbers[3] + numbers[4]  # all, idle and waiting for disks
+
+    total, idle = read()
+    time.sleep(seconds)
+    total_then, idle_then = read()
+    return 1 - (idle_then - idle) / max(1, total_then - total)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """A model that learned beside a compiler takes a busy CPU for normal: that tests nothing."""
+    if item.get_closest_marker("quiet"):
+        if not any(busy_share(3) < 0.25 for _ in range(30)):
+            pytest.skip("this machine was never quiet for 90 s")
 
 
 @pytest.fixture(scope="session")
