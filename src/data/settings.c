@@ -33,8 +33,7 @@ static uint64_t bits_of(double v)
 uint64_t settings_learn_hash(const struct learn_spec *s)
 {
     /* Field by field: what lies between the fields of a struct is anything. */
-    uint64_t v[12 + NET_LAYERS_MAX] = {(uint64_t)s->for_ms,
-                                       bits_of(s->validation),
+    uint64_t v[11 + NET_LAYERS_MAX] = {bits_of(s->validation),
                                        s->seed,
                                        s->scaling,
                                        s->hidden,
@@ -47,7 +46,7 @@ uint64_t settings_learn_hash(const struct learn_spec *s)
                                        s->n_layers};
 
     for (size_t i = 0; i < s->n_layers; i++)
-        v[12 + i] = s->layers[i];
+        v[11 + i] = s->layers[i];
     return hash_bytes(v, sizeof v, 0);
 }
 

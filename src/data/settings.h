@@ -55,6 +55,7 @@ struct learn_spec {
 
 /* The defaults that `tocsin check --print` shows. */
 void settings_learn_defaults(struct learn_spec *s);
-uint64_t settings_learn_hash(const struct learn_spec *s); /* equal settings, equal hashes */
+/* Equal settings, equal hashes; without the learning time, which says nothing of the model. */
+uint64_t settings_learn_hash(const struct learn_spec *s);
 void settings_threshold_defaults(struct threshold_spec *s);
 void settings_confirm_defaults(struct confirm_spec *s);
