@@ -126,7 +126,7 @@ static void bad_input_is_refused_with_file_line_expected_and_found(void **state)
         {"timestamp,\xff\xfe\n", "F.csv:1: feature"},
         {"timestamp,a,b\n1,2\n", "F.csv:2: expected 3 fields as in the header, found 2"},
         {"timestamp,a\n1,2\n2,3,4,5\n", "F.csv:3: expected 2 fields as in the header, found 4"},
-        {"timestamp,a\n1,2\n\n2,3\n", "F.csv:3: expected a time"},
+        {"timestamp,a\n1,2\n\n2,3\n", "F.csv:3: expected a row, found an empty line"},
         {"timestamp,a\n1,x\n", "F.csv:2: column 'a': expected a number, NaN or nothing, found 'x'"},
         {"timestamp,a\n1, 2\n",
          "F.csv:2: column 'a': expected a number, NaN or nothing, found ' 2'"},
