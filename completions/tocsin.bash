@@ -13,6 +13,9 @@ _tocsin_options() { # _tocsin_options VERB
             --threshold --seed --config --json --help
         ;;
     score) echo --model --data --output --threshold --profile --json --help ;;
+    evaluate)
+        echo --labels --scores --threshold --window --series --causes --contributions --json --help
+        ;;
     check) echo --config --print --json --help ;;
     status) echo --url --json --help ;;
     drill) echo --fault --all --rest --for --url --instance --dir --json --help ;;
@@ -26,6 +29,7 @@ _tocsin_values() { # _tocsin_values VERB OPTION
     *:--fault) echo cpu memory disk network forks files ;;
     run:--profile) echo node classic ;;
     *:--profile) echo none node classic ;;
+    evaluate:--threshold) ;; # a score
     *:--threshold) echo percentile: sigma: fixed: ;;
     *:--log-level) echo debug info warn error ;;
     *:--log-format) echo logfmt json ;;
@@ -40,7 +44,7 @@ _tocsin() {
     COMPREPLY=()
 
     if ((COMP_CWORD == 1)); then
-        words="run status drill check train score sample --help --version"
+        words="run status drill check train score evaluate sample --help --version"
     else
         words=$(_tocsin_values "$verb" "$previous")
         if [[ -z $words && $current == -* ]]; then
@@ -52,7 +56,8 @@ _tocsin() {
     --data-dir | --dir | --procfs | --sysfs | --rootfs)
         mapfile -t COMPREPLY < <(compgen -d -- "$current")
         ;;
-    -c | -o | --config | --data | --model | --validation-data | --output | --profile)
+    -c | -o | --config | --data | --model | --validation-data | --output | --profile | --labels | \
+        --scores | --series | --causes | --contributions)
         mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -f -- "$current")
         ;;
     esac
