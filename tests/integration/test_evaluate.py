@@ -7,7 +7,8 @@ import subprocess
 
 import pytest
 
-CASES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data", "evaluate")
+TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+CASES = os.path.join(TESTS, "data", "evaluate")
 NAMES = {"VUS-PR": "vus_pr", "VUS-ROC": "vus_roc", "R-AUC-PR": "r_auc_pr", "R-AUC-ROC": "r_auc_roc",
          "AUC-PR": "auc_pr", "AUC-ROC": "auc_roc", "F1": "f1", "F1-threshold": "f1_threshold",
          "PA-F1": "pa_f1", "PA-F1-threshold": "pa_f1_threshold", "Event-F1": "event_f1",
@@ -136,7 +137,8 @@ def test_hit_rates_of_causes(evaluate, files, tmp_path):
     assert evaluate(*words, "--causes", causes, code=1).stderr == (
         f"tocsin: {causes}: line 1: none of the rows 0-1 is labelled\n")
     causes.write_text("2-3:1\n")
-    words = files(labels=LABELS, scores=SCORES, contributions=contributions.replace("5,1,0", "-5,1,0"))
+    words = files(labels=LABELS, scores=SCORES,
+                  contributions=contributions.replace("5,1,0", "-5,1,0"))
     assert evaluate(*words, "--causes", causes, code=1).stderr.endswith(
         "row 3, metric 1: expected a contribution of at least 0, found -5\n")
     words = files(labels=LABELS, scores=SCORES, contributions=contributions.replace("60,", "61,"))
@@ -147,7 +149,8 @@ def test_hit_rates_of_causes(evaluate, files, tmp_path):
 @pytest.mark.parametrize("labels, scores, sentence", [
     ("mark\n0\n", SCORES, "labels.csv:1: expected a column 'label', found none"),
     ("label\n0\n2\n", SCORES, "labels.csv:3: column 'label': expected 0 or 1, found 2"),
-    ("label\n0\n0\n", SCORES, "labels.csv: expected an anomaly to measure by, found none in 2 rows"),
+    ("label\n0\n0\n", SCORES,
+     "labels.csv: expected an anomaly to measure by, found none in 2 rows"),
     ("label\n1\n1\n", SCORES,
      "labels.csv: expected a normal row to measure by, found 2 anomalous ones alone"),
     (LABELS, "a,b\n1,2\n", "scores.csv:1: expected a column 'score', found none"),
@@ -171,7 +174,8 @@ def test_wrong_files_get_one_sentence(evaluate, files, labels, scores, sentence)
     ("--labels a --scores b --window 5 --series c", "expected --window or --series, found both"),
     ("--labels a --scores b --causes c",
      "expected --causes and --contributions together, found one of them"),
-    ("--labels a --scores b --window x", "--window: expected a number of rows up to 10000, found 'x'"),
+    ("--labels a --scores b --window x",
+     "--window: expected a number of rows up to 10000, found 'x'"),
     ("--labels a --scores b --window 10001",
      "--window: expected a number of rows up to 10000, found '10001'"),
     ("--labels a --scores b --threshold fixed:1",

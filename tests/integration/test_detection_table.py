@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""bench/detection: finds entities, runs the verbs, sums groups up."""
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+
+import pytest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def write_entity(folder, name, seed, faults=((100, 110), (200, 215))):
+    """Two metrics that go together, and do not where it is labelled."""
+    rng = random.Random(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    labelled = [any(a <= i < b for a, b in faults) for i in range(300)]
+    for kind, fault in (("train", [False] * 300), ("test", labelled)):
+        with open(folder / f"{name}.{kind}.csv", "w") as f:
+            f.write("timestamp,m0,m1\n")
+            for i, wrong in enumerate(fault):
+                a = rng.gauss(0, 1)
+                b = a + rng.gauss(0, 0.1) + (5 if wrong else 0)
+                f.write(f"{1700000000 + 60 * i},{a:.4f},{b:.4f}\n")
+    (folder / f"{name}.label.csv").write_text("label\n" + "".join(f"{int(x)}\n" for x in labelled))
+
+
+@pytest.fixture
+def detection(binary):
+    def run(*words, code=0):
+        p = subprocess.run([sys.executable, os.path.join(ROOT, "bench", "detection"), "--tocsin",
+                            binary, *map(str, words)], capture_output=True, text=True, timeout=120)
+        assert p.returncode == code, p.stderr
+        return p
+
+    return run
+
+
+@pytest.fixture
+def data(tmp_path):
+    folder = tmp_path / "data"
+    write_entity(folder / "shop", "db1", 1)
+    write_entity(folder / "shop", "db2", 2)
+    write_entity(folder / "lab", "web", 3, faults=((50, 60),))
+    return folder
+
+
+def test_groups_are_summed_up_from_their_entities(detection, data, tmp_path):
+    done = detection(data, "--json", "--keep", tmp_path / "kept", "--target", "shop=0.2",
+                     "--target", "lab=1.5")
+    report = json.loads(done.stdout)
+    assert [e["entity"] for e in report["entities"]] == ["lab/web", "shop/db1", "shop/db2"]
+    shop = report["groups"]["shop"]
+    values = [e["vus_pr"] for e in report["entities"][1:]]
+    assert shop["vus_pr"]["mean"] == pytest.approx(statistics.mean(values))
+    assert shop["vus_pr"]["sd"] == pytest.approx(statistics.stdev(values))
+    assert (shop["vus_pr"]["min"], shop["vus_pr"]["max"]) == (min(values), max(values))
+    assert (shop["entities"], shop["events"], report["groups"]["lab"]["events"]) == (2, 4, 1)
+    assert shop["met"] is True and report["groups"]["lab"]["met"] is False
+    assert "met" not in report["all"] and report["all"]["entities"] == 3
+    for e in report["entities"]:
+        assert e["vus_pr"] > 0.5  # a fault that nobody can miss
+        assert e["train_s"] > 0
+        assert e["model_bytes"] == os.path.getsize(tmp_path / "kept" / f"{e['entity']}.tsm")
+    assert done.stderr.count("\n") == 3 and "[3/3] " in done.stderr
+
+
+def test_an_entity_is_measured_as_the_verbs_measure_it(detection, binary, data, tmp_path):
+    report = json.loads(detection(data / "lab", "--json", "--keep", tmp_path).stdout)
+    assert list(report["groups"]) == ["lab"]  # the folder itself is the group
+    base = data / "lab" / "web"
+    done = subprocess.run([binary, "evaluate", "--labels", f"{base}.label.csv", "--scores",
+                           tmp_path / "lab" / "web.scores.csv", "--series",
+                           f"{base}.train.csv,{base}.test.csv", "--json"],
+                          capture_output=True, check=True, timeout=60)
+    direct, entity = json.loads(done.stdout), report["entities"][0]
+    for key in ("vus_pr", "vus_roc", "auc_pr", "f1", "pa_f1", "window"):
+        assert entity[key] == direct[key]
+    for key in ("events_found", "false_alarm_events", "delay_median"):
+        assert entity[key] == direct["at_threshold"][key]
+
+
+def test_the_table_has_a_row_an_entity_and_says_targets(detection, data):
+    text = detection(data, "--target", "lab=1.5").stdout
+    rows = [line.split()[0] for line in text.splitlines() if line]
+    assert rows.count("mean") == rows.count("deviation") == 2
+    assert {"shop/db1", "shop/db2", "lab/web", "least", "most"} <= set(rows)
+    assert "lab: target VUS-PR 1.5: MISSED by " in text
+    assert "all 3 entities: VUS-PR " in text
+
+
+def test_trouble_is_one_sentence(detection, data, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for words, sentence in [
+        ([tmp_path / "nowhere"], "expected a folder of data"),
+        ([tmp_path / "empty"], "expected NAME.train.csv, NAME.test.csv and NAME.label.csv in it"),
+        ([data, "--target", "shoe=1"], "--target: no group 'shoe'"),
+    ]:
+        done = detection(*words, code=1)
+        assert sentence in done.stderr and done.stderr.count("\n") == 1 and done.stdout == ""
+    (data / "lab" / "web.label.csv").write_text("label\n0\n")
+    assert "lab/web: tocsin: " in detection(data, code=1).stderr
+    os.remove(data / "lab" / "web.label.csv")
+    assert "expected web.label.csv beside it" in detection(data, code=1).stderr
+    assert "expected GROUP=VUS-PR" in detection(data, "--target", "lab", code=2).stderr
