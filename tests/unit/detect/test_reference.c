@@ -238,6 +238,52 @@ static void a_limit_is_never_under_the_resolution_and_narrows_with_days(void **s
     assert_true(reference_limit(usual.r, FAKE_MEMORY) == usual.schema->f[FAKE_MEMORY].resolution);
 }
 
+/* Unless a whole week was seen, a change no larger than that of day and night may be a weekend. */
+static void in_the_first_week_the_swing_of_the_day_is_tolerated(void **state)
+{
+    (void)state;
+    for (int learned = 4; learned <= 14; learned += 10) {
+        CLEANUP(host_done) struct host h;
+        host_init_fine(&h, 13, 0.001);
+        h.days.memory_h = 0.1;
+        h.days.daily = 3;
+        h.days.weekly = 0;
+        live(&h, learned, true);
+        h.add = 0.04; /* of a swing of 0.06 */
+        live(&h, 2, true);
+        assert_int_equal(h.opened, learned < 7 ? 0 : 1);
+    }
+}
+
+static void a_change_while_it_learns_is_not_learned(void **state)
+{
+    (void)state;
+    CLEANUP(host_done) struct host h;
+
+    host_init(&h, 14);
+    live(&h, 8, true);
+    const float before = reference_expected(h.r, FAKE_MEMORY, h.now);
+    h.add = 0.16;
+    live(&h, 20, true);
+    assert_int_equal(h.opened, 1);
+    assert_int_equal(h.closed, 0);
+    assert_float_equal(reference_expected(h.r, FAKE_MEMORY, h.now), before, 0.001);
+    assert_int_equal(reference_days(h.r), REFERENCE_DAYS); /* the other features are */
+}
+
+static void days_of_which_much_is_missing_are_not_learned(void **state)
+{
+    (void)state;
+    CLEANUP(host_done) struct host h;
+
+    host_init(&h, 15);
+    for (int day = 0; day < 20; day++) {
+        live(&h, 14 / 24.0, true); /* 25 hours in all: any hour of the day is missed */
+        h.now += 11 * HOURS_MS;
+    }
+    assert_int_equal(reference_days(h.r), 0);
+}
+
 /* The weekday, the noise, the interval and the seed are of no matter. */
 static void stationary_hosts_with_rhythms_stay_silent(void **state)
 {
@@ -417,6 +463,9 @@ int main(void)
         cmocka_unit_test(what_is_not_learnable_is_compared_but_not_learned),
         cmocka_unit_test(it_is_frozen_after_its_days),
         cmocka_unit_test(a_limit_is_never_under_the_resolution_and_narrows_with_days),
+        cmocka_unit_test(in_the_first_week_the_swing_of_the_day_is_tolerated),
+        cmocka_unit_test(a_change_while_it_learns_is_not_learned),
+        cmocka_unit_test(days_of_which_much_is_missing_are_not_learned),
         cmocka_unit_test(stationary_hosts_with_rhythms_stay_silent),
         cmocka_unit_test(gaps_a_clock_set_back_and_missing_features_open_nothing),
         cmocka_unit_test(an_incident_outlives_a_silence),
