@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/mem.h"
 #include "detect/drift.h"
@@ -113,6 +114,7 @@ struct shift {
     double rate; /* the same, an hour */
     size_t features;
     int64_t from_ms;
+    bool ungated;
 };
 
 static double spread_of(size_t i, const struct fake_days *f)
@@ -131,7 +133,7 @@ static void machine(struct fake_days *f, const struct shift *shift, unsigned wat
     const int64_t start = (int64_t)rng_below(&f->rng, 7) * DAY_MS + 700 * (int64_t)DAY_MS;
 
     memset(l, 0, sizeof *l);
-    l->ungated = shift->features > 0;
+    l->ungated = shift->ungated;
     must(dataset_new(f->n, &d, &err), &err);
     must(reference_new(schema, &l->reference, &err), &err);
     const int64_t live = start + REFERENCE_DAYS * (int64_t)DAY_MS;
@@ -227,8 +229,40 @@ static void synthetic(unsigned machines)
         for (size_t k = 0; k < sizeof memory / sizeof memory[0]; k++)
             one_row(machines, memory[k], res ? 1 : 0.001, 300 * 1000, &none, WATCH_DAYS);
     printf("| memory | resolution | shift | drift | slow change |\n");
-    for (size_t s = 0; s < sizeof shifts / sizeof shifts[0]; s++)
-        one_row(machines < 20 ? machines : 20, 3, 0.001, 300 * 1000, &shifts[s], 15);
+    for (int ungated = 1; ungated >= 0; ungated--)
+        for (size_t s = 0; s < sizeof shifts / sizeof shifts[0]; s++) {
+            struct shift shift = shifts[s];
+            shift.ungated = ungated;
+            printf("%s ", ungated ? "whatever the gate says:" : "gated:");
+            one_row(machines < 20 ? machines : 20, 3, 0.001, 300 * 1000, &shift, 15);
+        }
+}
+
+/* What a frame of 50 features costs, samples a second apart. */
+static void cost(void)
+{
+    enum { FRAMES = 200 * 1000 };
+    struct shift none = {0};
+    struct drift_finding finding;
+    struct slow_change change;
+    struct timespec a, b;
+    struct fake_days f;
+    struct line l;
+    float x[FEATURES];
+
+    fake_days_init(&f, FEATURES, 300 * 1000, 1);
+    machine(&f, &none, 1, &l);
+    fake_days_frame(&f, 0, x);
+    const int64_t start = 3000 * (int64_t)DAY_MS;
+    (void)clock_gettime(CLOCK_MONOTONIC, &a);
+    for (int64_t k = 0; k < FRAMES; k++) {
+        (void)drift_push(l.drift, start + k * 1000, x, 0.1f, &finding);
+        (void)reference_push(l.reference, start + k * 1000, x, true, &change);
+    }
+    (void)clock_gettime(CLOCK_MONOTONIC, &b);
+    printf("%.0f ns a frame for both, each second, 50 features\n",
+           ((double)(b.tv_sec - a.tv_sec) * 1e9 + (double)(b.tv_nsec - a.tv_nsec)) / FRAMES);
+    line_done(&l);
 }
 
 static void real(const char *path)
@@ -270,6 +304,7 @@ int main(int argc, char **argv)
     }
     printf("%zu bytes of drift and %zu of reference for 50 features\n", drift_bytes(50),
            reference_bytes(50));
+    cost();
     synthetic((unsigned)machines);
     return 0;
 }

@@ -25,8 +25,9 @@ struct host {
     struct schema *schema;
     struct reference *r;
     int64_t now;
-    double add;  /* to memory_used */
-    double rate; /* of add, an hour */
+    double add;       /* to memory_used */
+    double rate;      /* of add, an hour */
+    int64_t phase_ms; /* of the rhythm */
     unsigned opened, updated, closed;
     struct slow_change last; /* event's */
 };
@@ -75,7 +76,7 @@ static void live(struct host *h, double days, bool learnable)
     float x[N];
 
     while (h->now < end) {
-        fake_days_frame(&h->days, h->now, x);
+        fake_days_frame(&h->days, h->now + h->phase_ms, x);
         x[FAKE_MEMORY] += (float)h->add;
         push(h, x, learnable);
         h->add += h->rate * STEP_MS / 3600e3;
@@ -298,6 +299,18 @@ static void stationary_hosts_with_rhythms_stay_silent(void **state)
     }
 }
 
+static void summer_time_moves_the_rhythm_by_an_hour_and_nothing_opens(void **state)
+{
+    (void)state;
+    CLEANUP(host_done) struct host h;
+
+    host_init_fine(&h, 16, 0.001);
+    live(&h, 15, true);
+    h.phase_ms = HOURS_MS;
+    live(&h, 30, true);
+    assert_int_equal(h.opened, 0);
+}
+
 static void gaps_a_clock_set_back_and_missing_features_open_nothing(void **state)
 {
     (void)state;
@@ -467,6 +480,7 @@ int main(void)
         cmocka_unit_test(a_change_while_it_learns_is_not_learned),
         cmocka_unit_test(days_of_which_much_is_missing_are_not_learned),
         cmocka_unit_test(stationary_hosts_with_rhythms_stay_silent),
+        cmocka_unit_test(summer_time_moves_the_rhythm_by_an_hour_and_nothing_opens),
         cmocka_unit_test(gaps_a_clock_set_back_and_missing_features_open_nothing),
         cmocka_unit_test(an_incident_outlives_a_silence),
         cmocka_unit_test(a_weightless_feature_is_never_judged),
