@@ -52,9 +52,11 @@ static inline void drift_freep(struct drift **d)
 }
 size_t drift_bytes(size_t n_features);
 
-/* One gated frame (natural units, NaN = missing) and its score (verdict.score; NaN is skipped).
- * True when a channel's evidence passed the limit with the hour that this frame ended: *ret is the
- * strongest of those. A channel is told once, and again only after its evidence was gone. */
+/* One gated frame and its score (verdict.score; NaN is skipped). frame is what the scaler was
+ * fitted on: natural units, NaN = missing (less the season, where a model takes one off before it
+ * scales). True when a channel's evidence passed the limit with the hour that this frame ended:
+ * *ret is the strongest of those. A channel is told once, and again only after its evidence was
+ * gone. */
 bool drift_push(struct drift *d, int64_t ts_ms, const float *frame, float score,
                 struct drift_finding *ret);
 
