@@ -161,9 +161,19 @@ static void find(const struct drift *d, size_t i, enum side which, int64_t hour,
     };
 }
 
+/* An input that was told still has evidence: what joins it is the same drift. */
+static bool input_stands(const struct drift *d)
+{
+    for (size_t i = 0; i < d->n; i++)
+        if (d->channel[i].side[UP].told || d->channel[i].side[DOWN].told)
+            return true;
+    return false;
+}
+
 static bool end_hour(struct drift *d, int64_t hour, struct drift_finding *ret)
 {
     const float *const level = hours_levels(d->hours);
+    const bool stands = input_stands(d);
     double most = 0;
 
     for (size_t i = 0; i <= d->n; i++) {
@@ -175,7 +185,8 @@ static bool end_hour(struct drift *d, int64_t hour, struct drift_finding *ret)
             if (!(s->width > 0) || isnan(off))
                 continue;
             const double u = (k == UP ? off : -off) / (double)s->width;
-            if (weigh(s, u, level[i], hour, d->limit) && (double)s->evidence > most) {
+            const bool passed = weigh(s, u, level[i], hour, d->limit);
+            if (passed && !(stands && i < d->n) && (double)s->evidence > most) {
                 most = (double)s->evidence;
                 find(d, i, k, hour, ret);
             }

@@ -56,7 +56,8 @@ size_t drift_bytes(size_t n_features);
  * fitted on: natural units, NaN = missing (less the season, where a model takes one off before it
  * scales). True when a channel's evidence passed the limit with the hour that this frame ended:
  * *ret is the strongest of those. A channel is told once, and again only after its evidence was
- * gone. */
+ * gone; while an input that was told still has evidence, others that join it are the same drift and
+ * not told. */
 bool drift_push(struct drift *d, int64_t ts_ms, const float *frame, float score,
                 struct drift_finding *ret);
 

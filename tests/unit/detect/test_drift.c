@@ -192,6 +192,34 @@ static void thirty_days_of_rhythm_and_noise_are_silent(void **state)
     assert_int_equal(n, 0);
 }
 
+static void inputs_that_follow_one_that_was_told_are_the_same_drift(void **state)
+{
+    (void)state;
+    CLEANUP(made_done) struct made m;
+    struct fake_days f;
+    struct drift_finding finding;
+    struct drift *d;
+    struct err err;
+    float x[N];
+    unsigned told = 0;
+
+    fake_days_init(&f, N, STEP_MS, 3);
+    make(&m, &f);
+    assert_int_equal(drift_new(&m.model, &d, &err), OK);
+    for (int64_t t = START; t < START + 7 * DAY_MS; t += STEP_MS) {
+        fake_days_frame(&f, t, x);
+        for (size_t i = 0; i < N; i++) /* one more each ten hours, all well again, then one */
+            if ((t < START + 4 * DAY_MS && t - START > (int64_t)i * 10 * HOURS_MS) ||
+                (i == 0 && t > START + 6 * DAY_MS))
+                x[i] += 3 * m.model.scaler.span[i];
+        told += drift_push(d, t, x, NAN, &finding);
+        if (t == START + 4 * DAY_MS)
+            assert_int_equal(told, 1);
+    }
+    assert_int_equal(told, 2);
+    drift_free(d);
+}
+
 static void missing_values_and_features_never_learned_are_no_evidence(void **state)
 {
     (void)state;
@@ -270,6 +298,7 @@ int main(void)
         cmocka_unit_test(the_interval_changes_little),
         cmocka_unit_test(three_wild_hours_are_none),
         cmocka_unit_test(thirty_days_of_rhythm_and_noise_are_silent),
+        cmocka_unit_test(inputs_that_follow_one_that_was_told_are_the_same_drift),
         cmocka_unit_test(missing_values_and_features_never_learned_are_no_evidence),
         cmocka_unit_test(a_constant_that_moved_is_drift),
         cmocka_unit_test(no_memory_is_told_at_every_allocation),
