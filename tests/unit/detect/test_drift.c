@@ -59,6 +59,15 @@ static void make(struct made *m, const struct fake_days *like)
     m->model.n_scores = 1000;
 }
 
+static struct drift *drift_of(struct made *m)
+{
+    struct drift *d;
+    struct err err;
+
+    assert_int_equal(drift_new(&m->model, &d, &err), OK);
+    return d;
+}
+
 struct change {
     int feature; /* NEVER: none */
     float add;
@@ -75,8 +84,6 @@ static int64_t first_finding(const struct change *c, int64_t days, struct drift_
     CLEANUP(made_done) struct made m;
     struct fake_days f;
     struct drift_finding finding;
-    struct drift *d;
-    struct err err;
     int64_t first = NEVER;
     float x[N];
 
@@ -84,7 +91,7 @@ static int64_t first_finding(const struct change *c, int64_t days, struct drift_
     fake_days_init(&f, N, STEP_MS, 3);
     make(&m, &f);
     f.interval_ms = c->step_ms;
-    assert_int_equal(drift_new(&m.model, &d, &err), OK);
+    struct drift *const d = drift_of(&m);
     for (int64_t t = START; t < START + days * DAY_MS; t += c->step_ms) {
         const int64_t in = t - START - DAY_MS;
         const bool holds = in >= 0 && in < c->hours * HOURS_MS;
@@ -198,14 +205,12 @@ static void inputs_that_follow_one_that_was_told_are_the_same_drift(void **state
     CLEANUP(made_done) struct made m;
     struct fake_days f;
     struct drift_finding finding;
-    struct drift *d;
-    struct err err;
     float x[N];
     unsigned told = 0;
 
     fake_days_init(&f, N, STEP_MS, 3);
     make(&m, &f);
-    assert_int_equal(drift_new(&m.model, &d, &err), OK);
+    struct drift *const d = drift_of(&m);
     for (int64_t t = START; t < START + 7 * DAY_MS; t += STEP_MS) {
         fake_days_frame(&f, t, x);
         for (size_t i = 0; i < N; i++) /* one more each ten hours, all well again, then one */
@@ -226,15 +231,13 @@ static void missing_values_and_features_never_learned_are_no_evidence(void **sta
     CLEANUP(made_done) struct made m;
     struct fake_days f;
     struct drift_finding finding;
-    struct drift *d;
-    struct err err;
     float x[N];
 
     fake_days_init(&f, N, STEP_MS, 3);
     make(&m, &f);
     m.model.scaler.constant[0] = SCALER_UNSEEN;
     m.model.scaler.constant[1] = SCALER_WEIGHTLESS;
-    assert_int_equal(drift_new(&m.model, &d, &err), OK);
+    struct drift *const d = drift_of(&m);
     for (int64_t t = START; t < START + 5 * DAY_MS; t += STEP_MS) {
         for (size_t i = 0; i < N; i++)
             x[i] = i < 2 ? 1e30f : NAN;
@@ -250,8 +253,6 @@ static void a_constant_that_moved_is_drift(void **state)
     CLEANUP(made_done) struct made m;
     struct fake_days f;
     struct drift_finding finding;
-    struct drift *d;
-    struct err err;
     float x[N];
     bool found = false;
 
@@ -260,7 +261,7 @@ static void a_constant_that_moved_is_drift(void **state)
     m.model.scaler.constant[4] = SCALER_CONSTANT;
     m.model.scaler.median[4] = 0;
     m.model.scaler.span[4] = 1;
-    assert_int_equal(drift_new(&m.model, &d, &err), OK);
+    struct drift *const d = drift_of(&m);
     for (size_t i = 0; i < N; i++)
         x[i] = i == 4 ? 2 : NAN;
     for (int64_t t = START; !found && t < START + DAY_MS; t += STEP_MS)

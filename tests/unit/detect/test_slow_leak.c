@@ -135,17 +135,25 @@ static void tell(const char *what, const struct outcome *o)
         o->opened, (double)o->opened_after_ms / 3600e3, o->incidents, 100 * o->quiet, o->text);
 }
 
+/* One incident, of the leaking feature alone, after the leak began. */
+static struct outcome heard(const char *what, const struct leak *leak, int64_t days)
+{
+    const struct outcome o = run(leak, days, 3);
+
+    tell(what, &o);
+    assert_int_equal(o.opened, 1);
+    assert_true(o.opened_after_ms > 0);
+    assert_int_equal(o.change.incident.n_causes, 1);
+    assert_int_equal(o.change.incident.causes[0].feature, leak->feature);
+    return o;
+}
+
 static void a_memory_leak_of_1_percent_an_hour_opens_an_incident_in_3_days(void **state)
 {
     (void)state;
     const struct leak leak = {.feature = FAKE_MEMORY, .percent_an_hour = 1, .from_day = 14};
-    const struct outcome o = run(&leak, 17, 3);
+    const struct outcome o = heard("memory", &leak, 17);
 
-    tell("memory", &o);
-    assert_int_equal(o.opened, 1);
-    assert_true(o.opened_after_ms > 0);
-    assert_int_equal(o.change.incident.causes[0].feature, FAKE_MEMORY);
-    assert_int_equal(o.change.incident.n_causes, 1);
     assert_non_null(strstr(o.text, "slow change: memory_used "));
     assert_non_null(strstr(o.text, "%/h for "));
 }
@@ -155,56 +163,41 @@ static void so_it_does_where_every_frame_of_it_was_trained_on(void **state)
     (void)state;
     const struct leak leak = {
         .feature = FAKE_MEMORY, .percent_an_hour = 1, .from_day = 14, .ungated = true};
-    const struct outcome o = run(&leak, 17, 3);
 
-    tell("ungated", &o);
-    assert_int_equal(o.opened, 1);
-    assert_int_equal(o.change.incident.causes[0].feature, FAKE_MEMORY);
+    (void)heard("ungated", &leak, 17);
 }
 
 static void the_adapting_model_alone_would_absorb_it(void **state)
 {
     (void)state;
     const struct leak leak = {.feature = FAKE_MEMORY, .percent_an_hour = 0.2, .from_day = 14};
-    const struct outcome o = run(&leak, 28, 3);
+    const struct outcome o = heard("slower", &leak, 28);
 
-    tell("slower", &o);
-    assert_int_equal(o.opened, 1);
     assert_true(o.quiet > 0.9);
-    assert_int_equal(o.change.incident.causes[0].feature, FAKE_MEMORY);
 }
 
 static void so_does_a_leak_of_file_handles(void **state)
 {
     (void)state;
     const struct leak leak = {.feature = FAKE_FILES, .percent_an_hour = 1, .from_day = 14};
-    const struct outcome o = run(&leak, 17, 3);
 
-    tell("files", &o);
-    assert_int_equal(o.opened, 1);
-    assert_int_equal(o.change.incident.causes[0].feature, FAKE_FILES);
+    (void)heard("files", &leak, 17);
 }
 
 static void so_does_a_slow_rise_in_latency(void **state)
 {
     (void)state;
     const struct leak leak = {.feature = FAKE_LATENCY, .percent_an_hour = 0.5, .from_day = 14};
-    const struct outcome o = run(&leak, 21, 3);
 
-    tell("latency", &o);
-    assert_int_equal(o.opened, 1);
-    assert_int_equal(o.change.incident.causes[0].feature, FAKE_LATENCY);
+    (void)heard("latency", &leak, 21);
 }
 
 static void a_leak_of_the_first_week_is_heard(void **state)
 {
     (void)state;
     const struct leak leak = {.feature = FAKE_MEMORY, .percent_an_hour = 3, .from_day = 4};
-    const struct outcome o = run(&leak, 7, 3);
 
-    tell("first week", &o);
-    assert_int_equal(o.opened, 1);
-    assert_int_equal(o.change.incident.causes[0].feature, FAKE_MEMORY);
+    (void)heard("first week", &leak, 7);
 }
 
 static void without_a_leak_thirty_days_are_silent(void **state)
