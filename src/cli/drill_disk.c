@@ -72,9 +72,7 @@ enum rc drill_disk_prepare(struct drill_plan *plan, struct err *err)
     return OK;
 }
 
-/* A file without a name, so that nothing is left whatever happens. Past the page cache when the
- * file system can. */
-static int open_nameless(const char *dir)
+int drill_disk_open(const char *dir)
 {
     char path[DRILL_DIR_MAX + 32];
     int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC | O_DIRECT, 0600);
@@ -113,19 +111,28 @@ static enum rc pass(const struct drill_plan *plan, int fd, void *block, bool wri
     return OK;
 }
 
+void *drill_disk_block(size_t bytes)
+{
+    struct rng r;
+    void *block = NULL;
+
+    if (posix_memalign(&block, 4096, bytes) != 0)
+        return NULL;
+    rng_init(&r, clock_mono_ns());
+    for (size_t i = 0; i < bytes / sizeof(uint64_t); i++)
+        ((uint64_t *)block)[i] = rng_u64(&r);
+    return block;
+}
+
 enum rc drill_disk_body(const struct drill_plan *plan, struct err *err)
 {
-    CLEANUP(fd_closep) int fd = open_nameless(plan->dir);
-    struct rng r;
+    CLEANUP(fd_closep) int fd = drill_disk_open(plan->dir);
 
     if (fd < 0)
         return err_set(err, E_IO, "a temporary file in '%s': %m", plan->dir);
-    void *block = NULL;
-    if (posix_memalign(&block, 4096, BLOCK) != 0) /* O_DIRECT wants it; freed by the end */
+    void *block = drill_disk_block(BLOCK); /* freed by the end */
+    if (!block)
         return err_set(err, E_NOMEM, "no memory for a block");
-    rng_init(&r, clock_mono_ns()); /* nothing that a disk could squeeze */
-    for (size_t i = 0; i < BLOCK / sizeof(uint64_t); i++)
-        ((uint64_t *)block)[i] = rng_u64(&r);
     for (;;)
         if (pass(plan, fd, block, true, err) != OK || pass(plan, fd, block, false, err) != OK)
             return err->rc;

@@ -37,6 +37,11 @@ const struct drill_fault *drill_fault_find(struct str name); /* or NULL */
 /* drill_disk.c, drill_network.c */
 enum rc drill_disk_prepare(struct drill_plan *plan, struct err *err);
 enum rc drill_disk_body(const struct drill_plan *plan, struct err *err);
+/* A file without a name, so that nothing is left whatever happens; past the page cache when the
+ * file system can. -1 with errno set when it cannot be made. */
+int drill_disk_open(const char *dir);
+/* Bytes that no disk could squeeze, aligned as O_DIRECT wants them; NULL without memory. */
+void *drill_disk_block(size_t bytes);
 enum rc drill_network_prepare(struct drill_plan *plan, struct err *err);
 enum rc drill_network_body(const struct drill_plan *plan, struct err *err);
 
