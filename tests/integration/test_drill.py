@@ -12,6 +12,8 @@ import time
 
 import pytest
 
+from children import children_of, started, wait_until
+
 CAUSES = [
     {"feature": "load_per_core", "group": "load", "unit": "ratio", "value": 2.5,
      "expected": 0.25, "share": 0.5},
@@ -89,38 +91,6 @@ def disk_dir():
 def drill(binary, *options):
     return subprocess.run([binary, "drill", *options], capture_output=True, text=True,
                           timeout=120)
-
-
-def children_of(pid):
-    """All processes below pid, as {pid: start time}."""
-    found, todo = {}, [pid]
-    while todo:
-        parent = todo.pop()
-        try:
-            with open(f"/proc/{parent}/task/{parent}/children") as f:
-                for child in map(int, f.read().split()):
-                    found[child] = started(child)
-                    todo.append(child)
-        except OSError:
-            pass
-    return found
-
-
-def started(pid):
-    """Start time of a process that is there and no zombie, else None."""
-    try:
-        with open(f"/proc/{pid}/stat") as f:
-            fields = f.read().rsplit(")", 1)[1].split()
-            return None if fields[0] == "Z" else fields[19]
-    except OSError:
-        return None
-
-
-def wait_until(condition, what, seconds=30):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, what
-        time.sleep(0.05)
 
 
 def test_ring_is_told_with_its_causes(binary, api):

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From the scores of a recording's test part to faults rung, right causes and false alarms."""
+import math
+
+from . import recording
+
+CLOSE_SHARE = 0.8  # of the threshold, under which an incident calms down: detect/watch.h
+
+
+def read_verdicts(path):
+    """[score over threshold] of each row; NaN where there is no score."""
+    header, rows = recording.read_table(path)
+    if header[:4] != ["timestamp", "score", "threshold", "anomalous"]:
+        raise ValueError(f"{path}: expected timestamp,score,threshold,anomalous, found "
+                         f"{','.join(header)}")  # fmt: skip
+    # a ratio a hair over 1 may round to 1, so the verdict itself decides there
+    ratios = []
+    for row in rows:
+        ratio = float(row[1]) / float(row[2])
+        ratios.append(ratio if (ratio > 1) == (row[3] == "1") else math.nextafter(1, 2))
+    return ratios
+
+
+def read_contributions(path):
+    """([feature], [[contribution]]): a row of `tocsin score --contributions` for each frame."""
+    header, rows = recording.read_table(path)
+    if header[:1] != ["timestamp"] or len(header) < 2:
+        raise ValueError(f"{path}: expected timestamp,<feature>..., found {','.join(header)}")
+    return header[1:], [[float(c) if c else math.nan for c in row[1:]] for row in rows]
+
+
+def incidents(ratios, factor, k, of):
+    """[(row of its first verdict, row in which it opened, row in which it closed)], as
+    detect/watch.c does it: k of the last `of` verdicts over the threshold open one, `of` in a row
+    well under it close it."""
+    found, recent, calm, is_open = [], [], 0, False
+    for row, ratio in enumerate(ratios):
+        if math.isnan(ratio):
+            continue
+        if is_open:
+            calm = calm + 1 if ratio < factor * CLOSE_SHARE else 0
+            if calm >= of:
+                is_open, recent = False, []
+                found[-1] = (*found[-1][:2], row)
+            continue
+        recent = [*recent, (row, ratio > factor)][-of:]
+        high = [r for r, anomalous in recent if anomalous]
+        if ratio > factor and len(high) >= k:
+            found.append((high[0], row, len(ratios)))
+            is_open, calm = True, 0
+    return found
+
+
+def first_cause(contributions, start, opened):
+    """The feature that accounts for most of the rows that opened an incident."""
+    features, rows = contributions
+    sums = [sum(c for c in column if not math.isnan(c))
+            for column in zip(*rows[start : opened + 1])]  # fmt: skip
+    return features[max(range(len(sums)), key=sums.__getitem__)]
+
+
+class Judge:
+    """One recording's test part. events: of recording.read_events; groups: {feature: group}."""
+
+    def __init__(self, ratios, events, contributions, groups, o):
+        self.ratios, self.events, self.o = ratios, events, o
+        self.contributions, self.groups = contributions, groups
+        self.quiet = [True] * len(ratios)
+        for first, last, *_ in events:
+            end = min(len(ratios), last + 1 + o.settle)
+            self.quiet[first:end] = [False] * (end - first)
+
+    def hours(self):
+        """Without a fault or what one leaves behind."""
+        return sum(self.quiet) / 3600
+
+    def false_alarms(self, found):
+        """Incidents that are open while there is nothing, those that outlast a fault among them:
+        a bell that never stops tells nobody anything."""
+        return sum(any(self.quiet[opened:closed]) for _, opened, closed in found)
+
+    def at(self, factor):
+        """What comes of it with the threshold times factor."""
+        found = incidents(self.ratios, factor, self.o.k, self.o.of)
+        lines = [self._event(event, found) for event in self.events]
+        alarms, hours = self.false_alarms(found), self.hours()
+        rung = {s: [x for x in lines if x["strength"] == s and x["after"] is not None]
+                for s in ("strong", "weak")}  # fmt: skip
+        both = rung["strong"] + rung["weak"]
+        an_hour = alarms / hours if hours else None
+        return {"factor": factor, "strong": len(rung["strong"]), "weak": len(rung["weak"]),
+                "right_first": sum(x["right"] for x in both) if self.contributions else None,
+                "false_alarms": alarms, "an_hour": an_hour,
+                "a_day": an_hour and 24 * an_hour, "events": lines}  # fmt: skip
+
+    def _event(self, event, found):
+        first, last, kind, strength, groups, _ = event
+        line = {"kind": kind, "strength": strength, "first": first, "last": last, "after": None,
+                "cause": None, "right": None}  # fmt: skip
+        for start, opened, _ in found:
+            if first <= opened < first + self.o.within:
+                line["after"] = opened - first + 1
+                if self.contributions:
+                    line["cause"] = first_cause(self.contributions, max(start, first), opened)
+                    line["right"] = self.groups.get(line["cause"]) in groups
+                break
+        return line
+
+    def best_factor(self):
+        """The least by which the threshold must be multiplied for no false alarm here."""
+        candidates = sorted({r for r in self.ratios if math.isfinite(r)})
+        low, high = 0, len(candidates) - 1
+        while low < high:
+            middle = (low + high) // 2
+            found = incidents(self.ratios, candidates[middle], self.o.k, self.o.of)
+            if self.false_alarms(found):
+                low = middle + 1
+            else:
+                high = middle
+        return candidates[low] if candidates else 1.0
