@@ -100,6 +100,8 @@ enum rc record_inodes(const struct drill_plan *plan, struct err *err)
     const uint64_t started = clock_mono_ns();
     char path[DRILL_DIR_MAX + 64];
 
+    if (plan->n == 0)
+        return err_set(err, E_STATE, "inodes: expected at least one file");
     for (uint64_t i = 0;; i++) {
         (void)snprintf(path, sizeof path, "%s/inode-%" PRIu64, plan->dir, i % plan->n);
         if (i >= plan->n)
