@@ -106,23 +106,28 @@ class Player:
             return 0.0
 
     def share(self, now):
-        """Of all cores, over the last window."""
+        """Of all cores, over the last window, looked at each second."""
+        if self.cpu and self.cpu[0][0] < self.cpu[-1][0] and now < self.cpu[-1][0] + 1:
+            return self._share_between(self.cpu[0], self.cpu[-1])
         used = self.cpu_ended + sum(self._cpu_of(p.pid) for p in [*self.running, *self.servers])
         self.cpu = [(t, c) for t, c in self.cpu if t > now - WINDOW_S] + [(now, used)]
-        first, before = self.cpu[0]
-        return (used - before) / (max(now - first, 1) * self.cores)
+        return self._share_between(self.cpu[0], self.cpu[-1])
+
+    def _share_between(self, earlier, later):
+        return (later[1] - earlier[1]) / (max(later[0] - earlier[0], 1) * self.cores)
 
     def step(self, now):
         for server in self.servers:
             if server.poll() is not None:
                 raise RuntimeError(f"the load's server or its client ended: {self.last_words()}")
         self._reap(now)
+        share = self.share(now)
         while self.waiting and now >= self.begin + self.waiting[-1][0]:
             self.due.append(self.waiting.pop())
         while self.due and now > self.begin + self.due[0][0] + WAIT_S:
             self.due.pop(0)
             self.given_up += 1
-        if self.due and len(self.running) < self.cores and self.share(now) < CORES_SHARE:
+        if self.due and len(self.running) < self.cores and share < CORES_SHARE:
             _, kind, size = self.due.pop(0)
             folder = os.path.join(self.folder, f"job-{self.n}")
             self.n += 1
