@@ -12,7 +12,7 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 
-enum { DIGITS = 9, BAR_WIDTH = 30, LINE_MAX_BYTES = 256 }; /* 9 digits tell any two floats apart */
+enum { DIGITS = 9, LINE_MAX_BYTES = 256 }; /* 9 digits tell any two floats apart */
 
 void report_id(uint64_t id, char out[REPORT_ID_MAX])
 {
@@ -113,19 +113,33 @@ size_t report_terminal_width(void)
     return size.ws_col;
 }
 
+size_t report_terminal_height(void)
+{
+    struct winsize size;
+
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row == 0)
+        return 24;
+    return size.ws_row;
+}
+
+void report_bar(double part, char out[REPORT_BAR_WIDTH + 1])
+{
+    memset(out, '.', REPORT_BAR_WIDTH);
+    memset(out, '#', (size_t)(part * REPORT_BAR_WIDTH));
+    out[REPORT_BAR_WIDTH] = '\0';
+}
+
 void report_progress(struct report_progress *p, uint64_t done, uint64_t of, const char *fmt, ...)
 {
     const double part = of ? fmin((double)done / (double)of, 1) : 1;
-    const int percent = (int)(part * 100), filled = (int)(part * BAR_WIDTH);
-    char bar[BAR_WIDTH + 1], line[LINE_MAX_BYTES];
+    const int percent = (int)(part * 100);
+    char bar[REPORT_BAR_WIDTH + 1], line[LINE_MAX_BYTES];
     va_list ap;
 
     if (!p->shown || percent == p->percent)
         return;
     p->percent = percent;
-    memset(bar, '.', BAR_WIDTH);
-    memset(bar, '#', (size_t)filled);
-    bar[BAR_WIDTH] = '\0';
+    report_bar(part, bar);
     const int n = snprintf(line, sizeof line, "%s [%s] %3d %%  ", p->what, bar, percent);
     if (n > 0 && n < LINE_MAX_BYTES) {
         va_start(ap, fmt);

@@ -26,7 +26,11 @@ MUST_CHECK enum rc report_json(json_t *o, struct err *err);
 MUST_CHECK enum rc report_text(const struct buf *b, struct err *err);
 MUST_CHECK enum rc report_flush(struct err *err); /* of what printf left on standard output */
 
-size_t report_terminal_width(void); /* columns of standard error; 80 where nobody says */
+size_t report_terminal_width(void);  /* columns of standard error; 80 where nobody says */
+size_t report_terminal_height(void); /* its lines; 24 where nobody says */
+
+enum { REPORT_BAR_WIDTH = 30 };
+void report_bar(double part, char out[REPORT_BAR_WIDTH + 1]); /* "######....", part in [0,1] */
 
 /* A bar on standard error, no wider than the terminal, for terminals alone; drawn when its
  * percentage changes. */

@@ -2,6 +2,7 @@
 #include "cli/table.h"
 
 #include <assert.h>
+#include <math.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -119,4 +120,32 @@ enum rc table_derive(struct table *t, const char *profile, struct err *err)
     if (rc == OK)
         rc = rebuild(t, profile_schema(p), profile_base_count(p), "the profile", deriver, err);
     return rc;
+}
+
+enum rc table_load(const char *path, const char *profile, struct table *ret, struct err *err)
+{
+    enum rc rc = table_read(path, ret, err);
+
+    if (rc == OK)
+        rc = table_derive(ret, profile, err);
+    return rc;
+}
+
+bool table_is_scaled(const struct dataset *d)
+{
+    const float near = 1e-3f;
+    size_t moving = 0, full = 0;
+
+    for (size_t i = 0; i < d->n; i++) {
+        float low = INFINITY, high = -INFINITY;
+        for (size_t r = 0; r < d->rows; r++) {
+            low = fminf(low, d->X[r * d->n + i]); /* ignores NaN */
+            high = fmaxf(high, d->X[r * d->n + i]);
+        }
+        if (low < 0 || (high > 1 && isfinite(high)))
+            return false;
+        moving += low < high ? 1 : 0;
+        full += low <= near && high >= 1 - near ? 1 : 0;
+    }
+    return full > 0 && 4 * full >= moving;
 }

@@ -32,3 +32,12 @@ MUST_CHECK enum rc table_arrange(struct table *t, const struct schema *wanted, c
 /* The columns are the base features of this profile (feature/profile.h: a built-in name or a
  * path): put them in its order and its derived features behind. Nothing when it is "none". */
 MUST_CHECK enum rc table_derive(struct table *t, const char *profile, struct err *err);
+
+/* Both: what `tocsin train` and `tocsin tune` learn from. *ret is table_done's on failure too. */
+MUST_CHECK enum rc table_load(const char *path, const char *profile, struct table *ret,
+                              struct err *err);
+
+/* Somebody already scaled these columns to 0..1: no value lies outside, and at least a quarter of
+ * the columns that move reach from end to end, which shares and ratios as they come seldom do.
+ * Stretching them again by what the training part happens to reach would only distort them. */
+bool table_is_scaled(const struct dataset *d);

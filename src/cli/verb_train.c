@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <getopt.h>
 #include <jansson.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -126,44 +125,13 @@ static enum rc configure(struct train_options *o, struct err *err)
     return rc;
 }
 
-/* Somebody already scaled these columns to 0..1: no value lies outside, and at least a quarter of
- * the columns that move reach from end to end, which shares and ratios as they come seldom do.
- * Stretching them again by what the training part happens to reach would only distort them. */
-static bool is_scaled(const struct dataset *d)
-{
-    const float near = 1e-3f;
-    size_t moving = 0, full = 0;
-
-    for (size_t i = 0; i < d->n; i++) {
-        float low = INFINITY, high = -INFINITY;
-        for (size_t r = 0; r < d->rows; r++) {
-            low = fminf(low, d->X[r * d->n + i]); /* ignores NaN */
-            high = fmaxf(high, d->X[r * d->n + i]);
-        }
-        if (low < 0 || (high > 1 && isfinite(high)))
-            return false;
-        moving += low < high ? 1 : 0;
-        full += low <= near && high >= 1 - near ? 1 : 0;
-    }
-    return full > 0 && 4 * full >= moving;
-}
-
-static enum rc read_table(const char *path, const char *profile, struct table *ret, struct err *err)
-{
-    enum rc rc = table_read(path, ret, err);
-
-    if (rc == OK)
-        rc = table_derive(ret, profile, err);
-    return rc;
-}
-
 static enum rc read_data(const struct train_options *o, struct table *data,
                          struct table *validation, struct err *err)
 {
-    enum rc rc = read_table(o->data, o->profile, data, err);
+    enum rc rc = table_load(o->data, o->profile, data, err);
 
     if (rc == OK && o->validation)
-        rc = read_table(o->validation, o->profile, validation, err);
+        rc = table_load(o->validation, o->profile, validation, err);
     if (rc == OK && o->validation)
         rc = table_arrange(validation, data->schema, o->data, err);
     return rc;
@@ -256,7 +224,7 @@ static enum rc train(struct train_options *o, struct err *err)
         rc = read_data(o, &data, &validation, err);
     if (rc != OK)
         return rc;
-    if (!o->scaling_given && strcmp(o->profile, TABLE_AS_IT_STANDS) == 0 && is_scaled(data.d))
+    if (!o->scaling_given && strcmp(o->profile, TABLE_AS_IT_STANDS) == 0 && table_is_scaled(data.d))
         o->config.learn.scaling = SCALING_NONE;
 
     const int64_t start_ms = clock_mono_ms();

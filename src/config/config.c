@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config/config.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -404,6 +405,14 @@ enum rc config_set(struct config *c, const char *key, const char *value, const c
 }
 
 /* -- and back -- */
+
+void config_format(const struct config *c, const char *key, struct buf *out)
+{
+    const struct config_key *k = config_key_find(str_of(key));
+
+    assert(k);
+    config_key_format(k, c, out);
+}
 
 void config_print(const struct config *c, struct buf *out)
 {
