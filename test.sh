@@ -175,10 +175,10 @@ check_shell() {
 fixed_layout=(setarch "$(uname -m)" -R)
 "${fixed_layout[@]}" true 2>/dev/null || fixed_layout=(env)
 
-daemon_races() { # learning, training, watching, stopping; a report of a race is a failure
+daemon_races() { # learning, training, watching, stopping, tuning; a report of a race is a failure
     TSAN_OPTIONS="log_path=$work/race" TOCSIN=$PWD/build-tsan/tocsin "${fixed_layout[@]}" \
         /usr/bin/python3 -m pytest -q -p no:cacheprovider tests/integration/test_run.py \
-        -k "learns_then or ends_cleanly"
+        tests/integration/test_tune.py -k "learns_then or ends_cleanly or depend_on_jobs or ends_it"
     local code=$?
     cat "$work"/race.* 2>/dev/null && return 1
     return "$code"
@@ -284,7 +284,7 @@ main() {
             sed -n 's|.*/\(test_[a-z_]*\)\.c$|\1|p')
         unit "unit tests with threads" build-tsan "${threaded[@]}" --timeout-multiplier 4 \
             --wrapper "${fixed_layout[*]}"
-        step "the daemon under ThreadSanitizer" daemon_races
+        step "the daemon and tune under ThreadSanitizer" daemon_races
     fi
 
     section "fuzzing"

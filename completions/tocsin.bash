@@ -12,6 +12,10 @@ _tocsin_options() { # _tocsin_options VERB
             --epochs --batch-size --learning-rate --patience --feature-dropout --scaling \
             --threshold --seed --config --json --help
         ;;
+    tune)
+        echo --data --validation-data --profile --method --trials --executions --epochs --jobs \
+            --seed --state --output --json --help
+        ;;
     score) echo --model --data --output --threshold --profile --json --help ;;
     evaluate)
         echo --labels --scores --threshold --window --series --causes --contributions --json --help
@@ -33,6 +37,7 @@ _tocsin_values() { # _tocsin_values VERB OPTION
     *:--threshold) echo percentile: sigma: fixed: ;;
     *:--log-level) echo debug info warn error ;;
     *:--log-format) echo logfmt json ;;
+    tune:--method) echo random halving ;;
     train:--hidden | train:--output) echo relu sigmoid tanh linear ;;
     *:--scaling) echo minmax quantile none ;;
     esac
@@ -44,7 +49,7 @@ _tocsin() {
     COMPREPLY=()
 
     if ((COMP_CWORD == 1)); then
-        words="run status drill check train score evaluate sample --help --version"
+        words="run status drill check train tune score evaluate sample --help --version"
     else
         words=$(_tocsin_values "$verb" "$previous")
         if [[ -z $words && $current == -* ]]; then
@@ -57,7 +62,7 @@ _tocsin() {
         mapfile -t COMPREPLY < <(compgen -d -- "$current")
         ;;
     -c | -o | --config | --data | --model | --validation-data | --output | --profile | --labels | \
-        --scores | --series | --causes | --contributions)
+        --scores | --series | --causes | --contributions | --state)
         mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -f -- "$current")
         ;;
     esac

@@ -27,8 +27,8 @@ struct verb {
     int (*run)(int argc, char **argv); /* argv[0] is the verb */
 };
 
-extern const struct verb verb_run, verb_train, verb_score, verb_evaluate, verb_check, verb_status,
-    verb_drill, verb_sample;
+extern const struct verb verb_run, verb_train, verb_tune, verb_score, verb_evaluate, verb_check,
+    verb_status, verb_drill, verb_sample;
 
 /* Print "tocsin: SENTENCE" to stderr; returns the exit code that fits err->rc (E_CONFIG and
  * E_PARSE of the command line are the caller's business: EXIT_TROUBLE here, E_CONFIG = usage). */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/stats.h"
 
 /* The usual factor: theory likes e, and 3 is the whole number next to it. */
 enum { ETA = 3 };
@@ -271,20 +272,18 @@ void search_ranking(const struct search *s, uint32_t *ret)
         ret[t] = v[t].trial;
 }
 
-/* Within-trial deviation over all trials of the last rung; 0 when none shows any. */
-static double pooled_spread(const struct search *s)
+/* The median over the trials of the last rung, which a few that never train well do not move; 0
+ * when none shows a spread. */
+static double middle_spread(const struct search *s)
 {
-    double squares = 0;
-    size_t counted = 0;
+    float spreads[SEARCH_TRIALS_MAX + 1];
+    size_t n = 0;
 
-    for (uint32_t t = 0; t < search_trials(s); t++) {
-        const double spread = search_summary(s, t).spread;
-        if (s->reached[t] == s->rungs - 1 && !isnan(spread)) {
-            squares += spread * spread;
-            counted++;
-        }
-    }
-    return counted > 0 ? sqrt(squares / (double)counted) : 0;
+    for (uint32_t t = 0; t < search_trials(s); t++)
+        if (s->reached[t] == s->rungs - 1)
+            spreads[n++] = (float)search_summary(s, t).spread;
+    const double middle = (double)stats_quantile(spreads, n, 0.5); /* skips NaN */
+    return isnan(middle) ? 0 : middle;
 }
 
 struct search_verdict search_verdict(const struct search *s)
@@ -296,7 +295,7 @@ struct search_verdict search_verdict(const struct search *s)
             v.best = t;
     const struct search_summary best = search_summary(s, v.best), defaults = search_summary(s, 0);
     v.ahead = best.objective - defaults.objective;
-    v.spread = fmax(pooled_spread(s), fmax(best.spread, defaults.spread)); /* fmax ignores NaN */
+    v.spread = fmax(middle_spread(s), fmax(best.spread, defaults.spread)); /* fmax ignores NaN */
     v.chosen = v.ahead > v.spread ? v.best : 0;
     return v;
 }

@@ -88,8 +88,8 @@ void search_ranking(const struct search *s, uint32_t *ret);
 struct search_verdict {
     uint32_t chosen, best; /* best: of the challengers */
     double ahead;          /* objective of best - that of the defaults; NaN when best failed */
-    double spread; /* the largest of: the defaults', the best's, and that of all trials of the last
-                    * rung pooled, since two executions alone may agree by chance; 0 for single
+    double spread; /* the largest of: the defaults', the best's, and the middle one of all trials of
+                    * the last rung, since two executions alone may agree by chance; 0 for single
                     * executions, which show none */
 };
 struct search_verdict search_verdict(const struct search *s);
