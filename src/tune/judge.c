@@ -6,7 +6,6 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
-#include "base/stats.h"
 #include "detect/scorer.h"
 #include "tune/disturb.h"
 
@@ -14,9 +13,9 @@
  * tells models apart, and where that is depends on the machine. */
 static const float sizes[] = {1, 2, 4, 8};
 
-/* Copies of each size: so many disturbances that no single one decides. Over the data sets that
- * bench/tune_correlation was tried on, four gave each size 50 and more of them. */
-enum { SIZES = sizeof sizes / sizeof *sizes, COPIES = 4 };
+/* Four copies of each size: so many disturbances that no single one decides. Some 1,000 rows give
+ * each size about 30 of them. */
+enum { SIZES = sizeof sizes / sizeof *sizes, COPIES = 4 * SIZES };
 
 struct judge {
     const struct dataset *rows;
@@ -115,50 +114,34 @@ double judge_precision(struct judge_score *v, size_t n)
     return found > 0 ? sum / (double)found : (double)NAN;
 }
 
-/* Scores of the rows of X that count, those that label calls disturbed being wanted; how many. */
-static size_t score_rows(struct session *s, const struct dataset *d, const float *X,
-                         const uint8_t *label)
+/* Scores of the copy's rows that count; how many. */
+static size_t score_copy(struct session *s, const struct dataset *d)
 {
     struct verdict v;
     size_t n = 0;
 
     scorer_clear(s->scorer);
     for (size_t r = 0; r < d->rows; r++) {
-        scorer_push(s->scorer, d->ts_ms[r], X + r * d->n, &v);
-        if (!label || label[r] != DISTURB_AFTER)
+        scorer_push(s->scorer, d->ts_ms[r], s->X + r * d->n, &v);
+        if (s->label[r] != DISTURB_AFTER)
             s->scores[n++] =
-                (struct judge_score){.score = v.score, .wanted = label && label[r] != DISTURB_NONE};
+                (struct judge_score){.score = v.score, .wanted = s->label[r] != DISTURB_NONE};
     }
     return n;
 }
 
-static double mean_score(const struct judge_score *v, size_t n)
+enum rc judge_model(const struct judge *j, struct model *m, double *ret_objective, struct err *err)
 {
-    struct stats_moments m;
-
-    stats_init(&m);
-    for (size_t i = 0; i < n; i++)
-        stats_add(&m, (double)v[i].score);
-    return m.n > 0 ? m.mean : (double)NAN;
-}
-
-enum rc judge_model(const struct judge *j, struct model *m, struct judgement *ret, struct err *err)
-{
-    const struct dataset *const d = j->rows;
     CLEANUP(session_done) struct session s = {0};
-    struct judgement sum = {0};
+    double sum = 0;
 
-    enum rc rc = session_init(&s, d, m, err);
-    if (rc != OK)
-        return rc;
-    sum.held_out = mean_score(s.scores, score_rows(&s, d, d->X, NULL));
-    for (size_t copy = 0; copy < (size_t)SIZES * COPIES; copy++) {
+    enum rc rc = session_init(&s, j->rows, m, err);
+    for (size_t copy = 0; rc == OK && copy < COPIES; copy++) {
         rc = make_copy(j, copy, &s, err);
-        if (rc != OK)
-            return rc;
-        const size_t n = score_rows(&s, d, s.X, s.label);
-        sum.objective += judge_precision(s.scores, n) / (SIZES * COPIES);
+        if (rc == OK)
+            sum += judge_precision(s.scores, score_copy(&s, j->rows));
     }
-    *ret = sum;
-    return OK;
+    if (rc == OK)
+        *ret_objective = sum / COPIES;
+    return rc;
 }

@@ -17,11 +17,6 @@
  * Thread: immutable once made, so many threads may ask one. */
 struct judge;
 
-struct judgement {
-    double objective;
-    double held_out; /* mean score of the undisturbed rows, for comparison; NaN for none */
-};
-
 /* rows: lent for the judge's life. E_NOMEM; E_STATE for rows that cannot be disturbed. */
 MUST_CHECK enum rc judge_new(const struct dataset *rows, uint64_t seed, struct judge **ret,
                              struct err *err);
@@ -31,7 +26,7 @@ static inline void judge_freep(struct judge **j)
     judge_free(*j);
 }
 /* E_NOMEM. */
-MUST_CHECK enum rc judge_model(const struct judge *j, struct model *m, struct judgement *ret,
+MUST_CHECK enum rc judge_model(const struct judge *j, struct model *m, double *ret_objective,
                                struct err *err);
 
 /* Average precision of n scores, of which the wanted ones are to be found; equal scores stand

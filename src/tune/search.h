@@ -35,8 +35,8 @@ struct search_job {
 
 struct search_result {
     double objective; /* NaN: these settings could not be trained */
-    double held_out;
-    uint32_t epochs; /* that the kept weights took */
+    double held_out;  /* the training's own validation error, for comparison */
+    uint32_t epochs;  /* that the kept weights took */
 };
 
 struct search;

@@ -10,15 +10,15 @@ enum rc trial_run(const struct trial_material *t, const struct learn_spec *spec,
     CLEANUP(model_unrefp) struct model *m = NULL;
     const struct model_provenance nobody = {0};
     struct threshold_spec threshold;
-    struct judgement j;
+    double objective;
 
     settings_threshold_defaults(&threshold); /* of no consequence: scores are ranked */
     enum rc rc =
         model_train(t->fit, NULL, t->schema, spec, &threshold, &nobody, progress, arg, &m, err);
     if (rc == OK)
-        rc = judge_model(t->judge, m, &j, err);
+        rc = judge_model(t->judge, m, &objective, err);
     if (rc == OK)
         *ret = (struct search_result){
-            .objective = j.objective, .held_out = j.held_out, .epochs = m->stats.epochs};
+            .objective = objective, .held_out = m->stats.validation_mse, .epochs = m->stats.epochs};
     return rc;
 }
