@@ -16,6 +16,8 @@ enum { LONGEST = 64, SPIKE_LONGEST = 3, LONGEST_SHARE = 8 };
  * seventh of the rows is disturbed whatever their lengths: rare enough to need precision. */
 enum { QUIET_LEAST = 4, QUIET_MOST = 8 };
 
+enum { PAIR_TRIES = 100 }; /* for two rows that differ: one feature seldom moves in all rows */
+
 static const double NORMAL_Q90 = 1.2815515655446004; /* of the standard normal distribution */
 
 struct event {
@@ -88,7 +90,7 @@ static void disturb_feature(struct rng *rng, const struct event *e, const struct
                             size_t i, float off, float *X)
 {
     const size_t n = d->n;
-    const float sign = rng_below(rng, 2) ? 1.0f : -1.0f;
+    const float sign = rng_below(rng, 2) ? 1.0f : -1.0f; /* also where none is asked for */
 
     for (size_t k = 0; k < e->rows; k++) {
         float *const x = &X[(e->first + k) * n + i];
@@ -110,6 +112,9 @@ static void disturb_feature(struct rng *rng, const struct event *e, const struct
             break;
         case DISTURB_STUCK:
             *x = d->X[e->first * n + i];
+            break;
+        case DISTURB_JOINT:
+            *x += off;
             break;
         case DISTURB_KINDS:
             break;
@@ -135,6 +140,44 @@ static void disturb_stretch(struct rng *rng, const struct event *e, const struct
     }
 }
 
+/* What feature i differs in between rows a and b; 0 where one is missing. */
+static float difference(const struct dataset *d, size_t a, size_t b, size_t i)
+{
+    const float v = d->X[a * d->n + i] - d->X[b * d->n + i];
+
+    return isfinite(v) ? v : 0;
+}
+
+/* The root mean square, in spreads, of the differences between rows a and b; 0 for equal ones. */
+static double distance(const struct dataset *d, const float *spread, size_t a, size_t b)
+{
+    double squares = 0;
+    size_t differ = 0;
+
+    for (size_t i = 0; i < d->n; i++) {
+        const double v = spread[i] > 0 ? (double)difference(d, a, b, i) / (double)spread[i] : 0;
+        squares += v * v;
+        differ += v != 0 ? 1 : 0;
+    }
+    return differ > 0 ? sqrt(squares / (double)differ) : 0;
+}
+
+static void disturb_jointly(struct rng *rng, const struct event *e, const struct dataset *d,
+                            const float *spread, float size, float *X)
+{
+    size_t a = 0, b = 0;
+    double far = 0;
+
+    for (int tries = 0; tries < PAIR_TRIES && far <= 0; tries++) {
+        a = rng_below(rng, (uint32_t)d->rows);
+        b = rng_below(rng, (uint32_t)d->rows);
+        far = distance(d, spread, a, b);
+    }
+    for (size_t i = 0; far > 0 && i < d->n; i++)
+        if (spread[i] > 0)
+            disturb_feature(rng, e, d, i, (float)((double)size / far) * difference(d, a, b, i), X);
+}
+
 static void label_rows(const struct event *e, size_t rows, uint8_t *label)
 {
     for (size_t r = e->first; r < e->first + e->rows; r++)
@@ -143,8 +186,8 @@ static void label_rows(const struct event *e, size_t rows, uint8_t *label)
         label[r] = DISTURB_AFTER;
 }
 
-enum rc disturb_apply(const struct dataset *d, const float *spread, float size, uint64_t seed,
-                      float *X, uint8_t *label, struct err *err)
+enum rc disturb_apply(const struct dataset *d, const float *spread, float size, bool joint,
+                      uint64_t seed, float *X, uint8_t *label, struct err *err)
 {
     CLEANUP(mem_freep) uint32_t *order = mem_array(d->n, sizeof *order);
     const size_t longest = d->rows / LONGEST_SHARE < LONGEST ? d->rows / LONGEST_SHARE : LONGEST;
@@ -165,15 +208,18 @@ enum rc disturb_apply(const struct dataset *d, const float *spread, float size, 
     rng_init(&rng, seed);
     memcpy(X, d->X, d->rows * d->n * sizeof *X);
     memset(label, DISTURB_NONE, d->rows);
-    uint32_t kind = rng_below(&rng, DISTURB_KINDS);
+    uint32_t kind = rng_below(&rng, DISTURB_APART);
     for (size_t at = 1 + rng_below(&rng, (uint32_t)longest);;) {
-        struct event e = {.kind = (enum disturb_kind)(kind++ % DISTURB_KINDS), .first = at};
+        struct event e = {.kind = joint ? DISTURB_JOINT : kind++ % DISTURB_APART, .first = at};
 
         e.rows = draw_length(&rng, e.kind == DISTURB_SPIKE ? SPIKE_LONGEST : longest);
         if (at + 2 * e.rows > d->rows)
             return OK;
         e.from = rng_below(&rng, (uint32_t)(d->rows - e.rows + 1));
-        disturb_stretch(&rng, &e, d, spread, size, order, moving, X);
+        if (joint)
+            disturb_jointly(&rng, &e, d, spread, size, X);
+        else
+            disturb_stretch(&rng, &e, d, spread, size, order, moving, X);
         label_rows(&e, d->rows, label);
         at += e.rows * (1 + QUIET_LEAST) +
               rng_below(&rng, (uint32_t)(e.rows * (QUIET_MOST - QUIET_LEAST) + 1));

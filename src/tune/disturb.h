@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,6 +17,9 @@
  *   swap    the feature's stretch from another time: each value is usual, together they are not
  *   burst   noise of that deviation on top
  *   stuck   the value of the stretch's first row all along
+ *   joint   all features stand off by what they differ in between two other times, so scaled that
+ *           the root mean square over the features that differ is the size: a change of the usual
+ *           kind from an unusual place, as when a fault moves the whole machine
  * They are the point, context and collective anomalies and the sensor faults that surveys name
  * (Chandola, Banerjee & Kumar, ACM Computing Surveys 41, 2009; Sharma, Golubchik & Govindan, ACM
  * Transactions on Sensor Networks 6, 2010). A size is in units of the feature's own spread: no
@@ -29,6 +33,8 @@ enum disturb_kind {
     DISTURB_SWAP,
     DISTURB_BURST,
     DISTURB_STUCK,
+    DISTURB_APART, /* how many of the above there are: those of single features */
+    DISTURB_JOINT = DISTURB_APART,
     DISTURB_KINDS,
 };
 
@@ -44,7 +50,9 @@ enum { DISTURB_NONE, DISTURB_AFTER, DISTURB_LABEL };
  * quantiles are the same; 0 for one that stands still. E_NOMEM. */
 MUST_CHECK enum rc disturb_spreads(const struct dataset *d, float *ret_spread, struct err *err);
 
-/* X[d->rows][d->n] becomes a disturbed copy of d's rows, label[d->rows] says where. Same seed, same
- * copy. E_STATE for fewer than DISTURB_ROWS_MIN rows, or when no feature has a spread. */
+/* X[d->rows][d->n] becomes a disturbed copy of d's rows, label[d->rows] says where; joint: by joint
+ * disturbances, else by all other kinds in turn. Same seed, same copy. E_STATE for fewer than
+ * DISTURB_ROWS_MIN rows, or when no feature has a spread. */
 MUST_CHECK enum rc disturb_apply(const struct dataset *d, const float *spread, float size,
-                                 uint64_t seed, float *X, uint8_t *label, struct err *err);
+                                 bool joint, uint64_t seed, float *X, uint8_t *label,
+                                 struct err *err);

@@ -13,9 +13,10 @@
  * tells models apart, and where that is depends on the machine. */
 static const float sizes[] = {1, 2, 4, 8};
 
-/* Four copies of each size: so many disturbances that no single one decides. Some 1,000 rows give
- * each size about 30 of them. */
-enum { SIZES = sizeof sizes / sizeof *sizes, COPIES = 4 * SIZES };
+/* Each size's copies, half of them with joint disturbances: so many that no single one decides.
+ * Some 1,000 rows give each size about 30 of either. Of the joint ones, half the size for each
+ * feature is as much to see, since all take part. */
+enum { SIZES = sizeof sizes / sizeof *sizes, COPIES_EACH = 8, COPIES = COPIES_EACH * SIZES };
 
 struct judge {
     const struct dataset *rows;
@@ -56,11 +57,12 @@ static enum rc session_init(struct session *s, const struct dataset *d, struct m
 
 static enum rc make_copy(const struct judge *j, size_t copy, struct session *s, struct err *err)
 {
+    const bool joint = copy / SIZES % 2 > 0;
+    const float size = sizes[copy % SIZES] / (joint ? 2 : 1);
     struct rng rng;
 
     rng_init(&rng, j->seed + copy);
-    return disturb_apply(j->rows, j->spread, sizes[copy % SIZES], rng_u64(&rng), s->X, s->label,
-                         err);
+    return disturb_apply(j->rows, j->spread, size, joint, rng_u64(&rng), s->X, s->label, err);
 }
 
 enum rc judge_new(const struct dataset *rows, uint64_t seed, struct judge **ret, struct err *err)

@@ -124,48 +124,56 @@ def test_an_interrupt_without_a_state_says_that_none_is_kept(binary, data):
     assert "none is kept: with --state FILE the same command would go on" in err.splitlines()[-1]
 
 
-def test_the_choice_is_never_worse_than_the_defaults(tune):
-    stood = set()
-    for trials, epochs in (1, 20), (6, 20), (2, 150), (6, 150):
-        result = json.loads(tune("--trials", trials, "--epochs", epochs, "--json").stdout)
-        by_number = {t["trial"]: t for t in result["trials"]}
-        assert sorted(by_number) == list(range(trials + 1))
-        assert by_number[0]["options"] == ""
-        best = max((t for t in result["trials"] if t["trial"]), key=lambda t: t["objective"])
-        assert result["ahead"] == pytest.approx(best["objective"] - by_number[0]["objective"])
-        assert result["spread"] >= max(best["spread"], by_number[0]["spread"]) - 1e-9
-        wins = result["ahead"] > result["spread"]
-        assert result["chosen"] == (best["trial"] if wins else 0)
-        assert result["defaults_stand"] == (not wins)
-        for t in result["trials"]:
-            assert t["objective"] == pytest.approx(
-                sum(e["objective"] for e in t["executions"]) / len(t["executions"]))
-        stood.add(result["defaults_stand"])
-    assert stood == {True, False}
+def outcome(tune, stands, *args):
+    """The first seed with which the defaults stand, or do not; the JSON of that search.
+    Few epochs: then settings differ much, whatever the defaults are."""
+    for seed in range(1, 30):
+        words = ["--epochs", 2, "--seed", seed, *args]
+        result = json.loads(tune(*words, "--json").stdout)
+        if result["defaults_stand"] == stands:
+            return words, result
+    raise AssertionError("every seed ends the same way")
+
+
+@pytest.mark.parametrize("stands,trials", [(True, 1), (True, 5), (False, 1), (False, 5)])
+def test_the_choice_is_never_worse_than_the_defaults(tune, stands, trials):
+    _, result = outcome(tune, stands, "--trials", trials)
+    by_number = {t["trial"]: t for t in result["trials"]}
+    assert sorted(by_number) == list(range(trials + 1))
+    assert by_number[0]["options"] == ""
+    best = max((t for t in result["trials"] if t["trial"]), key=lambda t: t["objective"])
+    assert result["ahead"] == pytest.approx(best["objective"] - by_number[0]["objective"])
+    assert result["spread"] >= max(best["spread"], by_number[0]["spread"]) - 1e-7
+    assert (result["ahead"] > result["spread"]) == (not stands)
+    assert result["chosen"] == (0 if stands else best["trial"])
+    for t in result["trials"]:
+        assert t["objective"] == pytest.approx(
+            sum(e["objective"] for e in t["executions"]) / len(t["executions"]))
 
 
 def test_the_defaults_stand_in_words(tune, tmp_path):
     out = tmp_path / "tocsin.yml"
-    p = tune("--trials", 1, "--epochs", 20, "-o", out)
-    assert "\nthe defaults stand: the best other trial, 1, is behind by" in p.stdout
+    words, _ = outcome(tune, True, "--trials", 1)
+    p = tune(*words, "-o", out)
+    assert re.search(r"^the defaults stand: the best other trial, 1, is (behind|ahead) by 0\.\d+; it had "
+                     r"to be ahead by more than the spread over executions, 0\.\d+$", p.stdout, re.M)
     assert p.stdout.endswith("\ntocsin train (no options)\n")
     assert "layers: []\n" in out.read_text()
 
 
 def test_yaml_and_options_are_the_same_settings(tocsin, tune, data, tmp_path):
     out = tmp_path / "tocsin.yml"
-    result = json.loads(tune("--trials", 2, "--epochs", 150, "--json", "-o", out).stdout)
+    words, result = outcome(tune, False, "--trials", 5, "-o", out)
     chosen = next(t for t in result["trials"] if t["trial"] == result["chosen"])
-    assert chosen["trial"] > 0 and f"tocsin train {chosen['options']}\n" in out.read_text()
+    assert f"tocsin train {chosen['options']}\n" in out.read_text()
     tocsin("check", "-c", out)
-    ids = [json.loads(tocsin("train", "--data", data, "--epochs", 20, "--json", *words).stdout)["model_id"]
-           for words in (chosen["options"].split(), ["-c", out])]
+    ids = [json.loads(tocsin("train", "--data", data, "--epochs", 20, "--json", *more).stdout)["model_id"]
+           for more in (chosen["options"].split(), ["-c", out])]
     assert ids[0] == ids[1]
     settings = json.loads(tocsin("train", "--data", data, "--epochs", 1, "--json", "-c", out).stdout)
     assert settings["layers"] == chosen["settings"]["layers"]
     # without -o the YAML is all of standard output, words as comments
-    p = tune("--trials", 2, "--epochs", 150)
-    assert p.stdout == out.read_text()
+    assert tune(*words[:-2]).stdout == out.read_text()
 
 
 def words_of(yaml):

@@ -29,7 +29,7 @@ static void disturb(const struct dataset *d, float size, uint64_t seed)
     struct err err;
 
     assert_int_equal(disturb_spreads(d, spread, &err), OK);
-    assert_int_equal(disturb_apply(d, spread, size, seed, copy, label, &err), OK);
+    assert_int_equal(disturb_apply(d, spread, size, false, seed, copy, label, &err), OK);
 }
 
 static void a_spread_is_in_the_features_own_unit(void **state)
@@ -78,11 +78,11 @@ static void rows_change_only_where_the_label_says_so(void **state)
 {
     (void)state;
     const struct dataset d = world(ROWS);
-    size_t count[DISTURB_LABEL + DISTURB_KINDS] = {0};
+    size_t count[DISTURB_LABEL + DISTURB_APART] = {0};
 
     disturb(&d, 4, 1);
     for (size_t r = 0; r < ROWS; r++) {
-        assert_true(label[r] < DISTURB_LABEL + DISTURB_KINDS);
+        assert_true(label[r] < DISTURB_LABEL + DISTURB_APART);
         count[label[r]]++;
         if (label[r] < DISTURB_LABEL)
             assert_memory_equal(copy + r * N, X + r * N, N * sizeof *X);
@@ -90,7 +90,7 @@ static void rows_change_only_where_the_label_says_so(void **state)
             assert_memory_not_equal(copy + r * N, X + r * N, N * sizeof *X);
         assert_true(copy[r * N + STILL] == 7);
     }
-    for (size_t k = 0; k < DISTURB_KINDS; k++)
+    for (size_t k = 0; k < DISTURB_APART; k++)
         assert_true(count[DISTURB_LABEL + k] > 0);
     /* rare enough to need precision, and most rows count */
     const size_t disturbed = ROWS - count[DISTURB_NONE] - count[DISTURB_AFTER];
@@ -143,7 +143,7 @@ static void each_kind_does_what_it_is_called(void **state)
 {
     (void)state;
     const struct dataset d = world(ROWS);
-    size_t checked[DISTURB_KINDS] = {0};
+    size_t checked[DISTURB_APART] = {0};
     float spread[N];
     struct err err;
 
@@ -157,8 +157,37 @@ static void each_kind_does_what_it_is_called(void **state)
                 checked[label[first] - DISTURB_LABEL] += check_event(first, end, spread, 8);
         }
     }
-    for (size_t k = 0; k < DISTURB_KINDS; k++)
+    for (size_t k = 0; k < DISTURB_APART; k++)
         assert_true(checked[k] > 20);
+}
+
+/* One offset a feature all along, in the way of two rows, of the size as a root mean square. */
+static void joint_ones_move_all_features_as_they_move(void **state)
+{
+    (void)state;
+    const struct dataset d = world(ROWS);
+    float spread[N];
+    struct err err;
+    size_t events = 0;
+
+    assert_int_equal(disturb_spreads(&d, spread, &err), OK);
+    assert_int_equal(disturb_apply(&d, spread, 3, true, 1, copy, label, &err), OK);
+    for (size_t r = 0; r < ROWS; r++) {
+        double squares = 0;
+        if (label[r] != DISTURB_LABEL + DISTURB_JOINT) {
+            assert_memory_equal(copy + r * N, X + r * N, N * sizeof *X);
+            continue;
+        }
+        for (size_t i = 0; i < STILL; i++) {
+            const double off = (double)(copy[r * N + i] - X[r * N + i]) / (double)spread[i];
+            squares += off * off;
+            /* these features are one value in three units */
+            assert_true(fabs(fabs(off) - 3) < 1e-3);
+        }
+        assert_true(fabs(sqrt(squares / STILL) - 3) < 1e-3);
+        events += label[r - 1] != label[r];
+    }
+    assert_true(events > 5);
 }
 
 static void what_is_missing_stays_missing(void **state)
@@ -183,12 +212,12 @@ static void few_rows_and_still_ones_are_refused(void **state)
     const float still[N] = {0}, spread[N] = {1, 10, 100, 0};
     struct err err;
 
-    assert_int_equal(disturb_apply(&few, spread, 1, 1, copy, label, &err), E_STATE);
+    assert_int_equal(disturb_apply(&few, spread, 1, false, 1, copy, label, &err), E_STATE);
     assert_non_null(strstr(err.msg, "99 rows"));
-    assert_int_equal(disturb_apply(&enough, still, 1, 1, copy, label, &err), E_STATE);
+    assert_int_equal(disturb_apply(&enough, still, 1, false, 1, copy, label, &err), E_STATE);
     assert_non_null(strstr(err.msg, "no feature moves"));
     for (uint64_t seed = 0; seed < 100; seed++) { /* and the least that is taken is disturbed */
-        assert_int_equal(disturb_apply(&enough, spread, 1, seed, copy, label, &err), OK);
+        assert_int_equal(disturb_apply(&enough, spread, 1, seed % 2, seed, copy, label, &err), OK);
         size_t disturbed = 0;
         for (size_t r = 0; r < enough.rows; r++)
             disturbed += label[r] >= DISTURB_LABEL;
@@ -204,6 +233,7 @@ int main(void)
         cmocka_unit_test(the_same_seed_gives_the_same_copy),
         cmocka_unit_test(rows_change_only_where_the_label_says_so),
         cmocka_unit_test(each_kind_does_what_it_is_called),
+        cmocka_unit_test(joint_ones_move_all_features_as_they_move),
         cmocka_unit_test(what_is_missing_stays_missing),
         cmocka_unit_test(few_rows_and_still_ones_are_refused),
     };

@@ -78,7 +78,7 @@ static void a_model_that_learned_more_is_judged_better(void **state)
 
     assert_int_equal(judge_new(held, 1, &j, &err), OK);
     const double a = ask(j, poor), b = ask(j, good), again = ask(j, good);
-    assert_true(b > a + 0.05);
+    assert_true(b > a);
     assert_in_range((int)(a * 1000), 100, 1000);
     assert_true(b <= 1);
     assert_true(b == again); /* the same questions each time */
