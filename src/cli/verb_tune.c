@@ -421,14 +421,15 @@ static int run(int argc, char **argv)
 
 const struct verb verb_tune = {
     .name = "tune",
-    .summary = "search for better settings, without labels",
+    .summary = "search for other settings, without labels",
     .help =
         "usage: tocsin tune --data FILE [OPTION...]\n\n"
         "Searches over layers, activations, learning rate, batch size and feature dropout. Each\n"
         "trial is trained on the first part of the file (as for `tocsin train`) and judged by how\n"
         "well its scores find disturbances that are put into the rest: no labels are needed. The\n"
         "defaults are trial 0, and stay unless another is ahead by more than the spread over\n"
-        "executions. Prints the trials, the `tocsin train` options and the settings as YAML for a\n"
+        "executions. What it chooses need not find real faults better: docs/tune.md has figures.\n"
+        "Prints the trials, the `tocsin train` options and the settings as YAML for a\n"
         "configuration. Same data, options and seed give the same result, whatever --jobs.\n\n"
         "      --data FILE             the frames to learn from and to judge by\n"
         "      --validation-data FILE  frames to judge by (default: the last quarter of --data)\n"
