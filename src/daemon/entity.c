@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "detect/scorer.h"
+#include "detect/line.h"
 #include "feature/derive.h"
 #include "feature/evaluator.h"
 
@@ -24,11 +24,9 @@ struct entity {
     struct dataset *learned; /* NULL unless learning */
     uint64_t wanted_rows;
 
-    struct model *model;
+    struct line line; /* its model is NULL while learning */
     uint64_t model_id;
-    struct scorer *scorer;
     struct presence *presence;
-    struct watch watch;
 
     int64_t frame_ms;
     struct verdict verdict; /* the last one; score NaN before the first */
@@ -60,7 +58,7 @@ enum rc entity_new(const struct entity_options *o, struct entity **ret, struct e
     if (!e->base)
         return err_set(err, E_NOMEM, "entity '%s': no memory", o->instance);
     continuity_init(&e->continuity, o->interval_ms);
-    watch_init(&e->watch, o->confirm);
+    line_init(&e->line, o->confirm);
     if (evaluator_new(o->profile, o->interval_ms, &e->evaluator, err) != OK ||
         deriver_new(o->profile, &e->deriver, err) != OK ||
         dataset_new(schema->n, &e->learned, err) != OK)
@@ -77,9 +75,8 @@ void entity_free(struct entity *e)
     deriver_free(e->deriver);
     mem_free(e->base);
     dataset_free(e->learned);
-    scorer_free(e->scorer);
+    line_done(&e->line);
     presence_free(e->presence);
-    model_unref(e->model);
     mem_free(e);
 }
 
@@ -88,11 +85,9 @@ static void forget_windows(struct entity *e)
 {
     evaluator_clear(e->evaluator);
     deriver_clear(e->deriver);
-    if (e->scorer)
-        scorer_clear(e->scorer);
+    line_forget(&e->line);
     if (e->presence)
         presence_clear(e->presence);
-    watch_gap(&e->watch);
     e->ready_ms = 0;
 }
 
@@ -108,12 +103,17 @@ static enum rc learn(struct entity *e, int64_t ts_ms, const float *frame, struct
 
 static void judge(struct entity *e, struct entity_step *ret)
 {
-    scorer_push(e->scorer, e->frame_ms, e->frame, &e->verdict);
+    struct line_step step;
+
+    line_push(&e->line, e->frame_ms, e->frame, &step);
+    e->verdict = step.verdict;
     e->scored = true;
     ret->scored = true;
-    ret->verdict = e->verdict;
+    ret->verdict = step.verdict;
+    ret->event = step.event;
+    if (step.event != WATCH_QUIET)
+        ret->incident = step.incident;
     ret->presence_changed = presence_push(e->presence, e->frame);
-    ret->event = watch_push(&e->watch, &e->verdict, &ret->incident);
 }
 
 static bool windows_are_full(struct entity *e, int64_t ts_ms)
@@ -178,7 +178,6 @@ void entity_training_failed(struct entity *e, struct dataset *d)
 
 enum rc entity_set_model(struct entity *e, struct model *m, uint64_t model_id, struct err *err)
 {
-    CLEANUP(scorer_freep) struct scorer *scorer = NULL;
     CLEANUP(presence_freep) struct presence *presence = NULL;
 
     if (schema_match(e->schema, m->schema, err) != OK)
@@ -188,15 +187,12 @@ enum rc entity_set_model(struct entity *e, struct model *m, uint64_t model_id, s
                        "model for '%s': the features have the same names, but the profile's "
                        "expressions or the interval changed since",
                        e->instance);
-    if (scorer_new(m, &scorer, err) != OK || presence_new(&m->scaler, &presence, err) != OK)
+    if (presence_new(&m->scaler, &presence, err) != OK ||
+        line_set_model(&e->line, e->schema, m, err) != OK)
         return err->rc;
-    scorer_free(e->scorer);
     presence_free(e->presence);
-    model_unref(e->model);
     dataset_free(TAKE(e->learned));
-    e->scorer = TAKE(scorer);
     e->presence = TAKE(presence);
-    e->model = model_ref(m);
     e->model_id = model_id;
     if (e->phase != PHASE_WATCHING)
         forget_windows(e);
@@ -206,12 +202,12 @@ enum rc entity_set_model(struct entity *e, struct model *m, uint64_t model_id, s
 
 enum watch_event entity_end(struct entity *e, struct incident *ret)
 {
-    return watch_end(&e->watch, ret);
+    return watch_end(&e->line.watch, ret);
 }
 
 void entity_set_confirm(struct entity *e, struct confirm_spec confirm)
 {
-    watch_confirm(&e->watch, confirm);
+    watch_confirm(&e->line.watch, confirm);
 }
 
 enum phase entity_phase(const struct entity *e)
@@ -226,7 +222,7 @@ const struct schema *entity_schema(const struct entity *e)
 
 const struct model *entity_model(const struct entity *e)
 {
-    return e->model;
+    return e->line.model;
 }
 
 uint64_t entity_model_id(const struct entity *e)
@@ -291,7 +287,7 @@ static void view_presence(const struct entity *e, struct entity_view *v)
 
 static void view_incident(const struct entity *e, struct entity_view *v)
 {
-    const struct incident *in = &e->watch.incident;
+    const struct incident *in = &e->line.watch.incident;
 
     v->ringing = true;
     v->incident.start_ms = in->start_ms;
@@ -313,12 +309,12 @@ void entity_view(const struct entity *e, struct entity_view *ret)
     ret->n_features = e->schema->n;
     memcpy(ret->discontinuity, e->discontinuity, sizeof ret->discontinuity);
     ret->discontinuity_ms = e->discontinuity_ms;
-    if (e->model) {
+    if (e->line.model) {
         ret->model_id = e->model_id;
-        ret->model_rows = e->model->stats.train_rows + e->model->stats.validation_rows;
-        ret->model_created_ms = e->model->provenance.created_ms;
-        ret->widening = e->model->threshold_widening;
-        ret->threshold = e->model->threshold;
+        ret->model_rows = e->line.model->stats.train_rows + e->line.model->stats.validation_rows;
+        ret->model_created_ms = e->line.model->provenance.created_ms;
+        ret->widening = e->line.model->threshold_widening;
+        ret->threshold = e->line.model->threshold;
         view_presence(e, ret);
     }
     if (e->scored) {
@@ -330,6 +326,6 @@ void entity_view(const struct entity *e, struct entity_view *ret)
         view_causes(e->schema, e->verdict.causes, e->verdict.n_causes, e->verdict.score,
                     ret->causes);
     }
-    if (e->watch.open)
+    if (e->line.watch.open)
         view_incident(e, ret);
 }

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include <stdint.h>
+
+#include "base/err.h"
+#include "data/schema.h"
+#include "data/settings.h"
+#include "data/verdict.h"
+#include "detect/scorer.h"
+#include "detect/watch.h"
+#include "model/model.h"
+
+/* line - one entity's frames to incidents: the model in force, its scorer and the watch
+ *
+ * What a live entity (daemon/entity.h) and a replay of stored frames have in common: both judge
+ * here, so that a replay rings when the daemon would.
+ * Pure: time comes with the frame. Thread: its holder's. */
+
+struct line {
+    struct model *model;   /* NULL until line_set_model */
+    struct scorer *scorer; /* of it */
+    struct watch watch;
+};
+
+struct line_step {
+    struct verdict verdict;
+    enum watch_event event;
+    struct incident incident; /* unless WATCH_QUIET */
+};
+
+void line_init(struct line *l, struct confirm_spec confirm);
+void line_done(struct line *l); /* a zeroed one is fine */
+
+/* Judge frames of this schema with m from now on; takes a new reference. The scorer starts without
+ * a past; an open incident stays open. E_STATE when m has other features; then nothing changed. */
+MUST_CHECK enum rc line_set_model(struct line *l, const struct schema *frames, struct model *m,
+                                  struct err *err);
+
+/* Needs a model. */
+void line_push(struct line *l, int64_t ts_ms, const float *frame, struct line_step *ret);
+
+/* What came before the clock or the machine jumped must not stand beside what comes after it. An
+ * open incident stays open. */
+void line_forget(struct line *l);
