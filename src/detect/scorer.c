@@ -7,12 +7,20 @@
 #include "base/mem.h"
 #include "feature/filler.h"
 
+/* Times that the model's answer takes the place of hidden features. The first answer was given with
+ * the training median in their place and the next ones with the answer before, which imputes from
+ * the model's own distribution (Rezende, Mohamed & Wierstra, ICML 2014); a network that
+ * contracts moves little after a few. */
+enum { RESTORE_ROUNDS = 4 };
+
 struct scorer {
     struct model *model;
     struct filler *filler;
     size_t n_learned;                        /* features that carry weight when they are present */
     float *filled, *expected, *error, *work; /* [n], [n], [n], [model_work_size] */
-    uint8_t *present;                        /* [n] */
+    float *trial, *trial_expected, *trial_error; /* [n] each: of scorer_restored */
+    uint8_t *present;                            /* [n] */
+    float score;                                 /* of the last frame */
 };
 
 enum rc scorer_new(struct model *m, struct scorer **ret, struct err *err)
@@ -26,9 +34,13 @@ enum rc scorer_new(struct model *m, struct scorer **ret, struct err *err)
     s->filled = mem_array_aligned(n, sizeof *s->filled);
     s->expected = mem_array_aligned(n, sizeof *s->expected);
     s->error = mem_array_aligned(n, sizeof *s->error);
+    s->trial = mem_array_aligned(n, sizeof *s->trial);
+    s->trial_expected = mem_array_aligned(n, sizeof *s->trial_expected);
+    s->trial_error = mem_array_aligned(n, sizeof *s->trial_error);
     s->work = mem_array_aligned(model_work_size(m), sizeof *s->work);
     s->present = mem_alloc(n);
-    if (!s->filled || !s->expected || !s->error || !s->work || !s->present)
+    if (!s->filled || !s->expected || !s->error || !s->work || !s->present || !s->trial ||
+        !s->trial_expected || !s->trial_error)
         return err_set(err, E_NOMEM, "scorer of %zu features: no memory", n);
     if (filler_new(n, &s->filler, err) != OK)
         return err->rc;
@@ -47,6 +59,9 @@ void scorer_free(struct scorer *s)
     mem_free(s->filled);
     mem_free(s->expected);
     mem_free(s->error);
+    mem_free(s->trial);
+    mem_free(s->trial_expected);
+    mem_free(s->trial_error);
     mem_free(s->work);
     mem_free(s->present);
     mem_free(s);
@@ -115,9 +130,50 @@ void scorer_push(struct scorer *s, int64_t ts_ms, const float *frame, struct ver
     ret->threshold = threshold_for(s);
     ret->confidence = (float)here / (float)n;
     ret->score = model_score(m, s->filled, s->present, s->expected, s->error, s->work);
+    s->score = ret->score;
     ret->anomalous = ret->score > ret->threshold; /* false for NaN */
     if (!isnan(ret->score))
         rank_causes(s, ret);
+}
+
+static void put_parts(const struct scorer *s, float score, const float *value,
+                      const float *expected, const float *error, struct scorer_part *ret)
+{
+    const struct schema *const schema = s->model->schema;
+    double sum = 0;
+
+    for (size_t i = 0; i < schema->n; i++)
+        sum += (double)error[i];
+    for (size_t i = 0; i < schema->n; i++)
+        ret[i] = (struct scorer_part){
+            .value = s->present[i] ? value[i] : NAN,
+            .expected = sensible(&schema->f[i], value[i], expected[i]),
+            .part = error[i] > 0 ? (float)((double)error[i] / sum * (double)score) : 0};
+}
+
+void scorer_parts(const struct scorer *s, struct scorer_part *ret)
+{
+    put_parts(s, s->score, s->filled, s->expected, s->error, ret);
+}
+
+float scorer_restored(struct scorer *s, const uint8_t *restored, struct scorer_part *ret)
+{
+    const size_t n = s->model->schema->n;
+    float score = s->score;
+
+    memcpy(s->trial, s->filled, n * sizeof *s->trial);
+    for (size_t i = 0; i < n; i++)
+        if (restored[i] && s->present[i])
+            s->trial[i] = NAN; /* the model sees nothing of it */
+    for (int round = 0; round <= RESTORE_ROUNDS; round++) {
+        score =
+            model_score(s->model, s->trial, s->present, s->trial_expected, s->trial_error, s->work);
+        for (size_t i = 0; round < RESTORE_ROUNDS && i < n; i++)
+            if (restored[i] && s->present[i])
+                s->trial[i] = s->trial_expected[i];
+    }
+    put_parts(s, score, s->trial, s->trial_expected, s->trial_error, ret);
+    return score;
 }
 
 void scorer_clear(struct scorer *s)

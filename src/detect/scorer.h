@@ -27,3 +27,18 @@ static inline void scorer_freep(struct scorer **s)
  * that is not anomalous. */
 void scorer_push(struct scorer *s, int64_t ts_ms, const float *frame, struct verdict *ret);
 void scorer_clear(struct scorer *s); /* forget the past: after a gap */
+
+/* What each feature is to the frame pushed last: ret[schema->n], in the schema's order. The parts
+ * sum to the score, and are 0 where the score is NaN. */
+struct scorer_part {
+    float value;    /* natural units; NaN when it was missing */
+    float expected; /* as in a cause (data/verdict.h) */
+    float part;     /* of the score, in its unit */
+};
+void scorer_parts(const struct scorer *s, struct scorer_part *ret);
+
+/* The score that the frame pushed last would have had if the features with restored[i] set, of
+ * those present, had been as the model expects them from the others: they are hidden from it, its
+ * answer takes their place, and the whole is scored. ret[schema->n] as above, with the values that
+ * took their place. The threshold is that of the verdict; what comes next is not touched. */
+float scorer_restored(struct scorer *s, const uint8_t *restored, struct scorer_part *ret);

@@ -108,12 +108,86 @@ static void a_constant_rings_from_a_little_over_one_span(void **state)
     model_unref(m);
 }
 
+static float sum_of(const struct scorer_part *p)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < N; i++)
+        sum += (double)p[i].part;
+    return (float)sum;
+}
+
+static void the_parts_of_a_frame_sum_to_its_score(void **state)
+{
+    (void)state;
+    const struct threshold_spec percentile = {THRESHOLD_PERCENTILE, 99.5};
+    struct model *m = learn(&percentile);
+    struct scorer_part part[N];
+    struct scorer *s;
+    struct verdict v;
+    struct err err;
+    float frame[N];
+
+    for (size_t i = 0; i < N; i++)
+        frame[i] = i == CONSTANT ? 5 : 10.01f;
+    frame[0] = 13;
+    frame[1] = NAN;
+    assert_int_equal(scorer_new(m, &s, &err), OK);
+    scorer_push(s, 1, frame, &v);
+    scorer_parts(s, part);
+    assert_float_equal(sum_of(part), v.score, 1e-6f * v.score);
+    assert_true(isnan(part[1].value) && part[1].part == 0);
+    assert_true(part[0].value == 13 && part[0].expected == v.causes[0].expected);
+    assert_float_equal(part[0].part, v.causes[0].share * v.score, 1e-6f * v.score);
+    scorer_free(s);
+    model_unref(m);
+}
+
+static void a_feature_that_is_restored_is_as_if_it_had_never_been_off(void **state)
+{
+    (void)state;
+    const struct threshold_spec percentile = {THRESHOLD_PERCENTILE, 99.5};
+    struct model *m = learn(&percentile);
+    uint8_t restored[N] = {0};
+    struct scorer_part part[N];
+    struct scorer *s;
+    struct verdict before, after;
+    struct err err;
+    float frame[N];
+
+    for (size_t i = 0; i < N; i++)
+        frame[i] = i == CONSTANT ? 5 : 10.01f;
+    frame[0] = 13;
+    frame[CONSTANT] = 9;
+    assert_int_equal(scorer_new(m, &s, &err), OK);
+    scorer_push(s, 1, frame, &before);
+    assert_true(before.anomalous);
+
+    restored[0] = 1; /* one of the two that are off */
+    const float half = scorer_restored(s, restored, part);
+    assert_true(half > before.threshold && half < before.score);
+    assert_float_equal(part[0].value, 10, 0.1); /* what took its place, in natural units */
+    assert_true(part[0].part < 0.01f * half);
+    assert_float_equal(sum_of(part), half, 1e-6f * half);
+
+    restored[CONSTANT] = 1;
+    assert_true(scorer_restored(s, restored, part) < before.threshold);
+    assert_true(part[CONSTANT].value == 5);
+
+    scorer_push(s, 2, frame, &after); /* asking left nothing behind */
+    assert_true(after.score == before.score);
+    scorer_free(s);
+    model_unref(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fewer_features_raise_the_bar_so_that_the_same_errors_ring),
         cmocka_unit_test(a_fixed_threshold_stays_as_it_was_given),
         cmocka_unit_test(a_constant_rings_from_a_little_over_one_span),
+        cmocka_unit_test(the_parts_of_a_frame_sum_to_its_score),
+        cmocka_unit_test(a_feature_that_is_restored_is_as_if_it_had_never_been_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
