@@ -53,6 +53,11 @@ enum continuity_kind continuity_push(struct continuity *c, const struct continui
     return CONTINUITY_OK;
 }
 
+bool continuity_is_hole(int64_t span_ms, int64_t interval_ms, int64_t window_ms)
+{
+    return span_ms <= 0 || (span_ms >= CONTINUITY_LATE * interval_ms && span_ms > window_ms);
+}
+
 void continuity_describe(enum continuity_kind kind, int64_t ms, char out[CONTINUITY_TEXT_MAX])
 {
     char span[STR_DURATION_MAX];

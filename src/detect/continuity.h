@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,6 +34,12 @@ void continuity_init(struct continuity *c, int64_t interval_ms);
 /* *ret_ms: how long it slept or was late, or by how much the clock jumped (negative: back). */
 enum continuity_kind continuity_push(struct continuity *c, const struct continuity_clocks *now,
                                      int64_t *ret_ms);
+
+/* The same from the times of kept frames alone, span_ms from one to the next: did windows start
+ * afresh between the two? After a jump or a restart no frame is kept until the longest window has
+ * filled again (window_ms; 0 when there is none, as in a file), so a lesser hole is a late tick or
+ * a lost row, over which a live entity goes on. */
+bool continuity_is_hole(int64_t span_ms, int64_t interval_ms, int64_t window_ms);
 
 enum { CONTINUITY_TEXT_MAX = 96 };
 /* "the clock jumped back by 1h", "the machine slept for 3m". */

@@ -10,6 +10,7 @@
 
 #include "../rng_normal.h"
 #include "daemon/entity.h"
+#include "detect/replay.h"
 
 /* A day of ticks is driven through the whole line here: no thread, no clock, no file. */
 
@@ -28,6 +29,7 @@ static const char profile_text[] =
 struct fixture {
     struct profile *profile;
     struct entity *entity;
+    struct model *model; /* that it learned */
     struct series_set *set;
     uint32_t work, level, swap;
     double work_total, swap_now, level_shift;
@@ -65,6 +67,7 @@ static int tear_down(void **state)
     struct fixture *x = *state;
 
     entity_free(x->entity);
+    model_unref(x->model);
     profile_free(x->profile);
     series_set_unref(x->set);
     return 0;
@@ -112,7 +115,7 @@ static void learn_and_train(struct fixture *x)
                                  NULL, NULL, &m, &err),
                      OK);
     assert_int_equal(entity_set_model(x->entity, m, 42, &err), OK);
-    model_unref(m);
+    x->model = m;
     dataset_free(d);
 }
 
@@ -264,6 +267,49 @@ static void after_a_failed_training_it_learns_a_quarter_more(void **state)
     assert_int_equal(wanted, WANTED + WANTED / 4 + 1);
 }
 
+/* One more tick of both: the frame that the entity kept is replayed and must come to the same. */
+static void tick_and_replay(struct fixture *x, struct replay *r)
+{
+    struct replay_step again;
+
+    tick(x);
+    if (!x->step.frame)
+        return;
+    replay_push(r, x->clocks.wall_ms - INTERVAL_MS, x->step.frame, &again);
+    assert_memory_equal(&again.line.verdict, &x->step.verdict, sizeof again.line.verdict);
+    assert_int_equal(again.line.event, x->step.event);
+    if (x->step.event != WATCH_QUIET)
+        assert_memory_equal(&again.line.incident, &x->step.incident, sizeof x->step.incident);
+}
+
+static void a_replay_of_its_frames_comes_to_the_same(void **state)
+{
+    struct fixture *x = *state;
+    struct replay r;
+    unsigned opened = 0;
+    struct err err;
+
+    learn_and_train(x);
+    replay_init(&r, (struct confirm_spec){3, 5}, INTERVAL_MS, profile_window_ms(x->profile));
+    assert_int_equal(line_set_model(&r.line, entity_schema(x->entity), x->model, &err), OK);
+    for (int i = 0; i < 600; i++) {
+        x->level_shift = i % 200 > 180 ? 0.6 : 0; /* rings */
+        x->level_gone = i % 90 > 80;              /* the filler has a past */
+        if (i == 188 || i == 381)                 /* one in the middle of an incident */
+            x->clocks.wall_ms += 3600 * 1000;
+        if (i == 288)
+            x->clocks.boot_ms += 3600 * 1000; /* it slept, and the wall clock went on */
+        if (i == 288)
+            x->clocks.wall_ms += 3600 * 1000;
+        tick_and_replay(x, &r);
+        opened += x->step.event == WATCH_OPENED;
+    }
+    assert_true(opened >= 2);
+    assert_int_equal(r.holes, 3);
+    assert_int_equal(r.watched_ms, (int64_t)r.frames * INTERVAL_MS);
+    replay_done(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,6 +326,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_clock_that_jumps_is_named_and_is_no_anomaly, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_reboot_that_resets_counters_is_no_anomaly, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_replay_of_its_frames_comes_to_the_same, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_model_of_another_schema_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(after_a_failed_training_it_learns_a_quarter_more, set_up,

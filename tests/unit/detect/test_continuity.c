@@ -85,6 +85,18 @@ static void a_wall_clock_that_stands_still_is_named(void **state)
     assert_int_equal(ms, 1000);
 }
 
+static void a_hole_is_what_no_late_tick_makes(void **state)
+{
+    (void)state;
+    assert_false(continuity_is_hole(1000, 1000, 0));
+    assert_false(continuity_is_hole(2999, 1000, 0));
+    assert_true(continuity_is_hole(3000, 1000, 0));
+    assert_false(continuity_is_hole(5000, 1000, 5000)); /* windows could not have filled again */
+    assert_true(continuity_is_hole(6000, 1000, 5000));
+    assert_true(continuity_is_hole(0, 1000, 5000)); /* time stood still, or went back */
+    assert_true(continuity_is_hole(-1, 1000, 0));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -93,6 +105,7 @@ int main(void)
         cmocka_unit_test_setup(sleep_is_told_from_a_jump, set_up),
         cmocka_unit_test_setup(a_late_collector_is_a_gap, set_up),
         cmocka_unit_test_setup(a_wall_clock_that_stands_still_is_named, set_up),
+        cmocka_unit_test(a_hole_is_what_no_late_tick_makes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "detect/walk.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+enum { YOUNG = 4 }; /* of a young history, no more than this part waits in quarantine */
+
+struct walk {
+    struct walk_options o;
+    struct dataset *d; /* the newest at its end, at most rows_max */
+    uint64_t *run;     /* [d->capacity] the number of the run that each row is of */
+    size_t run_capacity;
+    uint64_t noted, stride; /* every stride-th run is kept */
+    uint64_t first_rows;
+    uint64_t models;
+    int64_t since_ms, due_ms; /* the first frame; the next model, once there is one */
+    struct err refused;
+};
+
+enum rc walk_new(const struct walk_options *o, struct walk **ret, struct err *err)
+{
+    CLEANUP(walk_freep) struct walk *w = mem_alloc(sizeof *w);
+
+    assert(o->first_rows >= 1 && o->rows_max >= o->first_rows && o->period_ms > 0);
+    if (!w)
+        return err_set(err, E_NOMEM, "walk: no memory");
+    w->o = *o;
+    w->first_rows = o->first_rows;
+    w->stride = 1;
+    if (dataset_new(o->schema->n, &w->d, err) != OK)
+        return err->rc;
+    *ret = TAKE(w);
+    return OK;
+}
+
+void walk_free(struct walk *w)
+{
+    if (!w)
+        return;
+    dataset_free(w->d);
+    mem_free(w->run);
+    mem_free(w);
+}
+
+bool walk_is_due(const struct walk *w, int64_t ts_ms)
+{
+    return w->models ? ts_ms >= w->due_ms : w->d->rows >= w->first_rows;
+}
+
+/* Row `from` to where row `to` is. */
+static void move_row(struct walk *w, size_t to, size_t from)
+{
+    const size_t n = w->d->n;
+
+    if (to == from)
+        return;
+    w->d->ts_ms[to] = w->d->ts_ms[from];
+    w->run[to] = w->run[from];
+    memcpy(w->d->X + to * n, w->d->X + from * n, n * sizeof *w->d->X);
+}
+
+/* Without what is before the window. */
+static void forget_before(struct walk *w, int64_t from_ms)
+{
+    size_t kept = 0;
+
+    for (size_t r = 0; r < w->d->rows; r++)
+        if (w->d->ts_ms[r] >= from_ms)
+            move_row(w, kept++, r);
+    w->d->rows = kept;
+}
+
+static void thin(struct walk *w)
+{
+    size_t kept = 0;
+
+    w->stride *= 2;
+    for (size_t r = 0; r < w->d->rows; r++)
+        if (w->run[r] % w->stride == 0)
+            move_row(w, kept++, r);
+    w->d->rows = kept;
+}
+
+static int64_t quarantine(const struct walk *w, int64_t ts_ms)
+{
+    const int64_t young = (ts_ms - w->since_ms) / YOUNG;
+
+    return young < w->o.quarantine_ms ? young : w->o.quarantine_ms;
+}
+
+/* What a model of ts_ms learns from, as a dataset that owns nothing. */
+static struct dataset material(struct walk *w, int64_t ts_ms)
+{
+    struct dataset view = *w->d;
+
+    if (w->models == 0)
+        return view;
+    forget_before(w, ts_ms - w->o.window_ms);
+    view.rows = w->d->rows;
+    while (view.rows && view.ts_ms[view.rows - 1] > ts_ms - quarantine(w, ts_ms))
+        view.rows--;
+    return view;
+}
+
+static void set_next(struct walk *w, int64_t ts_ms)
+{
+    const int64_t period_ms = w->o.period_ms;
+
+    if (period_ms >= INT64_MAX - ts_ms)
+        w->due_ms = INT64_MAX;
+    else if (w->due_ms == 0)
+        w->due_ms = ts_ms + period_ms;
+    else /* on schedule, whenever the frame came */
+        w->due_ms += ((ts_ms - w->due_ms) / period_ms + 1) * period_ms;
+}
+
+/* A quarter more frames for the next try; never, when so many are not held. */
+static void try_later(struct walk *w, size_t rows)
+{
+    w->first_rows = rows + rows / 4 + 1;
+    if (w->first_rows > w->o.rows_max)
+        w->first_rows = UINT64_MAX;
+}
+
+enum rc walk_train(struct walk *w, int64_t ts_ms, model_progress_fn *progress, void *arg,
+                   struct model **ret, struct err *err)
+{
+    const struct dataset view = material(w, ts_ms);
+    struct model_provenance p = {.seed = w->o.learn.seed};
+    struct model *m = NULL;
+
+    p.first_ms = view.rows ? view.ts_ms[0] : 0;
+    p.last_ms = view.rows ? view.ts_ms[view.rows - 1] : 0;
+    (void)snprintf(p.profile, sizeof p.profile, "%s", w->o.profile);
+    (void)snprintf(p.version, sizeof p.version, "%s", TOCSIN_VERSION);
+    const enum rc rc = model_train(&view, NULL, w->o.schema, &w->o.learn, &w->o.threshold, &p,
+                                   progress, arg, &m, err);
+    if (rc == E_NOMEM)
+        return rc;
+    if (rc == OK)
+        w->models++;
+    else
+        w->refused = *err;
+    if (w->models)
+        set_next(w, ts_ms);
+    else
+        try_later(w, view.rows);
+    *ret = rc == OK ? m : NULL;
+    return OK;
+}
+
+const char *walk_refused(const struct walk *w)
+{
+    return w->refused.msg;
+}
+
+uint64_t walk_models(const struct walk *w)
+{
+    return w->models;
+}
+
+static enum rc reserve_run(struct walk *w, struct err *err)
+{
+    if (w->run_capacity >= w->d->capacity)
+        return OK;
+    uint64_t *run = mem_grow(w->run, w->d->capacity, sizeof *run);
+    if (!run)
+        return err_set(err, E_NOMEM, "walk: no memory for %zu rows", w->d->capacity);
+    w->run = run;
+    w->run_capacity = w->d->capacity;
+    return OK;
+}
+
+enum rc walk_note(struct walk *w, int64_t ts_ms, const float *frame, struct err *err)
+{
+    const uint64_t run = w->noted / WALK_RUN;
+
+    if (w->noted == 0)
+        w->since_ms = ts_ms;
+    w->noted++;
+    if (run % w->stride != 0)
+        return OK;
+    if (w->d->rows == w->o.rows_max)
+        thin(w);
+    if (run % w->stride != 0)
+        return OK;
+    if (dataset_append(w->d, ts_ms, frame, err) != OK || reserve_run(w, err) != OK)
+        return err->rc;
+    w->run[w->d->rows - 1] = run;
+    return OK;
+}
+
+void walk_drop(struct walk *w, int64_t start_ms)
+{
+    const int64_t from_ms = start_ms - (w->models ? quarantine(w, start_ms) : 0);
+
+    while (w->d->rows && w->d->ts_ms[w->d->rows - 1] >= from_ms)
+        w->d->rows--;
+}

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../rng_normal.h"
+#include "base/mem.h"
+#include "detect/walk.h"
+
+enum { N = 2, FIRST = 64, ROWS_MAX = 256, SECOND = 1000, PERIOD = 500 * SECOND };
+
+struct fixture {
+    struct schema *schema;
+    struct walk *walk;
+    struct rng rng;
+};
+
+static struct walk_options options(const struct fixture *x)
+{
+    struct walk_options o = {.schema = x->schema,
+                             .first_rows = FIRST,
+                             .rows_max = ROWS_MAX,
+                             .period_ms = PERIOD,
+                             .window_ms = INT64_MAX / 4,
+                             .profile = "none"};
+
+    settings_learn_defaults(&o.learn);
+    settings_threshold_defaults(&o.threshold);
+    o.learn.epochs = 1;
+    return o;
+}
+
+static void start(struct fixture *x, const struct walk_options *o)
+{
+    struct err err;
+
+    walk_free(x->walk);
+    assert_int_equal(walk_new(o, &x->walk, &err), OK);
+}
+
+static int set_up(void **state)
+{
+    static struct fixture x;
+    const struct feature f[N] = {{.name = "a"}, {.name = "b"}};
+    struct err err;
+
+    memset(&x, 0, sizeof x);
+    rng_init(&x.rng, 1);
+    *state = &x;
+    return schema_new(f, N, &x.schema, &err);
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *x = *state;
+
+    walk_free(x->walk);
+    schema_free(x->schema);
+    return 0;
+}
+
+static void note(struct fixture *x, int64_t second)
+{
+    const double load = rng_normal(&x->rng);
+    const float frame[N] = {(float)load, (float)(2 * load + 0.1 * rng_normal(&x->rng))};
+    struct err err;
+
+    assert_int_equal(walk_note(x->walk, second * SECOND, frame, &err), OK);
+}
+
+static struct model *train(struct fixture *x, int64_t second)
+{
+    struct model *m = NULL;
+    struct err err;
+
+    assert_int_equal(walk_train(x->walk, second * SECOND, NULL, NULL, &m, &err), OK);
+    return m;
+}
+
+static uint64_t rows_of(const struct model *m)
+{
+    return m->stats.train_rows + m->stats.validation_rows;
+}
+
+static void models_come_on_time_and_from_the_past_alone(void **state)
+{
+    struct fixture *x = *state;
+    const struct walk_options o = options(x);
+    int64_t due[8];
+    size_t n = 0;
+
+    start(x, &o);
+    for (int64_t t = 0; t < 2000; t++) {
+        if (walk_is_due(x->walk, t * SECOND)) {
+            struct model *m = train(x, t);
+            assert_non_null(m);
+            assert_true(m->provenance.last_ms < t * SECOND);
+            assert_true(rows_of(m) <= ROWS_MAX);
+            due[n++] = t;
+            model_unref(m);
+        }
+        note(x, t);
+    }
+    assert_int_equal(n, 4);
+    assert_int_equal(walk_models(x->walk), 4);
+    for (size_t i = 0; i < n; i++)
+        assert_int_equal(due[i], FIRST + (int64_t)i * PERIOD / SECOND);
+}
+
+static void a_late_frame_does_not_move_the_schedule(void **state)
+{
+    struct fixture *x = *state;
+    const struct walk_options o = options(x);
+
+    start(x, &o);
+    for (int64_t t = 0; t < FIRST; t++)
+        note(x, t);
+    model_unref(train(x, FIRST));
+    model_unref(train(x, FIRST + 700)); /* due at + 500 */
+    assert_false(walk_is_due(x->walk, (FIRST + 999) * SECOND));
+    assert_true(walk_is_due(x->walk, (FIRST + 1000) * SECOND));
+}
+
+/* Thinned in runs, evenly, over all that was noted. */
+static void what_is_held_is_bounded_and_spread_over_the_whole_past(void **state)
+{
+    struct fixture *x = *state;
+    const struct walk_options o = options(x);
+
+    start(x, &o);
+    for (int64_t t = 0; t < FIRST; t++)
+        note(x, t);
+    model_unref(train(x, FIRST));
+    for (int64_t t = FIRST; t < 100000; t++)
+        note(x, t);
+    struct model *m = train(x, 100000);
+    assert_int_equal(m->provenance.first_ms, 0);
+    assert_true(m->provenance.last_ms > 75000 * SECOND);
+    assert_true(rows_of(m) <= ROWS_MAX && rows_of(m) >= ROWS_MAX / 4);
+    model_unref(m);
+}
+
+static void a_window_forgets_what_is_older(void **state)
+{
+    struct fixture *x = *state;
+    struct walk_options o = options(x);
+
+    o.window_ms = 100 * SECOND;
+    start(x, &o);
+    for (int64_t t = 0; t < 200; t++) {
+        if (t == FIRST)
+            model_unref(train(x, t));
+        note(x, t);
+    }
+    struct model *m = train(x, 200);
+    assert_int_equal(m->provenance.first_ms, 100 * SECOND);
+    assert_int_equal(rows_of(m), 100);
+    model_unref(m);
+}
+
+static void an_incident_takes_what_was_before_it_along(void **state)
+{
+    struct fixture *x = *state;
+    struct walk_options o = options(x);
+
+    o.quarantine_ms = 20 * SECOND;
+    start(x, &o);
+    for (int64_t t = 0; t < 200; t++) {
+        if (t == FIRST)
+            model_unref(train(x, t));
+        note(x, t);
+    }
+    walk_drop(x->walk, 190 * SECOND);
+    for (int64_t t = 300; t < 310; t++)
+        note(x, t);
+    struct model *m = train(x, 400);
+    assert_int_equal(m->provenance.last_ms, 309 * SECOND);
+    assert_int_equal(rows_of(m), 170 + 10); /* 0..169, and what came after the incident */
+    model_unref(m);
+    m = train(x, 310); /* the newest wait as long */
+    assert_int_equal(m->provenance.last_ms, 169 * SECOND);
+    model_unref(m);
+}
+
+static void too_few_frames_are_tried_again_with_more(void **state)
+{
+    struct fixture *x = *state;
+    struct walk_options o = options(x);
+    int64_t t = 0;
+
+    o.first_rows = 8; /* training wants 16 and a validation */
+    start(x, &o);
+    for (struct model *m = NULL; !m && t < 100; t++) {
+        if (walk_is_due(x->walk, t * SECOND))
+            m = train(x, t);
+        if (m) {
+            assert_true(strlen(walk_refused(x->walk)) > 0);
+            model_unref(m);
+            return;
+        }
+        note(x, t);
+    }
+    fail_msg("no model after %d frames", (int)t);
+}
+
+static void it_says_when_there_is_no_memory(void **state)
+{
+    struct fixture *x = *state;
+    const struct walk_options o = options(x);
+    const float frame[N] = {1, 2};
+    struct walk *w = NULL;
+    struct err err;
+
+    mem_fail_at(1);
+    assert_int_equal(walk_new(&o, &w, &err), E_NOMEM);
+    mem_fail_at(2);
+    assert_int_equal(walk_new(&o, &w, &err), E_NOMEM);
+    start(x, &o);
+    for (unsigned n = 1; n <= 3; n++) {
+        mem_fail_at(n);
+        assert_int_equal(walk_note(x->walk, n * SECOND, frame, &err), E_NOMEM);
+        start(x, &o);
+    }
+    mem_fail_at(0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(models_come_on_time_and_from_the_past_alone, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_late_frame_does_not_move_the_schedule, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_held_is_bounded_and_spread_over_the_whole_past,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_window_forgets_what_is_older, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_incident_takes_what_was_before_it_along, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(too_few_frames_are_tried_again_with_more, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(it_says_when_there_is_no_memory, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
