@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "store/conn.h"
 #include "store/migrate.h"
+#include "store/reader.h"
 #include "store/store.h"
 
 /* Rows are copied a chunk at a time, the statement ends, and only then fn sees them: a slow fn
@@ -20,8 +21,6 @@ enum {
     TEXT_A_CHUNK = 65536, /* bytes of instances and causes */
 };
 _Static_assert((int)FLOATS_A_CHUNK >= (int)SCHEMA_FEATURES_MAX, "one frame always fits");
-
-enum statement { RD_FRAMES, RD_SPANS, RD_SCORES, RD_LAST_SCORES, RD_INCIDENTS, RD_MODEL, RD_COUNT };
 
 #define ENTITY_1 "entity = (SELECT id FROM entities WHERE instance = ?1)"
 
@@ -42,10 +41,13 @@ static const char *const sql[RD_COUNT] = {
                      " ORDER BY start_ms DESC, i.id DESC",
     [RD_MODEL] = "SELECT created_ms, model_id, schema_hash, file, provenance FROM models"
                  " WHERE " ENTITY_1 " AND schema_hash = ?2 ORDER BY id DESC LIMIT 1",
-};
-
-struct store_reader {
-    struct conn c;
+    [RD_HISTORIES] = "SELECT instance, (SELECT min(ts_ms) FROM frames WHERE entity = e.id),"
+                     " (SELECT max(ts_ms) FROM frames WHERE entity = e.id)"
+                     " FROM entities e WHERE instance > ?1 ORDER BY instance LIMIT 1",
+    /* the frames are walked only where there is another schema at all */
+    [RD_OTHERS] = "SELECT CASE WHEN EXISTS (SELECT 1 FROM schemas WHERE hash != ?4) THEN"
+                  " (SELECT count(*) FROM frames WHERE " ENTITY_1
+                  " AND ts_ms BETWEEN ?2 AND ?3 AND schema_hash != ?4) ELSE 0 END",
 };
 
 static void store_reader_closep(struct store_reader **r)
@@ -86,8 +88,7 @@ void store_reader_close(struct store_reader *r)
     mem_free(r);
 }
 
-/* ?1 the instance (NULL: none), ?2 and ?3 the times. */
-static enum rc bind(const struct conn *c, sqlite3_stmt *st, const char *instance, int64_t from_ms,
+enum rc reader_bind(const struct conn *c, sqlite3_stmt *st, const char *instance, int64_t from_ms,
                     int64_t to_ms, struct err *err)
 {
     if (sqlite3_bind_text(st, 1, instance, -1, SQLITE_STATIC) ||
@@ -145,7 +146,7 @@ static enum rc load_frames(struct conn *c, const char *instance, uint64_t schema
 
     chunk->rows = chunk->floats = 0;
     if ((rc = conn_statement(c, RD_FRAMES, &st, err)) != OK ||
-        (rc = bind(c, st, instance, from_ms, to_ms, err)) != OK)
+        (rc = reader_bind(c, st, instance, from_ms, to_ms, err)) != OK)
         return rc;
     if (sqlite3_bind_int64(st, 4, (int64_t)schema_hash))
         return conn_fail(c, "bind", err);
@@ -173,7 +174,8 @@ static enum rc mark_incidents(struct conn *c, const char *instance, struct frame
     if (chunk->rows == 0)
         return OK;
     if ((rc = conn_statement(c, RD_SPANS, &st, err)) != OK ||
-        (rc = bind(c, st, instance, chunk->ts_ms[0], chunk->ts_ms[chunk->rows - 1], err)) != OK)
+        (rc = reader_bind(c, st, instance, chunk->ts_ms[0], chunk->ts_ms[chunk->rows - 1], err)) !=
+            OK)
         return rc;
     while ((code = sqlite3_step(st)) == SQLITE_ROW) {
         const int64_t start_ms = sqlite3_column_int64(st, 0);
@@ -221,7 +223,7 @@ static enum rc load_scores(struct conn *c, const char *instance, int64_t from_ms
     enum rc rc;
 
     if ((rc = conn_statement(c, RD_SCORES, &st, err)) != OK ||
-        (rc = bind(c, st, instance, from_ms, to_ms, err)) != OK)
+        (rc = reader_bind(c, st, instance, from_ms, to_ms, err)) != OK)
         return rc;
     for (; n < SCORES_A_CHUNK && (code = sqlite3_step(st)) == SQLITE_ROW; n++)
         rows[n] = (struct store_score){.ts_ms = sqlite3_column_int64(st, 0),
@@ -266,7 +268,7 @@ static enum rc last_scores(struct conn *c, const char *instance, int64_t from_ms
     enum rc rc;
 
     if ((rc = conn_statement(c, RD_LAST_SCORES, &st, err)) != OK ||
-        (rc = bind(c, st, instance, from_ms, to_ms, err)) != OK)
+        (rc = reader_bind(c, st, instance, from_ms, to_ms, err)) != OK)
         return rc;
     if (sqlite3_bind_int64(st, 4, n) || sqlite3_step(st) != SQLITE_ROW)
         return conn_fail(c, "read scores", err);
@@ -349,7 +351,7 @@ static enum rc load_incidents(struct conn *c, const char *instance, int64_t from
 
     chunk->n = chunk->used = 0;
     if ((rc = conn_statement(c, RD_INCIDENTS, &st, err)) != OK ||
-        (rc = bind(c, st, instance, from_ms, to_ms, err)) != OK)
+        (rc = reader_bind(c, st, instance, from_ms, to_ms, err)) != OK)
         return rc;
     if (sqlite3_bind_int64(st, 4, start_ms) || sqlite3_bind_int64(st, 5, id))
         return conn_fail(c, "bind", err);

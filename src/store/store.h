@@ -88,6 +88,18 @@ MUST_CHECK enum rc store_read_frames(struct store_reader *r, const char *instanc
                                      uint64_t schema_hash, int64_t from_ms, int64_t to_ms,
                                      bool skip_incidents, store_frame_fn *fn, void *arg,
                                      struct err *err);
+/* What frames there are of each entity, by name; of any schema. first > last: none. */
+struct store_history {
+    const char *instance; /* valid during the call */
+    int64_t first_ms, last_ms;
+};
+typedef bool store_history_fn(void *arg, const struct store_history *row);
+MUST_CHECK enum rc store_read_histories(struct store_reader *r, store_history_fn *fn, void *arg,
+                                        struct err *err);
+/* Frames in from..to that store_read_frames passes over, for they are of another schema. */
+MUST_CHECK enum rc store_other_frames(struct store_reader *r, const char *instance,
+                                      uint64_t schema_hash, int64_t from_ms, int64_t to_ms,
+                                      uint64_t *ret_n, struct err *err);
 struct store_score {
     int64_t ts_ms;
     float score, threshold, confidence;

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "store/conn.h"
+
+/* reader - what the files that read rows share: the read-only connection and its statements
+ *
+ * Private to store/; the texts of the statements are in read.c. Thread: its holder's. */
+
+enum statement {
+    RD_FRAMES,
+    RD_SPANS,
+    RD_SCORES,
+    RD_LAST_SCORES,
+    RD_INCIDENTS,
+    RD_MODEL,
+    RD_HISTORIES,
+    RD_OTHERS,
+    RD_COUNT
+};
+
+struct store_reader {
+    struct conn c;
+};
+
+/* ?1 the instance (NULL: none), ?2 and ?3 the times. */
+MUST_CHECK enum rc reader_bind(const struct conn *c, sqlite3_stmt *st, const char *instance,
+                               int64_t from_ms, int64_t to_ms, struct err *err);
