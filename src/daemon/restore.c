@@ -22,23 +22,42 @@ static bool is_plain_name(const char *name)
     return name[0] && name[0] != '.' && !strchr(name, '/');
 }
 
-static enum rc load_model(struct entity *e, const struct restore_options *o,
-                          const struct store_model *row, struct err *err)
+enum rc restore_model(struct store_reader *r, const char *instance, uint64_t schema_hash,
+                      const struct restore_options *o, struct restored *ret, struct err *err)
 {
     CLEANUP(model_unrefp) struct model *kept = NULL;
-    CLEANUP(model_unrefp) struct model *m = NULL;
+    struct store_model row;
     char path[1024];
 
-    if (!is_plain_name(row->file))
-        return err_set(err, E_PARSE, "model file '%s': expected a plain file name", row->file);
-    snprintf(path, sizeof path, "%s/%s", o->models_dir, row->file);
+    const enum rc rc = store_read_model(r, instance, schema_hash, &row, err);
+    ret->known = rc != E_STATE;
+    if (rc != OK)
+        return rc;
+    if (!is_plain_name(row.file))
+        return err_set(err, E_PARSE, "model file '%s': expected a plain file name", row.file);
+    (void)snprintf(path, sizeof path, "%s/%s", o->models_dir, row.file);
     if (model_load(path, &kept, err) != OK ||
-        model_with_threshold(kept, &o->threshold, &m, err) != OK)
+        model_with_threshold(kept, &o->threshold, &ret->model, err) != OK)
         return err->rc;
-    if (m->provenance.settings != o->settings)
+    ret->id = row.model_id;
+    return OK;
+}
+
+static enum rc take_model(struct entity *e, const struct restore_options *o, struct store_reader *r,
+                          bool *ret_known, struct err *err)
+{
+    struct restored got = {0};
+
+    enum rc rc = restore_model(r, entity_instance(e), entity_schema(e)->hash, o, &got, err);
+    *ret_known = got.known;
+    if (rc != OK)
+        return rc;
+    if (got.model->provenance.settings != o->settings)
         log_event(LOG_WARN, "the model was made with other learn or model settings", "instance",
                   entity_instance(e), "hint", "--relearn applies the new ones", NULL);
-    return entity_set_model(e, m, row->model_id, err);
+    rc = entity_set_model(e, got.model, got.id, err);
+    model_unref(got.model);
+    return rc;
 }
 
 struct recall {
@@ -101,16 +120,13 @@ static enum rc recall_frames(struct entity *e, const struct restore_options *o,
 enum rc restore_entity(struct entity *e, const struct restore_options *o, struct err *err)
 {
     CLEANUP(store_reader_closep) struct store_reader *r = NULL;
-    struct store_model row;
+    bool there_is_one = false;
 
     if (store_reader_open(o->database, &r, err) != OK) {
         log_event(LOG_WARN, "nothing of an earlier run can be read", "err", err->msg, NULL);
         return OK;
     }
-    enum rc rc = store_read_model(r, entity_instance(e), entity_schema(e)->hash, &row, err);
-    const bool there_is_one = rc != E_STATE;
-    if (rc == OK)
-        rc = load_model(e, o, &row, err);
+    enum rc rc = take_model(e, o, r, &there_is_one, err);
     if (rc == OK || rc == E_NOMEM)
         return rc;
     if (there_is_one)

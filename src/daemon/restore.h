@@ -20,6 +20,20 @@ struct restore_options {
     uint64_t wanted_rows; /* of frames to go on learning from */
 };
 
+struct store_reader;
+
+struct restored {
+    struct model *model; /* one reference, the caller's */
+    uint64_t id;
+    bool known; /* the store has one, whatever became of it; also on failure */
+};
+
+/* The newest model of this entity with this schema from the store and its folder, asked for the
+ * threshold in force. E_STATE when there is none that fits; E_IO, E_PARSE, E_NOMEM. */
+MUST_CHECK enum rc restore_model(struct store_reader *r, const char *instance, uint64_t schema_hash,
+                                 const struct restore_options *o, struct restored *ret,
+                                 struct err *err);
+
 /* E_NOMEM alone. */
 MUST_CHECK enum rc restore_entity(struct entity *e, const struct restore_options *o,
                                   struct err *err);
