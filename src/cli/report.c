@@ -10,7 +10,11 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/str.h"
+#include "data/schema.h"
+#include "data/units.h"
+#include "data/verdict.h"
 
 enum { DIGITS = 9, LINE_MAX_BYTES = 256 }; /* 9 digits tell any two floats apart */
 
@@ -91,12 +95,74 @@ enum rc report_json(json_t *o, struct err *err)
     return report_flush(err);
 }
 
+static int add_json(const char *p, size_t n, void *arg)
+{
+    buf_add(arg, p, n);
+    return 0;
+}
+
+enum rc report_json_into(json_t *o, struct buf *b, struct err *err)
+{
+    const int failed = o ? json_dump_callback(o, add_json, b, JSON_REAL_PRECISION(DIGITS)) : -1;
+
+    json_decref(o);
+    buf_puts(b, "\n");
+    if (failed || b->failed)
+        return err_set(err, E_NOMEM, "no memory for the result as JSON");
+    return OK;
+}
+
 enum rc report_text(const struct buf *b, struct err *err)
 {
     if (b->failed)
         return err_set(err, E_NOMEM, "no memory for the result");
     (void)fwrite(b->p, 1, b->n, stdout); /* looked at by the flush */
     return report_flush(err);
+}
+
+enum rc report_write(const char *path, const struct buf *b, struct err *err)
+{
+    if (!path || b->failed)
+        return report_text(b, err);
+    return file_write(path, b->p, b->n, err);
+}
+
+void report_cause(struct buf *b, const struct schema *schema, const struct cause *c)
+{
+    const struct feature *const f = &schema->f[c->feature];
+    char value[UNITS_MAX], expected[UNITS_MAX];
+
+    units_format((double)c->value, f->unit, value);
+    units_format((double)c->expected, f->unit, expected);
+    buf_printf(b, "    %-32s %12s, expected %-12s %3.0f %%\n", f->name, value, expected,
+               100 * (double)c->share);
+}
+
+json_t *report_cause_json(const struct schema *schema, const struct cause *c)
+{
+    const struct feature *const f = &schema->f[c->feature];
+
+    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o}", "feature", f->name, "group", f->group,
+                     "unit", f->unit, "value", report_float(c->value), "expected",
+                     report_float(c->expected), "share", report_float(c->share));
+}
+
+void report_time(int64_t ms, char out[REPORT_TIME_MAX])
+{
+    char text[STR_RFC3339_MAX];
+
+    str_from_rfc3339_ms(ms, text);
+    text[strcspn(text, ".Z")] = '\0';
+    text[strcspn(text, "T")] = ' ';
+    (void)snprintf(out, REPORT_TIME_MAX, "%s", text);
+}
+
+json_t *report_time_json(int64_t ms)
+{
+    char text[STR_RFC3339_MAX];
+
+    str_from_rfc3339_ms(ms, text);
+    return json_string(text);
 }
 
 void report_progress_init(struct report_progress *p, const char *what)

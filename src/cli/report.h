@@ -23,6 +23,8 @@ json_t *report_u64(uint64_t v);  /* past 2^63 as text: jansson's integers are si
 
 /* Takes o, which may be NULL: E_NOMEM. One line on standard output. */
 MUST_CHECK enum rc report_json(json_t *o, struct err *err);
+/* Takes o as well; the line goes to the end of b. */
+MUST_CHECK enum rc report_json_into(json_t *o, struct buf *b, struct err *err);
 MUST_CHECK enum rc report_text(const struct buf *b, struct err *err);
 MUST_CHECK enum rc report_flush(struct err *err); /* of what printf left on standard output */
 
@@ -31,6 +33,23 @@ size_t report_terminal_height(void); /* its lines; 24 where nobody says */
 
 enum { REPORT_BAR_WIDTH = 30 };
 void report_bar(double part, char out[REPORT_BAR_WIDTH + 1]); /* "######....", part in [0,1] */
+/* b to the file at path, or to standard output where it is NULL. */
+MUST_CHECK enum rc report_write(const char *path, const struct buf *b, struct err *err);
+
+/* A feature that is off, as a line and as an object: name, value and what was expected in its unit,
+ * and its share. */
+struct cause;
+struct schema;
+/* The first few causes of a list, and of the others those that have a share worth reading. */
+enum { REPORT_CAUSES_ALWAYS = 3 };
+#define REPORT_SHARE_LEAST 0.01
+void report_cause(struct buf *b, const struct schema *schema, const struct cause *c);
+json_t *report_cause_json(const struct schema *schema, const struct cause *c);
+
+enum { REPORT_TIME_MAX = 24 };
+void report_time(int64_t ms, char out[REPORT_TIME_MAX]); /* UTC, "2025-02-20 21:55:00" */
+json_t *report_time_json(int64_t ms);                    /* RFC 3339, UTC */
+
 
 /* A bar on standard error, no wider than the terminal, for terminals alone; drawn when its
  * percentage changes. */

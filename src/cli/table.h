@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #include "data/dataset.h"
 #include "data/schema.h"
+#include "model/model.h"
 #include "source/csv.h"
 
 /* table - a CSV file as the frames that a model takes: its columns as they stand, or with the
@@ -36,6 +41,18 @@ MUST_CHECK enum rc table_derive(struct table *t, const char *profile, struct err
 /* Both: what `tocsin train` and `tocsin tune` learn from. *ret is table_done's on failure too. */
 MUST_CHECK enum rc table_load(const char *path, const char *profile, struct table *ret,
                               struct err *err);
+
+/* The file as the frames of m, in its order. profile NULL: the columns are m's features or, where
+ * one is not there, the base features of the profile that m was trained with. `whose` is m's name
+ * in messages. */
+MUST_CHECK enum rc table_read_for(const char *path, const char *profile, const struct model *m,
+                                  const char *whose, struct table *ret, struct err *err);
+
+/* How far its rows lie apart, for what must be told from times: the median; 1 for a single one. */
+int64_t table_interval_ms(const struct table *t);
+
+/* A live entity would have started afresh before this row (detect/continuity.h). */
+bool table_is_hole(const struct table *t, size_t row, int64_t interval_ms);
 
 /* Somebody already scaled these columns to 0..1: no value lies outside, and at least a quarter of
  * the columns that move reach from end to end, which shares and ratios as they come seldom do.

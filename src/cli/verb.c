@@ -2,12 +2,16 @@
 #include "cli/verb.h"
 
 #include <getopt.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/cleanup.h"
+#include "base/str.h"
 #include "config/config.h"
 #include "feature/profile.h"
+#include "model/model.h"
 
 int verb_fail(const struct err *err)
 {
@@ -104,4 +108,38 @@ enum rc verb_profile(const struct config *c, const char *file, const char *optio
     if (file)
         config_tell_place(file, "profile", err);
     return err->rc;
+}
+
+enum rc verb_model(const char *path, const char *threshold, struct model **ret, uint64_t *ret_id,
+                   struct err *err)
+{
+    struct threshold_spec spec;
+    CLEANUP(model_unrefp) struct model *m = NULL;
+
+    if (threshold && config_parse_threshold(threshold, &spec, err) != OK)
+        return err_wrap(err, "--threshold");
+    if (model_load(path, &m, err) != OK)
+        return err->rc;
+    *ret_id = model_id(m);
+    if (!threshold) {
+        *ret = TAKE(m);
+        return OK;
+    }
+    return model_with_threshold(m, &spec, ret, err) == OK ? OK : err_wrap(err, "--threshold");
+}
+
+enum rc verb_time(const char *s, const char *option, int64_t *ret_ms, struct err *err)
+{
+    const double most = 253402300800; /* the year 10000 */
+    double seconds;
+
+    if (str_to_rfc3339_ms(str_of(s), ret_ms))
+        return OK;
+    if (!str_to_double(str_of(s), &seconds) || !(fabs(seconds) < most))
+        return err_set(err, E_CONFIG,
+                       "%s: expected a time such as 2025-02-20T21:55:00Z or Unix seconds, found "
+                       "'%s'",
+                       option, s);
+    *ret_ms = llround(seconds * 1000);
+    return OK;
 }

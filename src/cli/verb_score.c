@@ -12,7 +12,6 @@
 #include "cli/report.h"
 #include "cli/table.h"
 #include "cli/verb.h"
-#include "config/config.h"
 #include "detect/scorer.h"
 #include "model/model.h"
 
@@ -79,48 +78,6 @@ static int parse(int argc, char **argv, struct score_options *o)
     return -1;
 }
 
-/* The model, with the threshold that the command line asks for; *ret_id is the file's. */
-static enum rc load_model(const struct score_options *o, struct model **ret, uint64_t *ret_id,
-                          struct err *err)
-{
-    struct threshold_spec spec;
-    CLEANUP(model_unrefp) struct model *m = NULL, *other = NULL;
-
-    if (o->threshold && config_parse_threshold(o->threshold, &spec, err) != OK)
-        return err_wrap(err, "--threshold");
-    enum rc rc = model_load(o->model, &m, err);
-    if (rc == OK)
-        *ret_id = model_id(m);
-    if (rc == OK && o->threshold) {
-        rc = model_with_threshold(m, &spec, &other, err);
-        if (rc != OK)
-            return err_wrap(err, "--threshold");
-    }
-    if (rc == OK)
-        *ret = other ? TAKE(other) : TAKE(m);
-    return rc;
-}
-
-/* The frames in the model's order. A file without the model's derived features gets them from the
- * profile that the model was trained with. */
-static enum rc read_frames(const struct score_options *o, const struct model *m, struct table *t,
-                           struct err *err)
-{
-    const char *profile = o->profile;
-    enum rc rc = table_read(o->data, t, err);
-
-    if (rc != OK)
-        return rc;
-    assert(m);
-    if (!profile && m->provenance.profile[0] && !table_has_all(t, m->schema))
-        profile = m->provenance.profile;
-    if (profile)
-        rc = table_derive(t, profile, err);
-    if (rc == OK)
-        rc = table_arrange(t, m->schema, o->model, err);
-    return rc;
-}
-
 static void put_row(struct buf *out, const struct verdict *v, enum csv_time form)
 {
     csv_put_time(out, v->ts_ms, form);
@@ -136,12 +93,15 @@ static enum rc score_rows(struct model *m, const struct table *t, struct buf *ou
 {
     CLEANUP(scorer_freep) struct scorer *s = NULL;
     struct score_summary sum = {.largest = NAN};
+    const int64_t interval_ms = table_interval_ms(t);
     struct verdict v;
 
     if (scorer_new(m, &s, err) != OK)
         return err->rc;
     buf_puts(out, "timestamp,score,threshold,anomalous\n");
     for (size_t r = 0; r < t->d->rows; r++) {
+        if (table_is_hole(t, r, interval_ms))
+            scorer_clear(s);
         scorer_push(s, t->d->ts_ms[r], t->d->X + r * t->d->n, &v);
         put_row(out, &v, t->form);
         sum.rows++;
@@ -191,11 +151,11 @@ static enum rc score(const struct score_options *o, struct err *err)
     uint64_t file_id = 0;
 
     buf_init(&out, LINE_MAX_BYTES);
-    enum rc rc = load_model(o, &m, &file_id, err);
+    enum rc rc = verb_model(o->model, o->threshold, &m, &file_id, err);
     if (rc != OK)
         return rc;
     assert(m);
-    rc = read_frames(o, m, &t, err);
+    rc = table_read_for(o->data, o->profile, m, o->model, &t, err);
     if (rc != OK)
         return rc;
     buf_init(&out, (t.d->rows + 1) * LINE_MAX_BYTES);

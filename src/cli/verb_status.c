@@ -66,10 +66,6 @@ static const char *duration(double seconds, char out[STR_DURATION_MAX])
     return out;
 }
 
-/* The first few causes, and of the others those that have a share worth reading. */
-enum { CAUSES_ALWAYS = 3 };
-static const double SHARE_LEAST = 0.01;
-
 static void print_causes(struct buf *out, const json_t *causes)
 {
     const json_t *c;
@@ -78,7 +74,7 @@ static void print_causes(struct buf *out, const json_t *causes)
 
     json_array_foreach(causes, i, c)
     {
-        if (i >= CAUSES_ALWAYS && number_of(c, "share") < SHARE_LEAST)
+        if (i >= REPORT_CAUSES_ALWAYS && number_of(c, "share") < REPORT_SHARE_LEAST)
             continue;
         text_of(c, "unit", unit);
         units_format(value_of(c, "value"), unit, value);

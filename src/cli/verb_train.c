@@ -147,6 +147,22 @@ static enum rc set_provenance(struct model_provenance *p, const char *profile, s
     return OK;
 }
 
+/* The time that was learned from: whoever scores frames of it scores what the model has seen. */
+static void set_times(struct model_provenance *p, const struct dataset *d,
+                      const struct dataset *validation)
+{
+    if (!d->rows)
+        return;
+    p->first_ms = d->ts_ms[0];
+    p->last_ms = d->ts_ms[d->rows - 1];
+    if (!validation || !validation->rows)
+        return;
+    if (validation->ts_ms[0] < p->first_ms)
+        p->first_ms = validation->ts_ms[0];
+    if (validation->ts_ms[validation->rows - 1] > p->last_ms)
+        p->last_ms = validation->ts_ms[validation->rows - 1];
+}
+
 static bool show_progress(void *arg, uint32_t done, uint32_t of, double validation_mse)
 {
     report_progress(arg, done, of, "validation error %.5f", validation_mse);
@@ -227,6 +243,7 @@ static enum rc train(struct train_options *o, struct err *err)
     if (!o->scaling_given && strcmp(o->profile, TABLE_AS_IT_STANDS) == 0 && table_is_scaled(data.d))
         o->config.learn.scaling = SCALING_NONE;
 
+    set_times(&provenance, data.d, validation.d);
     const int64_t start_ms = clock_mono_ms();
     report_progress_init(&progress, "training");
     rc = model_train(data.d, validation.d, data.schema, &o->config.learn, &o->config.threshold,
