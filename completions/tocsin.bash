@@ -20,6 +20,11 @@ _tocsin_options() { # _tocsin_options VERB
     evaluate)
         echo --labels --scores --threshold --window --series --causes --contributions --json --help
         ;;
+    explain) echo --model --data --row --at --threshold --profile --json --help ;;
+    replay)
+        echo --data-dir --instance --data --model --walk-forward --learn --days --from --to \
+            --threshold --confirm --profile --interval --config --output --json --help
+        ;;
     check) echo --config --print --json --help ;;
     status) echo --url --json --help ;;
     drill) echo --fault --all --rest --for --url --instance --dir --json --help ;;
@@ -49,7 +54,7 @@ _tocsin() {
     COMPREPLY=()
 
     if ((COMP_CWORD == 1)); then
-        words="run status drill check train tune score evaluate sample --help --version"
+        words="run status drill check train tune score evaluate explain replay sample --help --version"
     else
         words=$(_tocsin_values "$verb" "$previous")
         if [[ -z $words && $current == -* ]]; then

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
 struct config;
+struct model;
 struct profile;
 struct option; /* of getopt.h */
 
@@ -27,8 +29,8 @@ struct verb {
     int (*run)(int argc, char **argv); /* argv[0] is the verb */
 };
 
-extern const struct verb verb_run, verb_train, verb_tune, verb_score, verb_evaluate, verb_check,
-    verb_status, verb_drill, verb_sample;
+extern const struct verb verb_run, verb_train, verb_tune, verb_score, verb_evaluate, verb_explain,
+    verb_replay, verb_check, verb_status, verb_drill, verb_sample;
 
 /* Print "tocsin: SENTENCE" to stderr; returns the exit code that fits err->rc (E_CONFIG and
  * E_PARSE of the command line are the caller's business: EXIT_TROUBLE here, E_CONFIG = usage). */
@@ -57,3 +59,11 @@ int verb_option(struct verb_words *w, int *ret_at);
  * owns *ret. */
 MUST_CHECK enum rc verb_profile(const struct config *c, const char *file, const char *option,
                                 struct profile **ret, struct err *err);
+
+/* The model in a file. threshold: NULL, or the value of the option of that name, which is asked of
+ * it; *ret_id is the file's. The caller owns a reference. */
+MUST_CHECK enum rc verb_model(const char *path, const char *threshold, struct model **ret,
+                              uint64_t *ret_id, struct err *err);
+
+/* A time on the command line: RFC 3339, or Unix seconds with or without a fraction. E_CONFIG. */
+MUST_CHECK enum rc verb_time(const char *s, const char *option, int64_t *ret_ms, struct err *err);
