@@ -5,6 +5,8 @@
 #include <float.h>
 #include <math.h>
 
+enum { TERMS_MAX = 10000000 }; /* far more than any count needs */
+
 /* Regularized lower incomplete gamma function P(a, x) = Pr(a Poisson variable of mean x is at
  * least a), a >= 1: the series for x < a + 1, else the continued fraction of its complement
  * (DLMF 8.7.1 and 8.9.2, https://dlmf.nist.gov/8; Lentz's method). Both need some sqrt(a) terms
@@ -18,15 +20,15 @@ static double gamma_p(double a, double x)
     const double factor = exp(a * log(x) - x - lgamma_r(a, &sign));
     if (x < a + 1) {
         double term = 1 / a, sum = term;
-        for (double k = a + 1; term > sum * DBL_EPSILON; k++) {
-            term *= x / k;
+        for (uint64_t k = 1; term > sum * DBL_EPSILON; k++) {
+            term *= x / (a + (double)k);
             sum += term;
         }
         return sum * factor;
     }
     double b = x + 1 - a, c = 1 / DBL_MIN, d = 1 / b, h = d, step = 0;
-    for (double k = 1; fabs(step - 1) > 4 * DBL_EPSILON && k < 1e6; k++) {
-        const double an = -k * (k - a);
+    for (uint64_t k = 1; fabs(step - 1) > 4 * DBL_EPSILON && k < TERMS_MAX; k++) {
+        const double an = -(double)k * ((double)k - a);
         b += 2;
         d = 1 / (an * d + b);
         c = b + an / c;

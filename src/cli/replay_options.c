@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/replay_options.h"
 
+#include <assert.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
@@ -82,6 +83,7 @@ static int look_at(const struct replay_options *o)
 
 int replay_options_parse(int argc, char **argv, struct replay_options *o)
 {
+    assert(o);
     struct verb_words words = {&verb_replay, argc, argv, ":c:o:h", long_options, {0}};
     int c;
 

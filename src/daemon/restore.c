@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/restore.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -52,6 +53,7 @@ static enum rc take_model(struct entity *e, const struct restore_options *o, str
     *ret_known = got.known;
     if (rc != OK)
         return rc;
+    assert(got.model);
     if (got.model->provenance.settings != o->settings)
         log_event(LOG_WARN, "the model was made with other learn or model settings", "instance",
                   entity_instance(e), "hint", "--relearn applies the new ones", NULL);

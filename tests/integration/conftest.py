@@ -2,6 +2,7 @@
 import os
 import shutil
 import socket
+import subprocess
 import time
 
 import pytest
@@ -42,6 +43,18 @@ def binary():
     path = os.path.abspath(os.environ.get("TOCSIN", os.path.join(ROOT, "build", "tocsin")))
     assert os.access(path, os.X_OK), f"{path}: not built; run ./test.sh, or set TOCSIN"
     return path
+
+
+@pytest.fixture
+def tocsin(binary):
+    """tocsin(word...): the finished program; an assertion when its exit code is not `code`."""
+    def run(*args, code=0, **more):
+        p = subprocess.run([binary, *map(str, args)], capture_output=True, text=True, timeout=120,
+                           **more)
+        assert p.returncode == code, p.stderr
+        return p
+
+    return run
 
 
 @pytest.fixture(scope="session")

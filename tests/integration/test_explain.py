@@ -32,16 +32,6 @@ def frame(rng):
 
 
 @pytest.fixture
-def tocsin(binary):
-    def run(*args, code=0):
-        p = subprocess.run([binary, *map(str, args)], capture_output=True, text=True, timeout=120)
-        assert p.returncode == code, p.stderr
-        return p
-
-    return run
-
-
-@pytest.fixture
 def files(tocsin, tmp_path):
     """(model, data): the model has units and groups, from a profile."""
     profile = tmp_path / "p.yml"

@@ -34,16 +34,6 @@ def write_csv(path, rows, step=1, header=FEATURES):
 
 
 @pytest.fixture
-def tocsin(binary):
-    def run(*args, code=0):
-        p = subprocess.run([binary, *map(str, args)], capture_output=True, text=True, timeout=120)
-        assert p.returncode == code, p.stderr
-        return p
-
-    return run
-
-
-@pytest.fixture
 def replay(tocsin):
     def run(*args):
         return json.loads(tocsin("replay", *args, "--json").stdout)

@@ -32,17 +32,6 @@ def write_csv(path, rows, header=FEATURES, start=1740088500, time=str):
 
 
 @pytest.fixture
-def tocsin(binary):
-    def run(*args, code=0, **more):
-        p = subprocess.run([binary, *map(str, args)], capture_output=True, text=True, timeout=120,
-                           **more)
-        assert p.returncode == code, p.stderr
-        return p
-
-    return run
-
-
-@pytest.fixture
 def data(tmp_path):
     rng = random.Random(1)
     return write_csv(tmp_path / "normal.csv", [frame(rng, i) for i in range(400)])
