@@ -78,6 +78,18 @@ static void put_model(const struct replay_story *s, struct buf *out)
             s->result->in_sample_frames);
 }
 
+static void put_restored(const struct replay_story *s, const struct incident *in, struct buf *out)
+{
+    size_t n = 0;
+
+    for (size_t k = 0; k < in->n_causes; k++)
+        if (in->causes[k].restore)
+            buf_printf(out, "%s%s", n++ ? ", " : "    restoring ",
+                       s->source->schema->f[in->causes[k].feature].name);
+    if (n)
+        buf_puts(out, " would silence it\n");
+}
+
 static void put_page(const struct replay_story *s, size_t i, struct buf *out)
 {
     const struct replay_page *p = &s->result->page[i];
@@ -93,6 +105,7 @@ static void put_page(const struct replay_story *s, size_t i, struct buf *out)
     for (size_t k = 0; k < in->n_causes; k++)
         if (k < REPORT_CAUSES_ALWAYS || (double)in->causes[k].share >= REPORT_SHARE_LEAST)
             report_cause(out, s->source->schema, &in->causes[k]);
+    put_restored(s, in, out);
 }
 
 static void put_rate(const struct replay_count *c, const char *of, struct buf *out)

@@ -142,9 +142,10 @@ json_t *report_cause_json(const struct schema *schema, const struct cause *c)
 {
     const struct feature *const f = &schema->f[c->feature];
 
-    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o}", "feature", f->name, "group", f->group,
+    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:b}", "feature", f->name, "group", f->group,
                      "unit", f->unit, "value", report_float(c->value), "expected",
-                     report_float(c->expected), "share", report_float(c->share));
+                     report_float(c->expected), "share", report_float(c->share), "restore",
+                     c->restore);
 }
 
 void report_time(int64_t ms, char out[REPORT_TIME_MAX])

@@ -15,8 +15,8 @@
 #include "cli/table.h"
 #include "cli/verb.h"
 #include "data/units.h"
-#include "detect/counterfactual.h"
 #include "detect/scorer.h"
+#include "detect/silence.h"
 #include "model/model.h"
 
 enum { OUTPUT_MAX = 4 << 20, BAR_CELLS = 20 };
@@ -37,11 +37,12 @@ struct explanation {
     struct scorer *scorer;
     size_t row; /* from 0 */
     struct verdict verdict;
-    struct scorer_part *part, *restored_part;
-    size_t *rank; /* features by part, the largest first */
+    struct scorer_part *part;
+    const struct scorer_part *restored_part; /* the silence's */
+    size_t *rank;                            /* features by part, the largest first */
     struct group *group;
     size_t n_groups;
-    uint8_t *restored;
+    struct silence *silence;
     struct counterfactual counterfactual;
 };
 
@@ -130,10 +131,9 @@ static void explanation_done(struct explanation *e)
 {
     scorer_free(e->scorer);
     mem_free(e->part);
-    mem_free(e->restored_part);
     mem_free(e->rank);
     mem_free(e->group);
-    mem_free(e->restored);
+    silence_free(e->silence);
 }
 
 static enum rc make_room(struct explanation *e, struct err *err)
@@ -141,13 +141,11 @@ static enum rc make_room(struct explanation *e, struct err *err)
     const size_t n = e->schema->n;
 
     e->part = mem_array(n, sizeof *e->part);
-    e->restored_part = mem_array(n, sizeof *e->restored_part);
     e->rank = mem_array(n, sizeof *e->rank);
     e->group = mem_array(n, sizeof *e->group);
-    e->restored = mem_array(n, sizeof *e->restored);
-    if (!e->part || !e->restored_part || !e->rank || !e->group || !e->restored)
+    if (!e->part || !e->rank || !e->group)
         return err_set(err, E_NOMEM, "no memory to explain %zu features", n);
-    return OK;
+    return silence_new(n, &e->silence, err);
 }
 
 static int by_part(const void *a, const void *b, void *arg)
@@ -183,33 +181,6 @@ static void rank(struct explanation *e)
     }
     qsort_r(e->rank, e->schema->n, sizeof *e->rank, by_part, e->part);
     qsort(e->group, e->n_groups, sizeof *e->group, by_group_part);
-}
-
-static float ask(void *arg, const uint8_t *restored, float *part)
-{
-    struct explanation *e = arg;
-    const float score = scorer_restored(e->scorer, restored, e->restored_part);
-
-    for (size_t i = 0; i < e->schema->n; i++)
-        part[i] = e->restored_part[i].part;
-    return score;
-}
-
-/* What would have silenced the row, with the values that would have taken its place. */
-static enum rc silence(struct explanation *e, struct err *err)
-{
-    const size_t n = e->schema->n;
-    CLEANUP(mem_freep) float *part = mem_array(n, sizeof *part);
-
-    if (!part)
-        return err_set(err, E_NOMEM, "no memory to explain %zu features", n);
-    for (size_t i = 0; i < n; i++)
-        part[i] = e->part[i].part;
-    counterfactual_find(n, e->verdict.score, e->verdict.threshold, ask, e, e->restored, part,
-                        &e->counterfactual);
-    if (e->counterfactual.n)
-        (void)ask(e, e->restored, part); /* the last question was another one */
-    return OK;
 }
 
 static double share_of(const struct explanation *e, double part)
@@ -398,9 +369,8 @@ static enum rc explain(const struct explain_options *o, struct err *err)
     score_up_to(&e, &t);
     scorer_parts(e.scorer, e.part);
     rank(&e);
-    rc = silence(&e, err);
-    if (rc != OK)
-        return rc;
+    silence_find(e.silence, e.scorer, &e.verdict, &e.counterfactual);
+    e.restored_part = silence_parts(e.silence);
     if (o->json)
         return report_json(all_json(&e), err);
     put_text(&e, &t, isatty(STDOUT_FILENO), &out);

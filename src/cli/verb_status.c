@@ -84,6 +84,21 @@ static void print_causes(struct buf *out, const json_t *causes)
     }
 }
 
+static void print_restored(struct buf *out, const json_t *causes)
+{
+    const json_t *c;
+    size_t i, n = 0;
+    char name[TEXT_MAX];
+
+    json_array_foreach(causes, i, c)
+    {
+        if (is_true(c, "restore"))
+            buf_printf(out, "%s%s", n++ ? ", " : "    restoring ", text_of(c, "feature", name));
+    }
+    if (n)
+        buf_puts(out, " would silence it\n");
+}
+
 static void print_names(struct buf *out, const char *what, const json_t *names, double n)
 {
     const json_t *name;
@@ -131,6 +146,7 @@ static void print_entity(struct buf *out, const json_t *e, double now)
         buf_printf(out, "    since %s (%s), peak %.3g\n", local_time(start, when),
                    duration(now - start, lasted), number_of(in, "peak_score"));
         print_causes(out, json_object_get(in, "causes"));
+        print_restored(out, json_object_get(in, "causes"));
     }
     print_names(out, "absent", json_object_get(e, "absent"), number_of(e, "n_absent"));
     print_names(out, "frozen", json_object_get(e, "frozen"), number_of(e, "n_frozen"));

@@ -222,17 +222,36 @@ static void list_causes(const struct schema *schema, const struct incident *in, 
     }
 }
 
+/* "cpu_user, load1": what would have silenced it; "" when no few features would. */
+static void list_restored(const struct schema *schema, const struct incident *in, char *out,
+                          size_t size)
+{
+    size_t at = 0;
+
+    out[0] = '\0';
+    for (size_t i = 0; i < in->n_causes; i++) {
+        if (!in->causes[i].restore)
+            continue;
+        const int n = snprintf(out + at, size - at, "%s%s", at ? ", " : "",
+                               schema->f[in->causes[i].feature].name);
+        if (n < 0 || (size_t)n >= size - at)
+            return;
+        at += (size_t)n;
+    }
+}
+
 void announce_opened(struct announcer *a, const char *instance, const struct schema *schema,
                      const struct incident *in)
 {
-    char causes[512], score[24], threshold[24], at[16];
+    char causes[512], restored[512], score[24], threshold[24], at[16];
 
     list_causes(schema, in, causes, sizeof causes);
+    list_restored(schema, in, restored, sizeof restored);
     snprintf(score, sizeof score, "%.4g", (double)in->peak_score);
     snprintf(threshold, sizeof threshold, "%.4g", (double)in->threshold);
     if (!a->pretty) {
         log_event(LOG_WARN, "incident opened", "instance", instance, "score", score, "threshold",
-                  threshold, "causes", causes, NULL);
+                  threshold, "causes", causes, "restoring_silences", restored, NULL);
         return;
     }
     stamp(in->start_ms, at);
@@ -241,6 +260,8 @@ void announce_opened(struct announcer *a, const char *instance, const struct sch
     clear_bar(a);
     fprintf(stderr, "%s%s  RING%s  %s  score %s over %s\n                because of %s\n",
             paint(a, "\033[1;31m"), at, paint(a, "\033[0m"), instance, score, threshold, causes);
+    if (restored[0])
+        fprintf(stderr, "                restoring %s would silence it\n", restored);
     end(a);
 }
 

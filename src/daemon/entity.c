@@ -268,6 +268,7 @@ static void view_causes(const struct schema *schema, const struct cause *c, size
         ret[i].expected = c[i].expected;
         ret[i].share = c[i].share;
         ret[i].error = c[i].share * score;
+        ret[i].restore = c[i].restore;
     }
 }
 

@@ -15,7 +15,9 @@ enum {
 
 struct cause {
     uint16_t feature;
-    float value;    /* natural units */
+    bool restore; /* in an incident: of the fewest found that would have silenced it, had they been
+                   * as expected (detect/counterfactual.h); none is set when no few would */
+    float value;  /* natural units */
     float expected; /* what the model reconstructed, natural units */
     float share;    /* of the whole error, 0..1 */
 };

@@ -7,6 +7,7 @@
 #include "data/settings.h"
 #include "data/verdict.h"
 #include "detect/scorer.h"
+#include "detect/silence.h"
 #include "detect/watch.h"
 #include "model/model.h"
 
@@ -19,6 +20,7 @@
 struct line {
     struct model *model;   /* NULL until line_set_model */
     struct scorer *scorer; /* of it */
+    struct silence *silence;
     struct watch watch;
 };
 
@@ -36,7 +38,8 @@ void line_done(struct line *l); /* a zeroed one is fine */
 MUST_CHECK enum rc line_set_model(struct line *l, const struct schema *frames, struct model *m,
                                   struct err *err);
 
-/* Needs a model. */
+/* Needs a model. When an incident opens, and at each new peak of it, the causes that would silence
+ * it are marked. */
 void line_push(struct line *l, int64_t ts_ms, const float *frame, struct line_step *ret);
 
 /* What came before the clock or the machine jumped must not stand beside what comes after it. An

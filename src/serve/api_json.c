@@ -62,6 +62,7 @@ static json_t *cause(const struct cause_view *c)
     bad |= json_object_set_new(o, "value", api_json_float(c->value));
     bad |= json_object_set_new(o, "expected", api_json_float(c->expected));
     bad |= json_object_set_new(o, "share", api_json_float(c->share));
+    bad |= json_object_set_new(o, "restore", json_boolean(c->restore));
     return finished(o, bad);
 }
 

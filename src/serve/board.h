@@ -26,7 +26,8 @@ enum { BOARD_FEATURES_MAX = 16, BOARD_ENTITIES_MAX = 1024 };
 struct cause_view {
     char feature[FEATURE_NAME_MAX], group[FEATURE_GROUP_MAX], unit[FEATURE_UNIT_MAX];
     float value, expected, share;
-    float error; /* contribution to the score: share * score */
+    float error;  /* contribution to the score: share * score */
+    bool restore; /* of an incident: see data/verdict.h */
 };
 
 struct incident_view {

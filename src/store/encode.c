@@ -89,9 +89,10 @@ enum rc encode_causes(const struct schema *schema, const struct cause *causes, s
         const enum rc rc = check_texts(f, err);
         if (rc != OK)
             return rc;
-        json_t *row = json_pack("{s:s, s:s, s:s, s:o, s:o, s:o}", "feature", f->name, "group",
-                                f->group, "unit", f->unit, "value", number(c->value), "expected",
-                                number(c->expected), "share", number(c->share));
+        json_t *row =
+            json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:b}", "feature", f->name, "group", f->group,
+                      "unit", f->unit, "value", number(c->value), "expected", number(c->expected),
+                      "share", number(c->share), "restore", c->restore);
         if (json_array_append_new(list, row) != 0)
             return err_set(err, E_NOMEM, "store: no memory for the causes' text");
     }

@@ -118,7 +118,7 @@ struct store_incident {
     int64_t id, start_ms, peak_ms, end_ms; /* end 0 while open */
     float peak_score, threshold;
     const char *instance;    /* valid during the call */
-    const char *causes_json; /* array of {"feature","group","unit","value","expected","share"} */
+    const char *causes_json; /* array of {"feature","group","unit","value","expected","share","restore"} */
 };
 typedef bool store_incident_fn(void *arg, const struct store_incident *row);
 /* Newest first; instance NULL = all; those that overlap [from, to]. */

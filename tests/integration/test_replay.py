@@ -56,6 +56,7 @@ def test_a_file_is_learned_from_and_its_rest_replayed(replay, data):
         assert page["peak_score"] > page["threshold"]
         # the load does not go with the traffic: either may be called the odd one
         assert page["causes"][0]["feature"] in ("load", "traffic")
+        assert any(c["restore"] for c in page["causes"])
         assert page["recorded"] is None
     assert got["days"] == [{"day": "2025-02-20", "pages": 2, "recorded": None, "watched_s": 2000}]
     assert got["rate"]["pages"] == 2 and got["rate"]["watched_s"] == 2000

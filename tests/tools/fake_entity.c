@@ -19,12 +19,12 @@ bool fake_state_parse(const char *name, enum fake_state *ret)
 static void score(struct entity_view *v, float score)
 {
     static const struct cause_view causes[] = {
-        {"cpu_busy_ratio", "cpu", "ratio", 0.973f, 0.121f, 0.583f, 0},
-        {"load1_per_core", "cpu", "", 3.42f, 0.31f, 0.214f, 0},
-        {"disk_write_bytes", "disk", "bytes/s", 73400320, 1258291, 0.092f, 0},
-        {"memory_used_bytes", "memory", "bytes", 9126805504.0f, 3221225472.0f, 0.047f, 0},
-        {"disk_time_per_operation", "disk", "s", 0.0431f, 0.0012f, 0.021f, 0},
-        {"context_switches", "kernel", "ops/s", 184320, 2210, 0.013f, 0},
+        {"cpu_busy_ratio", "cpu", "ratio", 0.973f, 0.121f, 0.583f, 0, true},
+        {"load1_per_core", "cpu", "", 3.42f, 0.31f, 0.214f, 0, false},
+        {"disk_write_bytes", "disk", "bytes/s", 73400320, 1258291, 0.092f, 0, false},
+        {"memory_used_bytes", "memory", "bytes", 9126805504.0f, 3221225472.0f, 0.047f, 0, false},
+        {"disk_time_per_operation", "disk", "s", 0.0431f, 0.0012f, 0.021f, 0, false},
+        {"context_switches", "kernel", "ops/s", 184320, 2210, 0.013f, 0, false},
     };
 
     v->scored = true;

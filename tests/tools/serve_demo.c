@@ -59,13 +59,14 @@ static void put_incident(struct store *s, int64_t entity, const struct schema *s
                          int64_t start_ms, int64_t end_ms, float peak)
 {
     struct err err;
-    struct incident in = {.start_ms = start_ms,
-                          .peak_ms = start_ms + 20000,
-                          .end_ms = end_ms,
-                          .peak_score = peak,
-                          .threshold = 0.0342f,
-                          .n_causes = 2,
-                          .causes = {{0, 0.973f, 0.121f, 0.583f}, {1, 3.42f, 0.31f, 0.214f}}};
+    struct incident in = {
+        .start_ms = start_ms,
+        .peak_ms = start_ms + 20000,
+        .end_ms = end_ms,
+        .peak_score = peak,
+        .threshold = 0.0342f,
+        .n_causes = 2,
+        .causes = {{0, true, 0.973f, 0.121f, 0.583f}, {1, false, 3.42f, 0.31f, 0.214f}}};
 
     must(store_put_incident(s, entity, schema, &in, &err), &err);
 }

@@ -72,7 +72,7 @@ static void fill_store(const char *path)
                               .peak_score = 0.5f,
                               .threshold = 0.25f,
                               .n_causes = 1,
-                              .causes = {{0, 0.97f, 0.1f, 0.8f}}};
+                              .causes = {{0, true, 0.97f, 0.1f, 0.8f}}};
         must(store_put_incident(s, entity, schema, &in, &err), &err);
     }
     must(store_commit(s, &err), &err);
@@ -201,7 +201,7 @@ static void predict_keeps_the_classic_contract(void **state)
     assert_string_equal(text_of(cause, "group"), "cpu");
     assert_string_equal(text_of(cause, "unit"), "ratio");
     assert_true(number(cause, "value") == 0.973 && number(cause, "expected") == 0.121 &&
-                number(cause, "share") == 0.583);
+                number(cause, "share") == 0.583 && json_is_true(json_object_get(cause, "restore")));
     json_decref(root);
 
     refused(f, "/predict?instance=b", 503, "'b' is learning (42 %)");

@@ -257,7 +257,7 @@ static void an_incident_is_inserted_then_updated(void **state)
                           .peak_score = 0.5f,
                           .threshold = 0.1f,
                           .n_causes = 2,
-                          .causes = {{1, 1e9f, 0.1f, 0.9f}, {4, NAN, INFINITY, 0.1f}}};
+                          .causes = {{1, true, 1e9f, 0.1f, 0.9f}, {4, false, NAN, INFINITY, 0.1f}}};
     static struct incidents got;
     struct store_reader *r;
 
@@ -289,9 +289,11 @@ static void an_incident_is_inserted_then_updated(void **state)
     assert_true(json_real_value(json_object_get(c, "value")) == 1e9);
     assert_true(json_real_value(json_object_get(c, "expected")) == 0.1);
     assert_true(json_real_value(json_object_get(c, "share")) == 0.9);
+    assert_true(json_is_true(json_object_get(c, "restore")));
     c = json_array_get(causes, 1);
     assert_true(json_is_null(json_object_get(c, "value")));
     assert_true(json_is_null(json_object_get(c, "expected")));
+    assert_true(json_is_false(json_object_get(c, "restore")));
     json_decref(causes);
 }
 

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "base/rng.h"
+#include "detect/line.h"
+
+/* A still machine of features with resolution 1. */
+enum { N = 12, ROWS = 200, SECOND = 1000 };
+
+struct fixture {
+    struct model *model;
+    struct line line;
+    int64_t now_ms;
+};
+
+static int set_up(void **state)
+{
+    static struct fixture x;
+    const struct threshold_spec percentile = {THRESHOLD_PERCENTILE, 99.5};
+    const struct model_provenance provenance = {0};
+    struct feature f[N] = {0};
+    struct learn_spec spec;
+    struct schema *schema;
+    struct dataset *d;
+    struct rng rng;
+    struct err err;
+
+    memset(&x, 0, sizeof x);
+    rng_init(&rng, 1);
+    settings_learn_defaults(&spec);
+    for (size_t i = 0; i < N; i++) {
+        (void)snprintf(f[i].name, sizeof f[i].name, "f%zu", i);
+        f[i].resolution = 1;
+    }
+    if (schema_new(f, N, &schema, &err) != OK || dataset_new(N, &d, &err) != OK)
+        return 1;
+    for (int r = 0; r < ROWS; r++) {
+        float frame[N];
+        for (size_t i = 0; i < N; i++)
+            frame[i] = 10 + 0.02f * rng_float(&rng);
+        if (dataset_append(d, r, frame, &err) != OK)
+            return 1;
+    }
+    if (model_train(d, NULL, schema, &spec, &percentile, &provenance, NULL, NULL, &x.model, &err))
+        return 1;
+    dataset_free(d);
+    schema_free(schema);
+    line_init(&x.line, (struct confirm_spec){3, 5});
+    *state = &x;
+    return line_set_model(&x.line, x.model->schema, x.model, &err);
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *x = *state;
+
+    line_done(&x->line);
+    model_unref(x->model);
+    return 0;
+}
+
+/* One frame in which the first n features are off by so much. */
+static struct line_step push(struct fixture *x, size_t n, float off)
+{
+    struct line_step step;
+    float frame[N];
+
+    for (size_t i = 0; i < N; i++)
+        frame[i] = 10.01f + (i < n ? off : 0);
+    x->now_ms += SECOND;
+    line_push(&x->line, x->now_ms, frame, &step);
+    return step;
+}
+
+static unsigned marked(const struct incident *in)
+{
+    unsigned bits = 0;
+
+    for (size_t i = 0; i < in->n_causes; i++)
+        bits |= in->causes[i].restore ? 1U << in->causes[i].feature : 0;
+    return bits;
+}
+
+static struct line_step until_opened(struct fixture *x, size_t n, float off)
+{
+    struct line_step step;
+
+    do
+        step = push(x, n, off);
+    while (step.event != WATCH_OPENED && x->now_ms < 100 * SECOND);
+    assert_int_equal(step.event, WATCH_OPENED);
+    return step;
+}
+
+static void what_would_silence_an_incident_is_marked_when_it_opens(void **state)
+{
+    struct fixture *x = *state;
+    struct line_step step = until_opened(x, 2, 9);
+
+    assert_int_equal(marked(&step.incident), 3); /* both are needed, and no other */
+    for (size_t i = 0; i < step.verdict.n_causes; i++)
+        assert_false(step.verdict.causes[i].restore);
+    step = push(x, 1, 8); /* no new peak: what was said stays */
+    assert_int_equal(marked(&x->line.watch.incident), 3);
+    step = push(x, 3, 20);
+    assert_int_equal(step.event, WATCH_UPDATED);
+    assert_int_equal(marked(&step.incident), 7);
+    do
+        step = push(x, 0, 0);
+    while (step.event != WATCH_CLOSED);
+    assert_int_equal(marked(&step.incident), 7);
+}
+
+static void no_mark_means_that_no_few_features_would_do(void **state)
+{
+    struct fixture *x = *state;
+    const struct line_step step = until_opened(x, N, 9);
+
+    assert_int_equal(marked(&step.incident), 0);
+    assert_int_equal(step.incident.n_causes, CAUSES_MAX);
+}
+
+/* The worst verdict of the window, whose causes an incident has, need not be the one that opens. */
+static void every_member_has_a_place_among_the_causes(void **state)
+{
+    struct fixture *x = *state;
+    struct line_step step;
+    struct silence *s;
+    struct err err;
+    struct incident in = {.n_causes = CAUSES_MAX};
+
+    for (uint16_t i = 0; i < CAUSES_MAX; i++) /* none of the members is among them */
+        in.causes[i] = (struct cause){.feature = (uint16_t)(N - 1 - i), .restore = true};
+    step = push(x, 3, 9);
+    assert_true(step.verdict.anomalous);
+    assert_int_equal(silence_new(N, &s, &err), OK);
+    silence_mark(s, x->line.scorer, &step.verdict, &in);
+    assert_int_equal(marked(&in), 7);
+    assert_int_equal(in.n_causes, CAUSES_MAX);
+    assert_int_equal(in.causes[0].feature, N - 1);
+    assert_float_equal(in.causes[CAUSES_MAX - 1].value, 19.01, 1e-3);
+    assert_float_equal(in.causes[CAUSES_MAX - 1].expected, 10, 1);
+    silence_free(s);
+}
+
+static void a_model_that_is_refused_changes_nothing(void **state)
+{
+    struct fixture *x = *state;
+    const struct feature f = {.name = "other"};
+    struct scorer *const before = x->line.scorer;
+    struct schema *schema;
+    struct err err;
+
+    assert_int_equal(schema_new(&f, 1, &schema, &err), OK);
+    assert_int_equal(line_set_model(&x->line, schema, x->model, &err), E_STATE);
+    for (unsigned n = 1;; n++) {
+        mem_fail_at(n);
+        const enum rc rc = line_set_model(&x->line, x->model->schema, x->model, &err);
+        mem_fail_at(0);
+        if (rc == OK)
+            break;
+        assert_int_equal(rc, E_NOMEM);
+        assert_ptr_equal(x->line.scorer, before);
+        assert_true(n < 50);
+    }
+    assert_int_equal(push(x, 1, 9).verdict.anomalous, true);
+    schema_free(schema);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_would_silence_an_incident_is_marked_when_it_opens,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(no_mark_means_that_no_few_features_would_do, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(every_member_has_a_place_among_the_causes, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_model_that_is_refused_changes_nothing, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
