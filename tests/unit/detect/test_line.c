@@ -25,7 +25,7 @@ struct fixture {
 static int set_up(void **state)
 {
     static struct fixture x;
-    const struct threshold_spec percentile = {THRESHOLD_PERCENTILE, 99.5};
+    const struct threshold_spec percentile = {.method = THRESHOLD_PERCENTILE, .value = 99.5};
     const struct model_provenance provenance = {0};
     struct feature f[N] = {0};
     struct learn_spec spec;

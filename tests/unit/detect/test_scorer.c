@@ -68,7 +68,7 @@ static struct verdict judge(struct model *m, size_t here, float off, float const
 static void fewer_features_raise_the_bar_so_that_the_same_errors_ring(void **state)
 {
     (void)state;
-    const struct threshold_spec percentile = {THRESHOLD_PERCENTILE, 99.5};
+    const struct threshold_spec percentile = {.method = THRESHOLD_PERCENTILE, .value = 99.5};
     struct model *m = learn(&percentile);
 
     assert_true(m->threshold == 1.0f / (N - 1)); /* one feature, one span */
@@ -86,7 +86,7 @@ static void fewer_features_raise_the_bar_so_that_the_same_errors_ring(void **sta
 static void a_fixed_threshold_stays_as_it_was_given(void **state)
 {
     (void)state;
-    const struct threshold_spec fixed = {THRESHOLD_FIXED, 0.01};
+    const struct threshold_spec fixed = {.method = THRESHOLD_FIXED, .value = 0.01};
     struct model *m = learn(&fixed);
 
     assert_true(judge(m, 3, 0.5f, 5).threshold == 0.01f);
@@ -97,7 +97,7 @@ static void a_fixed_threshold_stays_as_it_was_given(void **state)
 static void a_constant_rings_from_a_little_over_one_span(void **state)
 {
     (void)state;
-    const struct threshold_spec percentile = {THRESHOLD_PERCENTILE, 99.5};
+    const struct threshold_spec percentile = {.method = THRESHOLD_PERCENTILE, .value = 99.5};
     struct model *m = learn(&percentile);
 
     assert_false(judge(m, N - 1, 0, 5.9f).anomalous);
@@ -120,7 +120,7 @@ static float sum_of(const struct scorer_part *p)
 static void the_parts_of_a_frame_sum_to_its_score(void **state)
 {
     (void)state;
-    const struct threshold_spec percentile = {THRESHOLD_PERCENTILE, 99.5};
+    const struct threshold_spec percentile = {.method = THRESHOLD_PERCENTILE, .value = 99.5};
     struct model *m = learn(&percentile);
     struct scorer_part part[N];
     struct scorer *s;
@@ -146,7 +146,7 @@ static void the_parts_of_a_frame_sum_to_its_score(void **state)
 static void a_feature_that_is_restored_is_as_if_it_had_never_been_off(void **state)
 {
     (void)state;
-    const struct threshold_spec percentile = {THRESHOLD_PERCENTILE, 99.5};
+    const struct threshold_spec percentile = {.method = THRESHOLD_PERCENTILE, .value = 99.5};
     struct model *m = learn(&percentile);
     uint8_t restored[N] = {0};
     struct scorer_part part[N];
