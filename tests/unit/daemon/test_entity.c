@@ -295,12 +295,12 @@ static void a_replay_of_its_frames_comes_to_the_same(void **state)
     for (int i = 0; i < 600; i++) {
         x->level_shift = i % 200 > 180 ? 0.6 : 0; /* rings */
         x->level_gone = i % 90 > 80;              /* the filler has a past */
-        if (i == 188 || i == 381)                 /* one in the middle of an incident */
+        if (i == 172 || i == 382) /* while a value is filled in, and before an incident opens */
             x->clocks.wall_ms += 3600 * 1000;
-        if (i == 288)
-            x->clocks.boot_ms += 3600 * 1000; /* it slept, and the wall clock went on */
-        if (i == 288)
+        if (i == 588) { /* it slept in the middle of an incident */
+            x->clocks.boot_ms += 3600 * 1000;
             x->clocks.wall_ms += 3600 * 1000;
+        }
         tick_and_replay(x, &r);
         opened += x->step.event == WATCH_OPENED;
     }

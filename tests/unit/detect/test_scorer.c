@@ -174,8 +174,14 @@ static void a_feature_that_is_restored_is_as_if_it_had_never_been_off(void **sta
     assert_true(scorer_restored(s, restored, part) < before.threshold);
     assert_true(part[CONSTANT].value == 5);
 
+    const float put = part[0].value;
+
     scorer_push(s, 2, frame, &after); /* asking left nothing behind */
     assert_true(after.score == before.score);
+    frame[0] = 40; /* however far off it was: what takes its place comes from the others alone */
+    scorer_push(s, 3, frame, &after);
+    (void)scorer_restored(s, restored, part);
+    assert_true(part[0].value == put);
     scorer_free(s);
     model_unref(m);
 }
