@@ -12,7 +12,7 @@
 
 /* [{"name", "unit", "group", "resolution"}, ...] */
 MUST_CHECK enum rc encode_features(const struct schema *schema, char **ret, struct err *err);
-/* [{"feature", "group", "unit", "value", "expected", "share", "restore"}, ...]; E_LIMIT for a cause that the
- * schema has no feature for. */
+/* [{"feature", "group", "unit", "value", "expected", "share", "restore"}, ...]; E_LIMIT for a cause
+ * that the schema has no feature for. */
 MUST_CHECK enum rc encode_causes(const struct schema *schema, const struct cause *causes, size_t n,
                                  char **ret, struct err *err);
