@@ -117,9 +117,8 @@ MUST_CHECK enum rc store_last_scores(struct store_reader *r, const char *instanc
 struct store_incident {
     int64_t id, start_ms, peak_ms, end_ms; /* end 0 while open */
     float peak_score, threshold;
-    const char *instance; /* valid during the call */
-    const char
-        *causes_json; /* array of {"feature","group","unit","value","expected","share","restore"} */
+    const char *instance;    /* valid during the call */
+    const char *causes_json; /* array of {"feature","group","unit","value",...}, as encode.h says */
 };
 typedef bool store_incident_fn(void *arg, const struct store_incident *row);
 /* Newest first; instance NULL = all; those that overlap [from, to]. */
