@@ -9,7 +9,7 @@
 #include "bench.h"
 #include "detect/scorer.h"
 #include "feature/derive.h"
-#include "model/model.h"
+#include "model/departure.h"
 
 enum { BASE_MAX = 64, FRAMES = 2048, ROUNDS = 101 };
 
@@ -45,37 +45,34 @@ static struct dataset *make_frames(const struct profile *p, struct err *err)
 
 struct bench {
     const struct dataset *d;
-    const struct model *m;
     struct deriver *deriver;
+    struct departure *departure;
     struct scorer *scorer;
-    float *work;
     int64_t ts_ms;
     double sum; /* so that nothing is optimised away */
 };
 
 static void derive_and_score(struct bench *b, size_t row)
 {
-    float frame[BASE_MAX], expected[BASE_MAX], error[BASE_MAX];
-    uint8_t present[BASE_MAX];
+    struct departure_score s;
     double base[BASE_MAX];
+    float frame[BASE_MAX];
 
-    for (size_t i = 0; i < b->d->n; i++) {
-        frame[i] = b->d->X[row * b->d->n + i];
-        base[i] = (double)frame[i];
-        present[i] = isfinite(frame[i]) ? 1 : 0;
-    }
+    for (size_t i = 0; i < b->d->n; i++)
+        base[i] = (double)b->d->X[row * b->d->n + i];
     deriver_apply(b->deriver, b->ts_ms, base, frame);
+    departure_push(b->departure, b->ts_ms, frame, &s);
     b->ts_ms += 60000;
-    b->sum += (double)model_score(b->m, frame, present, expected, error, b->work);
+    b->sum += (double)s.score;
 }
 
 static void score(struct bench *b, size_t row)
 {
-    static const uint8_t present[BASE_MAX] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
-                                              1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
-    float expected[BASE_MAX], error[BASE_MAX];
+    struct departure_score s;
 
-    b->sum += (double)model_score(b->m, b->d->X + row * b->d->n, present, expected, error, b->work);
+    departure_push(b->departure, b->ts_ms, b->d->X + row * b->d->n, &s);
+    b->ts_ms += 60000;
+    b->sum += (double)s.score;
 }
 
 static void verdict(struct bench *b, size_t row)
@@ -106,8 +103,9 @@ static enum rc run(struct err *err)
     CLEANUP(profile_freep) struct profile *p = NULL;
     CLEANUP(dataset_freep) struct dataset *d = NULL;
     CLEANUP(deriver_freep) struct deriver *deriver = NULL;
-    CLEANUP(scorer_freep) struct scorer *scorer = NULL;
     CLEANUP(model_unrefp) struct model *m = NULL;
+    CLEANUP(departure_freep) struct departure *departure = NULL;
+    CLEANUP(scorer_freep) struct scorer *scorer = NULL;
     struct threshold_spec threshold;
     struct learn_spec spec;
 
@@ -117,17 +115,14 @@ static enum rc run(struct err *err)
     if (profile_load("classic", 60000, &p, err) != OK || !(d = make_frames(p, err)) ||
         model_train(d, NULL, profile_schema(p), &spec, &threshold, &provenance, NULL, NULL, &m,
                     err) != OK ||
-        scorer_new(m, &scorer, err) != OK || deriver_new(p, &deriver, err) != OK)
+        departure_new(m, false, &departure, err) != OK || scorer_new(m, &scorer, err) != OK ||
+        deriver_new(p, &deriver, err) != OK)
         return err->rc;
 
-    CLEANUP(mem_freep) float *work = mem_array_aligned(model_work_size(m), sizeof *work);
-    if (!work)
-        return err_set(err, E_NOMEM, "no memory");
     struct bench b = {.d = d,
-                      .m = m,
                       .deriver = deriver,
                       .scorer = scorer,
-                      .work = work,
+                      .departure = departure,
                       .ts_ms = 60000 * (int64_t)FRAMES};
     measure(&b, "score", derive_and_score);
     measure(&b, "score, without deriving", score);

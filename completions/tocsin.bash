@@ -16,7 +16,7 @@ _tocsin_options() { # _tocsin_options VERB
         echo --data --validation-data --profile --method --trials --executions --epochs --jobs \
             --seed --state --output --json --help
         ;;
-    score) echo --model --data --output --threshold --profile --json --help ;;
+    score) echo --model --data --output --contributions --threshold --profile --json --help ;;
     evaluate)
         echo --labels --scores --threshold --window --series --causes --contributions --json --help
         ;;

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/mem.h"
 #include "cli/report.h"
 #include "cli/table.h"
 #include "cli/verb.h"
@@ -19,9 +20,10 @@ enum { LINE_MAX_BYTES = 128 }; /* of one row's scores, at most */
 
 struct score_options {
     const char *model, *data;
-    const char *output;    /* NULL: standard output */
-    const char *profile;   /* NULL: the model's own where the columns ask for it */
-    const char *threshold; /* NULL: the model's own */
+    const char *output;        /* NULL: standard output */
+    const char *contributions; /* NULL: not written */
+    const char *profile;       /* NULL: the model's own where the columns ask for it */
+    const char *threshold;     /* NULL: the model's own */
     bool json;
 };
 
@@ -35,6 +37,7 @@ static const struct option long_options[] = {
     {"model", required_argument, NULL, 'm'},
     {"data", required_argument, NULL, 'd'},
     {"output", required_argument, NULL, 'o'},
+    {"contributions", required_argument, NULL, 'C'},
     {"profile", required_argument, NULL, 'p'},
     {"threshold", required_argument, NULL, 't'},
     {"json", no_argument, NULL, 'j'},
@@ -61,6 +64,8 @@ static int parse(int argc, char **argv, struct score_options *o)
             o->data = optarg;
         if (c == 'o')
             o->output = strcmp(optarg, "-") == 0 ? NULL : optarg;
+        if (c == 'C')
+            o->contributions = optarg;
         if (c == 'p')
             o->profile = optarg;
         if (c == 't')
@@ -88,22 +93,53 @@ static void put_row(struct buf *out, const struct verdict *v, enum csv_time form
     buf_puts(out, v->anomalous ? ",1\n" : ",0\n");
 }
 
+static void put_names(struct buf *out, const struct schema *schema)
+{
+    buf_puts(out, "timestamp");
+    for (size_t i = 0; i < schema->n; i++) {
+        buf_puts(out, ",");
+        buf_puts(out, schema->f[i].name);
+    }
+    buf_puts(out, "\n");
+}
+
+static void put_parts(struct buf *out, const struct table *t, size_t row,
+                      const struct scorer_part *parts)
+{
+    csv_put_time(out, t->d->ts_ms[row], t->form);
+    for (size_t i = 0; i < t->d->n; i++) {
+        buf_puts(out, ",");
+        buf_float(out, parts[i].part);
+    }
+    buf_puts(out, "\n");
+}
+
+/* parts: NULL, or where it goes what each feature added to each row's evidence. */
 static enum rc score_rows(struct model *m, const struct table *t, struct buf *out,
-                          struct score_summary *ret, struct err *err)
+                          struct buf *parts, struct score_summary *ret, struct err *err)
 {
     CLEANUP(scorer_freep) struct scorer *s = NULL;
     struct score_summary sum = {.largest = NAN};
+    CLEANUP(mem_freep) struct scorer_part *part = mem_array(m->schema->n, sizeof *part);
     const int64_t interval_ms = table_interval_ms(t);
     struct verdict v;
 
+    if (!part)
+        return err_set(err, E_NOMEM, "no memory for what %zu features add", m->schema->n);
     if (scorer_new(m, &s, err) != OK)
         return err->rc;
     buf_puts(out, "timestamp,score,threshold,anomalous\n");
+    if (parts)
+        put_names(parts, m->schema);
     for (size_t r = 0; r < t->d->rows; r++) {
         if (table_is_hole(t, r, interval_ms))
             scorer_clear(s);
         scorer_push(s, t->d->ts_ms[r], t->d->X + r * t->d->n, &v);
         put_row(out, &v, t->form);
+        if (parts) {
+            scorer_parts(s, part);
+            put_parts(parts, t, r, part);
+        }
         sum.rows++;
         sum.anomalous += v.anomalous ? 1 : 0;
         if (isnan(v.score)) {
@@ -147,10 +183,12 @@ static enum rc score(const struct score_options *o, struct err *err)
     CLEANUP(table_done) struct table t = {0};
     CLEANUP(model_unrefp) struct model *m = NULL;
     CLEANUP(buf_done) struct buf out;
+    CLEANUP(buf_done) struct buf parts;
     struct score_summary summary = {0};
     uint64_t file_id = 0;
 
     buf_init(&out, LINE_MAX_BYTES);
+    buf_init(&parts, LINE_MAX_BYTES);
     enum rc rc = verb_model(o->model, o->threshold, &m, &file_id, err);
     if (rc != OK)
         return rc;
@@ -159,11 +197,14 @@ static enum rc score(const struct score_options *o, struct err *err)
     if (rc != OK)
         return rc;
     buf_init(&out, (t.d->rows + 1) * LINE_MAX_BYTES);
-    rc = score_rows(m, &t, &out, &summary, err);
-    if (rc == OK && out.failed)
+    buf_init(&parts, (t.d->rows + 1) * (LINE_MAX_BYTES + t.d->n * (FEATURE_NAME_MAX + 1)));
+    rc = score_rows(m, &t, &out, o->contributions ? &parts : NULL, &summary, err);
+    if (rc == OK && (out.failed || parts.failed))
         rc = err_set(err, E_NOMEM, "no memory for the scores of %zu rows", t.d->rows);
     if (rc == OK)
         rc = o->output ? file_write(o->output, out.p, out.n, err) : report_text(&out, err);
+    if (rc == OK && o->contributions)
+        rc = file_write(o->contributions, parts.p, parts.n, err);
     return rc == OK ? print_summary(o, m, file_id, &summary, err) : rc;
 }
 
@@ -189,6 +230,8 @@ const struct verb verb_score = {
         "      --model FILE      from `tocsin train` or a daemon's data directory\n"
         "      --data FILE       the frames to score\n"
         "  -o, --output FILE     where the scores go (default -: standard output)\n"
+        "      --contributions FILE\n"
+        "                        write what each feature added to each row's score, a column each\n"
         "      --threshold SPEC  percentile:99.5, sigma:3 (of the model's validation scores) or\n"
         "                        fixed:0.1998 (default: the model's own threshold)\n"
         "      --profile NAME    the columns are the base features of this profile, its derived\n"

@@ -289,7 +289,7 @@ const struct verb verb_train = {
         "                              classic or a YAML file: the columns are its base features,\n"
         "                              and its derived ones are added\n"
         "      --layers W,W,...        widths of the hidden layers (default: from the features)\n"
-        "      --hidden, --output ACT  activation: relu, sigmoid, tanh, linear\n"
+        "      --hidden, --output ACT  activation: relu, sigmoid, tanh, linear; output also auto\n"
         "      --epochs N              passes over the data, at most\n"
         "      --batch-size N          rows a step\n"
         "      --learning-rate X       step of Adam\n"

@@ -5,11 +5,14 @@
 
 static const char *const scaling_words[] = {
     [SCALING_MINMAX] = "minmax", [SCALING_QUANTILE] = "quantile", [SCALING_NONE] = "none", NULL};
-static const char *const activation_words[] = {[ACT_LINEAR] = "linear",
-                                               [ACT_RELU] = "relu",
-                                               [ACT_SIGMOID] = "sigmoid",
-                                               [ACT_TANH] = "tanh",
-                                               NULL};
+static const char *const hidden_words[] = {[ACT_LINEAR] = "linear",
+                                           [ACT_RELU] = "relu",
+                                           [ACT_SIGMOID] = "sigmoid",
+                                           [ACT_TANH] = "tanh",
+                                           NULL};
+static const char *const output_words[] = {
+    [ACT_LINEAR] = "linear", [ACT_RELU] = "relu", [ACT_SIGMOID] = "sigmoid",
+    [ACT_TANH] = "tanh",     [ACT_AUTO] = "auto", NULL};
 static const char *const method_words[] = {[THRESHOLD_PERCENTILE] = "percentile",
                                            [THRESHOLD_SIGMA] = "sigma",
                                            [THRESHOLD_FIXED] = "fixed",
@@ -55,10 +58,12 @@ const struct config_key config_keys[] = {
          "minmax; quantile: robust against outliers; none: already 0 to 1 (tocsin train alone)"},
     {"model", "layers", CONFIG_LAYERS, MEMBER(learn),
      .help = "widths of the layers, as [14, 8, 4, 8, 14]; [] = from the profile"},
-    {"model", "hidden", CONFIG_CHOICE, MEMBER(learn.hidden), .words = activation_words,
+    {"model", "hidden", CONFIG_CHOICE, MEMBER(learn.hidden), .words = hidden_words,
      .help = "activation of hidden layers: relu, sigmoid, tanh, linear"},
-    {"model", "output", CONFIG_CHOICE, MEMBER(learn.output), .words = activation_words,
-     .help = "activation of the last layer: sigmoid, linear, tanh, relu"},
+    {"model", "output", CONFIG_CHOICE, MEMBER(learn.output), .words = output_words,
+     .help =
+         "activation of the last layer: auto (sigmoid where learn.scaling is none, else linear), "
+         "sigmoid, linear, tanh, relu"},
     {"model", "epochs", CONFIG_COUNT, MEMBER(learn.epochs), .least = 0, .most = 100000,
      .help = "passes over the data, at most; 0 = 100, and more where rows are few"},
     {"model", "batch_size", CONFIG_COUNT, MEMBER(learn.batch_size), .least = 1, .most = 65536,

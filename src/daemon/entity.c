@@ -321,10 +321,11 @@ void entity_view(const struct entity *e, struct entity_view *ret)
     if (e->scored) {
         ret->scored = true;
         ret->score = e->verdict.score;
+        ret->reconstruction = e->verdict.reconstruction;
         ret->confidence = e->verdict.confidence;
         ret->anomalous = e->verdict.anomalous;
         ret->n_causes = e->verdict.n_causes;
-        view_causes(e->schema, e->verdict.causes, e->verdict.n_causes, e->verdict.score,
+        view_causes(e->schema, e->verdict.causes, e->verdict.n_causes, e->verdict.evidence,
                     ret->causes);
     }
     if (e->line.watch.open)

@@ -2,6 +2,7 @@
 #include "data/dataset.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -76,4 +77,26 @@ enum rc dataset_append(struct dataset *d, int64_t ts_ms, const float *frame, str
     memcpy(d->X + d->rows * d->n, frame, d->n * sizeof *frame);
     d->rows++;
     return OK;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+int64_t dataset_interval_ms(const struct dataset *d)
+{
+    enum { MOST = 1000 };
+    uint64_t distance[MOST];
+
+    if (d->rows < 2)
+        return 0;
+    const size_t steps = d->rows - 1, n = steps < MOST ? steps : MOST;
+    for (size_t i = 0; i < n; i++) {
+        const size_t r = i * steps / n;
+        distance[i] = (uint64_t)d->ts_ms[r + 1] - (uint64_t)d->ts_ms[r]; /* rows ascend */
+    }
+    qsort(distance, n, sizeof distance[0], by_value);
+    return distance[n / 2] > INT64_MAX ? INT64_MAX : (int64_t)distance[n / 2];
 }

@@ -30,3 +30,6 @@ static inline void dataset_freep(struct dataset **d)
 /* E_NOMEM, E_LIMIT; E_STATE when ts_ms does not come after the last row's. Copies frame[n]. */
 MUST_CHECK enum rc dataset_append(struct dataset *d, int64_t ts_ms, const float *frame,
                                   struct err *err);
+/* The usual distance of two rows: the median of a thousand, evenly chosen; 0 for less than two
+ * rows. */
+int64_t dataset_interval_ms(const struct dataset *d);

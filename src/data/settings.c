@@ -13,7 +13,7 @@ void settings_learn_defaults(struct learn_spec *s)
         .seed = 1,
         .scaling = SCALING_MINMAX,
         .hidden = ACT_RELU,
-        .output = ACT_SIGMOID,
+        .output = ACT_AUTO,
         .epochs = 0,
         .batch_size = 16,
         .patience = 20,

@@ -19,7 +19,15 @@ enum scaling {
     SCALING_NONE,     /* values stand as they are: for data that somebody already scaled to [0,1] */
 };
 
-enum activation { ACT_LINEAR, ACT_RELU, ACT_SIGMOID, ACT_TANH };
+enum activation {
+    ACT_LINEAR,
+    ACT_RELU,
+    ACT_SIGMOID,
+    ACT_TANH,
+    /* A setting of the output layer, of no network: sigmoid where the data is known to lie in [0,1]
+     * (SCALING_NONE), else linear, since live values leave their training range. */
+    ACT_AUTO,
+};
 
 enum threshold_method {
     THRESHOLD_PERCENTILE, /* of the validation errors */

@@ -20,17 +20,27 @@ struct cause {
     float value;  /* natural units */
     float expected; /* what the model reconstructed, natural units */
     float share;    /* of the whole error, 0..1 */
+    float part;     /* of an incident: what it added to a frame's evidence where that was most */
 };
 
 struct verdict {
     int64_t ts_ms;
-    float score;      /* anomaly_score; NaN when nothing could be scored */
-    float threshold;  /* for this frame: higher where features are missing (detect/scorer.h) */
-    float confidence; /* share of the model's features that were present, 0..1 */
-    bool anomalous;   /* score > threshold, this frame alone */
+    float score;          /* anomaly_score; NaN when nothing could be scored */
+    float evidence;       /* of this frame alone (model/departure.h) */
+    float reconstruction; /* the classic reconstruction error */
+    float threshold;      /* for this frame: higher where features are missing (detect/scorer.h) */
+    float confidence;     /* share of the model's features that were present, 0..1 */
+    bool anomalous; /* score and evidence are over the threshold: it is high and still rising or
+                     * standing there, so that one wild frame is one anomalous verdict */
     uint8_t n_causes;
     struct cause causes[CAUSES_MAX]; /* largest share first */
 };
+
+/* What is held against the threshold. NaN as the score. */
+static inline float verdict_watched(const struct verdict *v)
+{
+    return v->evidence < v->score ? v->evidence : v->score;
+}
 
 struct incident {
     int64_t id; /* 0 until the store gave one */
@@ -38,5 +48,5 @@ struct incident {
     int64_t end_ms; /* 0 while open */
     float peak_score, threshold;
     uint8_t n_causes;
-    struct cause causes[CAUSES_MAX]; /* at the peak */
+    struct cause causes[CAUSES_MAX]; /* each at its own largest part, largest first */
 };

@@ -6,7 +6,7 @@
 #include "data/verdict.h"
 #include "model/model.h"
 
-/* scorer - one entity's frames to verdicts: fills gaps, asks the model, ranks the causes
+/* scorer - one entity's frames to verdicts: scores (model/departure.h), threshold, ranked causes
  *
  * The score is a mean over the features that are present, so with fewer of them each weighs more,
  * and less is known. The threshold stands for a whole frame: for one that lacks features it is
@@ -29,16 +29,17 @@ void scorer_push(struct scorer *s, int64_t ts_ms, const float *frame, struct ver
 void scorer_clear(struct scorer *s); /* forget the past: after a gap */
 
 /* What each feature is to the frame pushed last: ret[schema->n], in the schema's order. The parts
- * sum to the score, and are 0 where the score is NaN. */
+ * sum to the frame's evidence, and are 0 where that is NaN. */
 struct scorer_part {
     float value;    /* natural units; NaN when it was missing */
     float expected; /* as in a cause (data/verdict.h) */
-    float part;     /* of the score, in its unit */
+    float part;     /* of the evidence, in its unit */
 };
 void scorer_parts(const struct scorer *s, struct scorer_part *ret);
 
-/* The score that the frame pushed last would have had if the features with restored[i] set, of
+/* The evidence that the frame pushed last would have had if the features with restored[i] set, of
  * those present, had been as the model expects them from the others: they are hidden from it, its
- * answer takes their place, and the whole is scored. ret[schema->n] as above, with the values that
+ * answer takes their place, they have not changed, and the whole is scored. With that evidence at
+ * the threshold or under it, the frame is not anomalous, whatever came before it. ret[schema->n] as above, with the values that
  * took their place. The threshold is that of the verdict; what comes next is not touched. */
 float scorer_restored(struct scorer *s, const uint8_t *restored, struct scorer_part *ret);

@@ -61,7 +61,7 @@ void silence_find(struct silence *s, struct scorer *scorer, const struct verdict
     scorer_parts(scorer, s->was);
     for (size_t i = 0; i < s->n; i++)
         s->left[i] = s->was[i].part;
-    counterfactual_find(s->n, v->score, v->threshold, ask, s, s->restored, s->left, ret);
+    counterfactual_find(s->n, verdict_watched(v), v->threshold, ask, s, s->restored, s->left, ret);
     if (ret->n)
         (void)ask(s, s->restored, s->left); /* the last question may have been another one */
 }
@@ -87,8 +87,11 @@ static struct cause *place_of(const struct silence *s, struct incident *in, uint
             at--;
         while (in->causes[at].restore); /* members are at most CAUSES_MAX, so one is none */
     const struct scorer_part *p = &s->was[feature];
-    in->causes[at] = (struct cause){
-        .feature = feature, .value = p->value, .expected = p->expected, .share = p->part / score};
+    in->causes[at] = (struct cause){.feature = feature,
+                                    .value = p->value,
+                                    .expected = p->expected,
+                                    .share = p->part / score,
+                                    .part = p->part};
     return &in->causes[at];
 }
 
@@ -108,5 +111,5 @@ void silence_mark(struct silence *s, struct scorer *scorer, const struct verdict
                 in->causes[k].restore =
                     true; /* first those that are there: they keep their place */
     for (size_t i = 0; i < c.n; i++)
-        place_of(s, in, c.feature[i], v->score)->restore = true;
+        place_of(s, in, c.feature[i], v->evidence)->restore = true;
 }

@@ -38,8 +38,54 @@ static void take_peak(struct incident *in, const struct verdict *v)
     in->peak_ms = v->ts_ms;
     in->peak_score = v->score;
     in->threshold = v->threshold;
-    in->n_causes = v->n_causes;
-    memcpy(in->causes, v->causes, sizeof in->causes);
+}
+
+/* Where among the incident's causes c belongs: its own place, a free one, or that of the least; of
+ * a full list, those that would silence it leave last. */
+static size_t place_of(const struct incident *in, const struct cause *c)
+{
+    size_t least = CAUSES_MAX - 1;
+
+    for (size_t k = 0; k < in->n_causes; k++)
+        if (in->causes[k].feature == c->feature)
+            return k;
+    if (in->n_causes < CAUSES_MAX)
+        return in->n_causes;
+    while (least > 0 && in->causes[least].restore)
+        least--;
+    return least;
+}
+
+/* Put cause c at place k, and move it up to where its part belongs. */
+static void put_cause(struct incident *in, size_t k, struct cause c)
+{
+    for (; k > 0 && in->causes[k - 1].part < c.part; k--)
+        in->causes[k] = in->causes[k - 1];
+    in->causes[k] = c;
+}
+
+static void take_causes(struct watch *w, const struct verdict *v)
+{
+    struct incident *in = &w->incident;
+    float named = 0, all = 0;
+
+    for (size_t i = 0; i < v->n_causes; i++) {
+        struct cause c = v->causes[i];
+        const size_t k = place_of(in, &c);
+
+        named += c.share;
+        c.part = c.share * v->evidence;
+        c.restore = k < in->n_causes && in->causes[k].feature == c.feature && in->causes[k].restore;
+        if (k < in->n_causes && c.part <= in->causes[k].part)
+            continue;
+        in->n_causes = (uint8_t)(in->n_causes + (k == in->n_causes));
+        put_cause(in, k, c);
+    }
+    w->rest = fmaxf(w->rest, (1 - named) * v->evidence);
+    for (size_t k = 0; k < in->n_causes; k++)
+        all += in->causes[k].part;
+    for (size_t k = 0; all > 0 && k < in->n_causes; k++)
+        in->causes[k].share = in->causes[k].part / (all + w->rest);
 }
 
 /* Starts at the oldest anomalous verdict of the window, with the worst of them as its peak. */
@@ -49,12 +95,14 @@ static void open_incident(struct watch *w, uint64_t seen)
 
     w->open = true;
     w->calm = 0;
+    w->rest = 0;
     memset(&w->incident, 0, sizeof w->incident);
     for (uint32_t age = 0; age < w->confirm.of; age++) {
         const struct verdict *v = verdict_of_age(w, age);
         if (!(seen >> age & 1))
             continue;
         w->incident.start_ms = v->ts_ms;
+        take_causes(w, v);
         if (v->score >= worst->score) /* the first of equals */
             worst = v;
     }
@@ -90,12 +138,14 @@ static void close_incident(struct watch *w, struct incident *ret)
 
 static enum watch_event push_open(struct watch *w, const struct verdict *v, struct incident *ret)
 {
-    if (v->score < v->threshold * WATCH_CLOSE_SHARE) {
+    if (verdict_watched(v) < v->threshold * WATCH_CLOSE_SHARE) {
         w->calm++;
     } else {
         w->calm = 0;
         w->last_high_ms = v->ts_ms;
     }
+    if (v->anomalous)
+        take_causes(w, v);
     if (w->calm >= w->confirm.of) {
         close_incident(w, ret);
         return WATCH_CLOSED;

@@ -13,6 +13,8 @@
  * the last verdict that did not, and never before its start or peak (the clock may be set
  * back). A NaN score neither opens nor closes: an entity that falls
  * silent in the middle of an incident has not recovered.
+ * Its causes are the features with the largest parts, each where its own part was largest, while
+ * the verdicts were anomalous: what moved first is still named when what followed it is worse.
  * Pure: time comes with the verdict. Thread: its holder's. */
 
 enum { WATCH_OF_MAX = 64 }; /* largest `of`: the recent verdicts are bits of one word */
@@ -35,6 +37,7 @@ struct watch {
     uint32_t calm; /* verdicts in a row under the closing level */
     bool open;
     struct incident incident; /* valid while open */
+    float rest; /* the largest part that features not named by a verdict had together */
     int64_t last_high_ms;
 };
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "feature/scaler.h"
 
-#include <assert.h>
 #include <float.h>
 #include <math.h>
 
@@ -93,7 +92,7 @@ static void fit_moving(struct scaler *s, size_t i, double low, double high, doub
     s->low[i] = (float)fmax(low, -LARGEST);
 }
 
-/* v[n] are the finite training values of feature i in time order; it is reordered. */
+/* v[n] are the finite training values of feature i; it is reordered. */
 static void fit_feature(struct scaler *s, size_t i, float *v, size_t n, const struct feature *f,
                         enum scaling scaling)
 {
@@ -105,13 +104,9 @@ static void fit_feature(struct scaler *s, size_t i, float *v, size_t n, const st
         return;
     }
     float low = v[0], high = v[0];
-    uint64_t still = 0;
     for (size_t r = 1; r < n; r++) {
         low = fminf(low, v[r]);
         high = fmaxf(high, v[r]);
-        still = v[r] == v[r - 1] ? still + 1 : 0;
-        if (still > s->longest_still[i])
-            s->longest_still[i] = still;
     }
     s->median[i] = stats_quantile(v, n, 0.5);
     if (f->weightless) {
@@ -139,10 +134,29 @@ static void fit_feature(struct scaler *s, size_t i, float *v, size_t n, const st
     fit_moving(s, i, (double)low, (double)high, resolution);
 }
 
-enum rc scaler_fit(const struct dataset *d, size_t rows, const struct schema *schema,
-                   enum scaling scaling, struct scaler *ret, struct err *err)
+void scaler_note_stillness(struct scaler *s, const float *X, size_t rows)
 {
-    assert(schema->n == d->n && rows <= d->rows);
+    for (size_t i = 0; i < s->n; i++) {
+        uint64_t still = 0, longest = 0;
+        float last = NAN;
+
+        for (size_t r = 0; r < rows; r++) {
+            const float x = X[r * s->n + i];
+            if (!isfinite(x))
+                continue;
+            still = x == last ? still + 1 : 0;
+            longest = still > longest ? still : longest;
+            last = x;
+        }
+        s->longest_still[i] = longest;
+    }
+}
+
+enum rc scaler_fit(const float *X, size_t rows, const struct schema *schema, enum scaling scaling,
+                   struct scaler *ret, struct err *err)
+{
+    const size_t n = schema->n;
+
     if (rows == 0)
         return err_set(err, E_STATE, "scaling needs at least one row of training data, found none");
 
@@ -150,19 +164,20 @@ enum rc scaler_fit(const struct dataset *d, size_t rows, const struct schema *sc
     if (!v)
         return err_set(err, E_NOMEM, "no memory for a column of %zu training values", rows);
     struct scaler s;
-    const enum rc rc = scaler_alloc(d->n, &s, err);
+    const enum rc rc = scaler_alloc(n, &s, err);
     if (rc != OK)
         return rc;
 
     s.rows = rows;
-    for (size_t i = 0; i < d->n; i++) {
-        size_t n = 0;
+    for (size_t i = 0; i < n; i++) {
+        size_t finite = 0;
         for (size_t r = 0; r < rows; r++) {
-            v[n] = d->X[r * d->n + i];
-            n += isfinite(v[n]) ? 1 : 0;
+            v[finite] = X[r * n + i];
+            finite += isfinite(v[finite]) ? 1 : 0;
         }
-        fit_feature(&s, i, v, n, &schema->f[i], scaling);
+        fit_feature(&s, i, v, finite, &schema->f[i], scaling);
     }
+    scaler_note_stillness(&s, X, rows);
     *ret = s;
     return OK;
 }

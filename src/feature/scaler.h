@@ -6,7 +6,6 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "data/dataset.h"
 #include "data/schema.h"
 #include "data/settings.h"
 
@@ -43,9 +42,12 @@ struct scaler {
                               * a row without the feature neither counts nor ends a stretch */
 };
 
-/* Fit on rows [0, rows) of d. E_NOMEM; E_STATE for no rows. */
-MUST_CHECK enum rc scaler_fit(const struct dataset *d, size_t rows, const struct schema *schema,
+/* Fit on X[rows][schema->n]. E_NOMEM; E_STATE for no rows. */
+MUST_CHECK enum rc scaler_fit(const float *X, size_t rows, const struct schema *schema,
                               enum scaling scaling, struct scaler *ret, struct err *err);
+/* Take longest_still from X[rows][n]: where s was fitted on rows less their season, in which
+ * nothing stands still. */
+void scaler_note_stillness(struct scaler *s, const float *X, size_t rows);
 MUST_CHECK enum rc scaler_alloc(size_t n, struct scaler *ret, struct err *err); /* zeroed arrays */
 void scaler_done(struct scaler *s);
 

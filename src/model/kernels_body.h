@@ -103,6 +103,7 @@ TARGET static void NAME(act)(enum activation act, float *v, size_t n)
         VF *const y = (VF *)(v + i);
 
         switch (act) {
+        case ACT_AUTO: /* of no layer */
         case ACT_LINEAR:
             return;
         case ACT_RELU:
@@ -125,6 +126,7 @@ TARGET static void NAME(act_grad)(enum activation act, const float *y, float *dy
         VF *const d = (VF *)(dy + i);
 
         switch (act) {
+        case ACT_AUTO: /* of no layer */
         case ACT_LINEAR:
             return;
         case ACT_RELU: /* 0 at 0 */

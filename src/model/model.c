@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "model/departure.h"
 #include "model/kernels.h"
 #include "model/model_private.h"
 #include "model/threshold.h"
@@ -26,7 +27,8 @@ void model_unref(struct model *m)
     schema_free(m->schema);
     scaler_done(&m->scaler);
     net_done(&m->net);
-    mem_free(m->tolerance);
+    season_done(&m->season);
+    mem_free(m->unit_level);
     mem_free(m->scores);
     mem_free(m);
 }
@@ -55,14 +57,6 @@ void model_net_inputs(const struct model *m, const float *z, float *ret)
         ret[i] = net_input(m, i, z[i]);
 }
 
-/* The error of model.h; tolerance 0: the plain square. */
-static float error_of(float d, float tolerance)
-{
-    const float a = fabsf(tolerance > 0 ? d / tolerance : d);
-
-    return a <= 1 || tolerance <= 0 ? a * a : 2 * a - 1;
-}
-
 float model_score(const struct model *m, const float *x, const uint8_t *present, float *expected,
                   float *error, float *work)
 {
@@ -82,11 +76,20 @@ float model_score(const struct model *m, const float *x, const uint8_t *present,
 
         d = d > DISTANCE_MAX ? DISTANCE_MAX : d < -DISTANCE_MAX ? -DISTANCE_MAX : d;
         expected[i] = learned ? scaler_invert(s, i, y[i]) : s->median[i];
-        error[i] = counts ? error_of(d, m->tolerance[i]) : 0;
+        error[i] = counts ? d * d : 0;
         sum += (double)error[i];
         counted += counts;
     }
     return counted > 0 ? (float)(sum / counted) : NAN;
+}
+
+enum rc model_alloc_units(struct model *m, size_t n, struct err *err)
+{
+    m->unit_level = mem_array(n, 2 * sizeof *m->unit_level);
+    if (!m->unit_level)
+        return err_set(err, E_NOMEM, "no memory for the units of %zu features", n);
+    m->unit_change = m->unit_level + n;
+    return OK;
 }
 
 static enum rc copy_scaler(const struct scaler *from, struct scaler *ret, struct err *err)
@@ -106,6 +109,25 @@ static enum rc copy_scaler(const struct scaler *from, struct scaler *ret, struct
     return OK;
 }
 
+static enum rc copy_units(const struct model *from, struct model *to, struct err *err)
+{
+    const size_t n = from->schema->n;
+
+    to->season = (struct season){.n = n};
+    if (model_alloc_units(to, n, err) != OK)
+        return err->rc;
+    memcpy(to->unit_level, from->unit_level, 2 * n * sizeof *to->unit_level);
+    if (from->season.slots == 0)
+        return OK;
+    to->season.offset = mem_array(from->season.slots * n, sizeof *to->season.offset);
+    if (!to->season.offset)
+        return err_set(err, E_NOMEM, "no memory for the seasons of %zu features", n);
+    to->season.slots = from->season.slots;
+    memcpy(to->season.offset, from->season.offset,
+           from->season.slots * n * sizeof *to->season.offset);
+    return OK;
+}
+
 static enum rc copy_net(const struct net *from, struct net *ret, struct err *err)
 {
     uint32_t widths[NET_LAYERS_MAX + 1];
@@ -121,8 +143,9 @@ static enum rc copy_net(const struct net *from, struct net *ret, struct err *err
     return rc;
 }
 
-/* 1/n for n features that carry weight, when each has a resolution; else 0: nothing is known of
- * what matters. */
+/* The part of one feature that is off by its resolution, a third of which is its unit, over n
+ * features that carry weight, when each has a resolution; else 0: nothing is known of what matters.
+ */
 static float threshold_floor(const struct model *m)
 {
     size_t n = 0;
@@ -134,7 +157,7 @@ static float threshold_floor(const struct model *m)
             return 0;
         n++;
     }
-    return n ? 1 / (float)n : 0;
+    return n ? DEPARTURE_HUBER * DEPARTURE_HUBER / (float)n : 0;
 }
 
 enum rc model_set_threshold(struct model *m, const struct threshold_spec *spec, struct err *err)
@@ -156,6 +179,7 @@ enum rc model_with_threshold(const struct model *m, const struct threshold_spec 
     CLEANUP(model_unrefp) struct model *copy = mem_alloc(sizeof *copy);
     if (!copy)
         return err_set(err, E_NOMEM, "no memory for a model");
+    copy->interval_ms = m->interval_ms;
     copy->clip_low = m->clip_low;
     copy->clip_high = m->clip_high;
     copy->stats = m->stats;
@@ -166,14 +190,14 @@ enum rc model_with_threshold(const struct model *m, const struct threshold_spec 
     enum rc rc = copy_scaler(&m->scaler, &copy->scaler, err);
     if (rc == OK)
         rc = copy_net(&m->net, &copy->net, err);
+    if (rc == OK)
+        rc = copy_units(m, copy, err);
     if (rc != OK)
         return rc;
     copy->schema = schema_copy(m->schema);
     copy->scores = mem_array(m->n_scores, sizeof *copy->scores);
-    copy->tolerance = mem_array(m->schema->n, sizeof *copy->tolerance);
-    if (!copy->schema || !copy->scores || !copy->tolerance)
+    if (!copy->schema || !copy->scores)
         return err_set(err, E_NOMEM, "no memory for a model of %zu features", m->schema->n);
-    memcpy(copy->tolerance, m->tolerance, m->schema->n * sizeof *copy->tolerance);
     memcpy(copy->scores, m->scores, m->n_scores * sizeof *copy->scores);
     if (model_set_threshold(copy, spec, err) != OK)
         return err->rc;

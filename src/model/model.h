@@ -9,34 +9,30 @@
 #include "data/schema.h"
 #include "data/settings.h"
 #include "feature/scaler.h"
+#include "feature/season.h"
 #include "model/net.h"
 
-/* model - what was learned of one entity: schema, scaler, autoencoder, error statistics,
- * threshold, provenance
+/* model - what was learned of one entity: schema, season, scaler, autoencoder, units, threshold,
+ * provenance
  *
  * Immutable once made, counted by references, so any thread may read it.
- * The error of a frame x (natural units, filled) with mask present:
+ * Of a frame x (filled, less its season) with mask present:
  *   z = scale(x), the network sees z clipped to [clip_low, clip_high]; of what is absent it sees
  *   what the filler put there (feature/filler.h), and the training median for NaN;
- *   d_i = z_i - y_i; e_i for present features that carry weight, 0 for others;
- *   score = sum(e) / (number of features that carry weight and are present), NaN for none.
- * e_i is d_i^2, the classic reconstruction error, for a feature whose resolution is not known. For
- * one whose resolution is known, so that a span is what an operator cares about, it is Huber's
- * loss (Annals of Mathematical Statistics 35, 1964) of d_i / tolerance_i: the square up to 1,
- * 2|d| - 1 beyond, so that one wild value in a live frame cannot drown all other features.
- * tolerance_i is 1 (a span) for a feature that the network reconstructs well; one that was off by
- * more in the validation rows gets 1.5 times the 95 % quantile of its |d_i| there, which is three
- * deviations of normal errors: what it did all along while it was learned from is nothing to ring
- * for, nor to raise the bar for the others by. What it did in less than one row of twenty beyond
- * that is taken for an outlier and not for the measure of normal: in the rows that set the
- * threshold such an e_i counts as 1. So a bad second while learning costs the threshold no more
- * than the number of features that it reached, over n, however wild it was.
+ *   d_i = z_i - y_i; e_i = d_i^2 for present features that carry weight, 0 for others;
+ *   the reconstruction error, the classic score, is their mean over the features that count.
+ * model/departure.h makes of it, and of how features move, the score that is watched.
  * A constant feature carries no weight until it moves; then y_i is its constant. A weightless one
- * (schema) never does, and the network sees SCALER_CENTRE of it. */
+ * (schema) never does, and the network sees SCALER_CENTRE of it.
+ *
+ * The rows that set the threshold: of a feature whose resolution is known, what is off by more than
+ * DEPARTURE_HUBER units counts as so many there. So a bad second while learning costs the threshold
+ * no more than the number of features that it reached, over n, however wild it was; and what a
+ * feature did in more than one row of twenty of the validation part widens its unit instead. */
 
 struct model_stats {
     uint64_t train_rows, validation_rows;
-    double train_mse, validation_mse; /* mean over rows of the mean of (z_i - y_i)^2 */
+    double train_mse, validation_mse; /* mean over rows of the reconstruction error */
     double std;                       /* of the scores that set the threshold */
     uint32_t epochs;                  /* that the kept weights took */
 };
@@ -55,12 +51,14 @@ enum { MODEL_SCORES_MAX = 4096 };
 
 struct model {
     struct schema *schema;
-    struct scaler scaler;
+    int64_t interval_ms; /* between two frames, as a rule; 0 when not known */
+    struct season season;
+    struct scaler scaler; /* of what is left when the season is taken off */
     struct net net;
     float clip_low, clip_high;
-    float *tolerance; /* [n] spans, >= 1; 0 where the resolution is not known */
+    float *unit_level, *unit_change; /* [n] each, one block; natural units, > 0 */
     struct model_stats stats;
-    /* Scores of the validation rows, with bounded e_i, ascending, so that another threshold can be
+    /* Scores of the validation rows (see above), ascending, so that another threshold can be
      * asked of the same model (threshold_fit); more than MODEL_SCORES_MAX are thinned evenly by
      * rank, the largest always kept. In the model file too. */
     float *scores;
@@ -98,11 +96,19 @@ static inline bool model_learned(const struct model *m, size_t i)
     return m->scaler.constant[i] == SCALER_MOVES;
 }
 
+/* It is judged by the plain reconstruction error, as in the classic pipeline: its threshold is a
+ * number that somebody chose for that. */
+static inline bool model_is_classic(const struct model *m)
+{
+    return m->threshold_spec.method == THRESHOLD_FIXED;
+}
+
 /* Floats of scratch that model_score needs. */
 size_t model_work_size(const struct model *m);
 
-/* Score of one frame as above. x[n] filled, present[n]; expected[n] (natural units) and error[n]
- * (the e_i) are written. work: model_work_size floats, 64-byte aligned, the caller's. */
+/* Reconstruction error of one frame as above, NaN for none. x[n] filled, less the season,
+ * present[n]; expected[n] (as x) and error[n] (the e_i) are written. work: model_work_size floats,
+ * 64-byte aligned, the caller's. */
 float model_score(const struct model *m, const float *x, const uint8_t *present, float *expected,
                   float *error, float *work);
 

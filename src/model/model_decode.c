@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "model/model_file.h"
+#include "model/model_private.h"
 
 /* Bytes of a model file to a model. Nothing is allocated before the bytes that fill it are known
  * to be there. A read past the end gives zeros and marks the section short: it is looked at once,
@@ -193,6 +194,40 @@ static enum rc get_scaler(struct reader *r, struct model *m, struct err *err)
     return good ? OK : malformed(r, err, "expected finite bounds and a positive span");
 }
 
+static enum rc get_season(struct reader *r, struct model *m, struct err *err)
+{
+    const size_t n = m->schema->n;
+
+    m->interval_ms = (int64_t)get_u64(r);
+    const uint32_t slots = get_u32(r);
+    if (r->is_short || m->interval_ms < 0 || slots > SEASON_SLOTS || r->left != slots * n * 4)
+        return malformed(r, err, "expected an interval, 0 to %d slots and their bytes, found %u",
+                         SEASON_SLOTS, slots);
+    m->season.n = n;
+    if (slots == 0)
+        return OK;
+    m->season.offset = mem_array(slots * n, sizeof *m->season.offset);
+    if (!m->season.offset)
+        return err_set(err, E_NOMEM, "'%s': no memory for %u slots", r->name, slots);
+    m->season.slots = slots;
+    return get_f32s(r, m->season.offset, slots * n) ? OK
+                                                    : malformed(r, err, "expected finite offsets");
+}
+
+static enum rc get_units(struct reader *r, struct model *m, struct err *err)
+{
+    const size_t n = m->schema->n;
+
+    if (r->left != 2 * n * 4)
+        return malformed(r, err, "expected %zu units, found %zu bytes", 2 * n, r->left);
+    if (model_alloc_units(m, n, err) != OK)
+        return err_wrap(err, "'%s'", r->name);
+    bool good = get_f32s(r, m->unit_level, 2 * n);
+    for (size_t i = 0; i < 2 * n; i++)
+        good = good && m->unit_level[i] > 0;
+    return good ? OK : malformed(r, err, "expected finite units over 0");
+}
+
 static enum rc get_net(struct reader *r, struct model *m, struct err *err)
 {
     enum { LAYERS_MAX = sizeof m->net.layer / sizeof m->net.layer[0] };
@@ -235,8 +270,7 @@ static enum rc get_net(struct reader *r, struct model *m, struct err *err)
 
 static enum rc get_stats(struct reader *r, struct model *m, struct err *err)
 {
-    const size_t n = m->schema->n;
-
+    (void)err;
     /* figures to print: any will do */
     m->stats.train_rows = get_u64(r);
     m->stats.validation_rows = get_u64(r);
@@ -244,15 +278,7 @@ static enum rc get_stats(struct reader *r, struct model *m, struct err *err)
     m->stats.validation_mse = get_f64(r);
     m->stats.std = get_f64(r);
     m->stats.epochs = get_u32(r);
-    if (r->is_short || r->left != n * 4)
-        return malformed(r, err, "expected %zu tolerances, found %zu bytes", n, r->left);
-    m->tolerance = mem_array(n, sizeof *m->tolerance);
-    if (!m->tolerance)
-        return err_set(err, E_NOMEM, "'%s': no memory for %zu tolerances", r->name, n);
-    bool good = get_f32s(r, m->tolerance, n);
-    for (size_t i = 0; i < n; i++)
-        good = good && (m->tolerance[i] == 0 || m->tolerance[i] >= 1);
-    return good ? OK : malformed(r, err, "expected finite tolerances, 0 or at least 1");
+    return OK;
 }
 
 static enum rc get_scores(struct reader *r, struct model *m, struct err *err)
@@ -332,6 +358,11 @@ static enum rc check_frame(const uint8_t *p, size_t n, const char *name, struct 
     if (version == 0 || zero != 0)
         return err_set(err, E_PARSE, "'%s': expected a model file of version %d, found %u", name,
                        MODEL_VERSION, version);
+    if (version < MODEL_VERSION)
+        return err_set(err, E_STATE,
+                       "'%s': expected a model file of version %d, found version %u: it is of an "
+                       "older tocsin that scored otherwise; learn anew",
+                       name, MODEL_VERSION, version);
     return OK;
 }
 
@@ -339,7 +370,8 @@ enum rc model_decode(const void *p, size_t n, const char *name, struct model **r
 {
     static enum rc (*const content[MODEL_SECTIONS])(struct reader *, struct model *,
                                                     struct err *) = {
-        get_provenance, get_schema, get_scaler, get_net, get_stats, get_scores, get_threshold};
+        get_provenance, get_schema, get_scaler, get_season,   get_units,
+        get_net,        get_stats,  get_scores, get_threshold};
     enum rc rc = check_frame(p, n, name, err);
     if (rc != OK)
         return rc;

@@ -17,10 +17,11 @@
  *           f32 resolution
  *     SCAL  u64 rows, f32 low[n], span[n], median[n], u8 constant[n], u64 seen[n],
  *           longest_still[n]; what is SCALER_WEIGHTLESS there is weightless in the schema
+ *     SEAS  i64 interval_ms, u32 slots, f32 offset[slots][n]
+ *     UNIT  f32 unit_level[n], unit_change[n]
  *     NETW  f32 clip_low, clip_high, u32 n_layers, then for each layer u32 width, u32 activation
  *           (enum activation); f32 parameters, layer after layer, weights then biases
- *     STAT  u64 train_rows, validation_rows, f64 train_mse, validation_mse, std, u32 epochs,
- *           f32 tolerance[n]
+ *     STAT  u64 train_rows, validation_rows, f64 train_mse, validation_mse, std, u32 epochs
  *     SCOR  u32 n_scores, f32 scores ascending
  *     THRS  u32 method (enum threshold_method), f64 value, f32 threshold, f32 widening
  *   checksum  u64 XXH3 of all bytes before it; also the model's id
@@ -29,7 +30,8 @@
  * then whether it understands them. Equal models have equal bytes: no section has a choice. */
 
 const char model_magic[MODEL_MAGIC_SIZE] = "\x89TOCSIN\n"; /* no text, and fails as text */
-const char model_tags[MODEL_SECTIONS][5] = {"PROV", "SCHM", "SCAL", "NETW", "STAT", "SCOR", "THRS"};
+const char model_tags[MODEL_SECTIONS][5] = {"PROV", "SCHM", "SCAL", "SEAS", "UNIT",
+                                            "NETW", "STAT", "SCOR", "THRS"};
 
 struct writer {
     uint64_t n;               /* bytes so far */
@@ -149,6 +151,19 @@ static void put_scaler(struct writer *w, const struct model *m)
     put_u64s(w, s->longest_still, s->n);
 }
 
+static void put_season(struct writer *w, const struct model *m)
+{
+    put_u64(w, (uint64_t)m->interval_ms);
+    put_u32(w, (uint32_t)m->season.slots);
+    put_f32s(w, m->season.offset, m->season.slots * m->schema->n);
+}
+
+static void put_units(struct writer *w, const struct model *m)
+{
+    put_f32s(w, m->unit_level, m->schema->n);
+    put_f32s(w, m->unit_change, m->schema->n);
+}
+
 static void put_net(struct writer *w, const struct model *m)
 {
     put_f32(w, m->clip_low);
@@ -169,7 +184,6 @@ static void put_stats(struct writer *w, const struct model *m)
     put_f64(w, m->stats.validation_mse);
     put_f64(w, m->stats.std);
     put_u32(w, m->stats.epochs);
-    put_f32s(w, m->tolerance, m->schema->n);
 }
 
 static void put_scores(struct writer *w, const struct model *m)
@@ -189,7 +203,8 @@ static void put_threshold(struct writer *w, const struct model *m)
 static void put_sections(struct writer *w, const struct model *m)
 {
     static void (*const content[MODEL_SECTIONS])(struct writer *, const struct model *) = {
-        put_provenance, put_schema, put_scaler, put_net, put_stats, put_scores, put_threshold};
+        put_provenance, put_schema, put_scaler, put_season,   put_units,
+        put_net,        put_stats,  put_scores, put_threshold};
 
     for (size_t i = 0; i < MODEL_SECTIONS; i++) {
         struct writer count = {0};

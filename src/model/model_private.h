@@ -10,9 +10,12 @@ struct model;
  * the middle for features that did not move in training. ret may be z. */
 void model_net_inputs(const struct model *m, const float *z, float *ret);
 
+/* Room for both units of n features. E_NOMEM. */
+MUST_CHECK enum rc model_alloc_units(struct model *m, size_t n, struct err *err);
+
 /* Set m's threshold, its spec and widening, from the scores that m keeps; m is being made.
- * No threshold but a fixed one lies under the error of one feature that is off by its whole span,
- * where the spans rest on resolutions: what is less than that is nothing that an operator cares
+ * No threshold but a fixed one lies under the part of one feature that is off by its resolution,
+ * where all have one: what is less than that is nothing that an operator cares
  * about, however still the machine was in training. Errors as threshold_fit. */
 MUST_CHECK enum rc model_set_threshold(struct model *m, const struct threshold_spec *spec,
                                        struct err *err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* model_train: from a dataset to a model. */
 #include <assert.h>
+#include <float.h>
 #include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -9,9 +10,12 @@
 #include "base/mem.h"
 #include "base/stats.h"
 #include "feature/filler.h"
+#include "model/departure.h"
 #include "model/model.h"
 #include "model/model_private.h"
+#include "model/recent.h"
 #include "model/train.h"
+#include "model/yardstick.h"
 
 /* How far outside its training range the network sees a feature: half a range on either side. One
  * wild feature would else drive the whole reconstruction, and every feature would look guilty. */
@@ -20,12 +24,19 @@ static const float CLIP_LOW = -0.5f, CLIP_HIGH = 1.5f;
 struct part { /* rows [first, first + rows) of d */
     const struct dataset *d;
     size_t first, rows;
+    float *owned;   /* NULL, or the memory of X */
+    const float *X; /* [rows][n] less the season */
 };
 
-/* A feature's tolerance by its errors in the validation rows; see model.h. For normal errors
- * 1.5 times the 95 % quantile is three deviations; unlike those, it does not see what one row in
- * twenty did. */
-static const double TOLERANCE_QUANTILE = 0.95, TOLERANCE_FACTOR = 1.5;
+/* A feature's unit is no less than one deviation of its errors in the validation rows, taken as
+ * half their 95 % quantile: unlike the deviation, it does not see what one row in twenty did. */
+static const double UNIT_QUANTILE = 0.95, UNIT_FACTOR = 0.5;
+
+/* Share of the training rows that the units are taken without. */
+static const double TRIMMED = 0.01;
+/* Those of levels no smaller than this share of what they are with all rows: the network did learn
+ * from the others too, and now and then gives back a little of them in the midst of usual rows. */
+static const float TRIM_LEAST = 0.5f;
 
 struct learner {
     struct part train, validation;
@@ -52,6 +63,8 @@ static void learner_done(struct learner *l)
     mem_free(l->row);
     mem_free(l->present);
     mem_free(l->bounded);
+    mem_free(l->train.owned);
+    mem_free(l->validation.owned);
 }
 
 static enum rc check_spec(const struct learn_spec *s, struct err *err)
@@ -71,8 +84,8 @@ static enum rc split(const struct dataset *d, const struct dataset *validation,
                      const struct learn_spec *spec, struct learner *l, struct err *err)
 {
     if (validation) {
-        l->train = (struct part){d, 0, d->rows};
-        l->validation = (struct part){validation, 0, validation->rows};
+        l->train = (struct part){.d = d, .rows = d->rows};
+        l->validation = (struct part){.d = validation, .rows = validation->rows};
     } else {
         if (!(spec->validation > 0 && spec->validation < 1))
             return err_set(err, E_CONFIG, "validation part %g: expected between 0 and 1",
@@ -80,8 +93,8 @@ static enum rc split(const struct dataset *d, const struct dataset *validation,
         size_t held = (size_t)((double)d->rows * spec->validation + 0.5);
         held = held < VALIDATION_ROWS_MIN ? VALIDATION_ROWS_MIN : held;
         held = held < d->rows ? held : d->rows;
-        l->train = (struct part){d, 0, d->rows - held};
-        l->validation = (struct part){d, d->rows - held, held};
+        l->train = (struct part){.d = d, .rows = d->rows - held};
+        l->validation = (struct part){.d = d, .first = d->rows - held, .rows = held};
         l->one_dataset = true;
     }
     if (l->train.rows < TRAIN_ROWS_MIN || l->validation.rows < VALIDATION_ROWS_MIN)
@@ -89,6 +102,49 @@ static enum rc split(const struct dataset *d, const struct dataset *validation,
                        "%zu rows to train on and %zu to validate with: expected at least %d and %d",
                        l->train.rows, l->validation.rows, TRAIN_ROWS_MIN, VALIDATION_ROWS_MIN);
     return OK;
+}
+
+static const float *raw_rows(const struct part *p)
+{
+    return p->d->X + p->first * p->d->n;
+}
+
+/* p->X: the rows less the season. Without one they are the dataset's own. */
+static enum rc take_season_off(const struct season *season, struct part *p, struct err *err)
+{
+    const size_t n = season->n;
+
+    p->X = raw_rows(p);
+    if (season->slots == 0)
+        return OK;
+    p->owned = mem_array(p->rows, n * sizeof *p->owned);
+    if (!p->owned)
+        return err_set(err, E_NOMEM, "no memory for %zu rows less their season", p->rows);
+    for (size_t r = 0; r < p->rows; r++)
+        season_subtract(season, p->d->ts_ms[p->first + r], p->X + r * n, p->owned + r * n);
+    p->X = p->owned;
+    return OK;
+}
+
+/* The season, the scaler of what is left without it, and the units of both. How long a feature
+ * stood still is told by its own values. */
+static enum rc fit_inputs(struct learner *l, const struct schema *schema,
+                          const struct learn_spec *spec, struct err *err)
+{
+    struct model *const m = l->m;
+    const struct part *const t = &l->train;
+
+    m->interval_ms = dataset_interval_ms(t->d);
+    if (season_fit(t->d->ts_ms + t->first, raw_rows(t), t->rows, schema, m->interval_ms, &m->season,
+                   err) != OK ||
+        take_season_off(&m->season, &l->train, err) != OK ||
+        take_season_off(&m->season, &l->validation, err) != OK ||
+        scaler_fit(t->X, t->rows, schema, spec->scaling, &m->scaler, err) != OK ||
+        model_alloc_units(m, schema->n, err) != OK)
+        return err->rc;
+    scaler_note_stillness(&m->scaler, raw_rows(t), t->rows);
+    return yardstick_fit(raw_rows(t), t->X, t->rows, NULL, schema, &m->scaler, m->unit_level,
+                         m->unit_change, err);
 }
 
 /* The model's parts that need no training, and the learner's buffers. */
@@ -107,7 +163,7 @@ static enum rc prepare_model(struct learner *l, const struct schema *schema,
     if (!l->m->schema)
         return err_set(err, E_NOMEM, "no memory for a schema of %zu features", n);
 
-    enum rc rc = scaler_fit(l->train.d, l->train.rows, schema, spec->scaling, &l->m->scaler, err);
+    enum rc rc = fit_inputs(l, schema, spec, err);
     if (rc == OK)
         rc = net_init(&l->m->net, n, spec, err);
     if (rc == OK)
@@ -140,7 +196,7 @@ static enum rc prepare_rows(struct learner *l, int which, const struct part *p,
     if (!z || !weight)
         return err_set(err, E_NOMEM, "no memory to learn from %zu rows", p->rows);
     for (size_t r = 0; r < p->rows; r++) {
-        filler_apply(l->filler, &l->m->scaler, p->d->X + (p->first + r) * n, scaled, l->present);
+        filler_apply(l->filler, &l->m->scaler, p->X + r * n, scaled, l->present);
         scaler_apply(&l->m->scaler, scaled, scaled);
         model_net_inputs(l->m, scaled, z + r * n);
         for (size_t i = 0; i < n; i++)
@@ -180,13 +236,13 @@ static float score_row(struct learner *l, const struct part *p, size_t r, float 
     float *const work = l->row, *const filled = work + model_work_size(l->m);
     float *const expected = filled + n, *const error = expected + n;
 
-    filler_apply(l->filler, &l->m->scaler, p->d->X + (p->first + r) * n, filled, l->present);
+    filler_apply(l->filler, &l->m->scaler, p->X + r * n, filled, l->present);
     *ret_error = error;
     return model_score(l->m, filled, l->present, expected, error, work);
 }
 
-/* While every tolerance is 0: the rows of p that have a score, and the mean of it, which is the
- * mean squared error; distance[rows][n], or NULL: each |d_i|, NaN where the feature is absent. */
+/* The rows of p that have a reconstruction error, and the mean of it; distance[rows][n], or NULL:
+ * each |d_i|, NaN where the feature is absent. */
 static void measure(struct learner *l, const struct part *p, uint64_t *ret_rows, double *ret_mse,
                     float *distance)
 {
@@ -196,75 +252,63 @@ static void measure(struct learner *l, const struct part *p, uint64_t *ret_rows,
 
     *ret_rows = 0;
     for (size_t r = 0; r < p->rows; r++) {
-        const float score = score_row(l, p, r, &error);
+        const float mse = score_row(l, p, r, &error);
 
         for (size_t i = 0; distance && i < n; i++)
             distance[r * n + i] = l->present[i] ? sqrtf(error[i]) : NAN;
-        if (!isnan(score)) {
+        if (!isnan(mse)) {
             ++*ret_rows;
-            sum += (double)score;
+            sum += (double)mse;
         }
     }
     *ret_mse = *ret_rows ? sum / (double)*ret_rows : 0;
 }
 
-/* Mean squared errors of both parts, and each feature's tolerance from the validation part. */
-static enum rc set_tolerances(struct learner *l, struct err *err)
+/* Mean squared errors of both parts; units of level that the validation part asks to be wider. */
+static void set_errors(struct learner *l)
 {
     struct model *const m = l->m;
     const size_t n = m->schema->n, rows = l->validation.rows;
     float *const distance = l->z[1], *const column = l->scores;
 
-    m->tolerance = mem_array(n, sizeof *m->tolerance); /* zeros: plain squares */
-    if (!m->tolerance)
-        return err_set(err, E_NOMEM, "no memory for a model of %zu features", n);
     filler_clear(l->filler);
     measure(l, &l->train, &m->stats.train_rows, &m->stats.train_mse, NULL);
     if (!l->one_dataset)
         filler_clear(l->filler);
     measure(l, &l->validation, &m->stats.validation_rows, &m->stats.validation_mse, distance);
     for (size_t i = 0; i < n; i++) {
-        if (!l->bounded[i])
+        if (!model_learned(m, i))
             continue;
         for (size_t r = 0; r < rows; r++)
             column[r] = distance[r * n + i];
-        const double usual = (double)stats_quantile(column, rows, TOLERANCE_QUANTILE);
-        m->tolerance[i] = (float)fmax(1, TOLERANCE_FACTOR * usual); /* 1 for NaN: never present */
+        const double usual = UNIT_FACTOR * (double)stats_quantile(column, rows, UNIT_QUANTILE) *
+                             (double)m->scaler.span[i];
+        if (usual > (double)m->unit_level[i]) /* not for NaN: never present */
+            m->unit_level[i] = (float)fmin(usual, (double)FLT_MAX);
+    }
+}
+
+/* What is watched of the validation rows (score and evidence, whichever is less: verdict.h) into
+ * l->scores, in time order. */
+static enum rc score_validation(struct learner *l, size_t *ret_n, struct err *err)
+{
+    CLEANUP(departure_freep) struct departure *d = NULL;
+    const struct part *const t = &l->train, *const v = &l->validation;
+    const size_t warm_up =
+        l->one_dataset ? (t->rows < DEPARTURE_MEMORY ? t->rows : DEPARTURE_MEMORY) : 0;
+    struct departure_score s;
+
+    *ret_n = 0;
+    if (departure_new(l->m, true, &d, err) != OK)
+        return err->rc;
+    for (size_t r = t->rows - warm_up; r < t->rows; r++)
+        departure_push(d, t->d->ts_ms[t->first + r], raw_rows(t) + r * t->d->n, &s);
+    for (size_t r = 0; r < v->rows; r++) {
+        departure_push(d, v->d->ts_ms[v->first + r], raw_rows(v) + r * v->d->n, &s);
+        if (!isnan(s.score))
+            l->scores[(*ret_n)++] = fminf(s.score, s.evidence);
     }
     return OK;
-}
-
-/* The score of a row that sets the threshold: of a feature that is off by more than its tolerance
- * no more than that is counted. NaN for none. */
-static float bounded_score(const struct model *m, const uint8_t *present, const float *error)
-{
-    double sum = 0;
-    size_t counted = 0;
-
-    for (size_t i = 0; i < m->schema->n; i++) {
-        const bool known = m->tolerance[i] > 0;
-
-        sum += (double)(known ? fminf(error[i], 1) : error[i]);
-        /* a constant that moved has an error */
-        counted += present[i] && (model_learned(m, i) || error[i] > 0);
-    }
-    return counted > 0 ? (float)(sum / (double)counted) : NAN;
-}
-
-/* The validation rows' scores into l->scores. */
-static size_t score_validation(struct learner *l)
-{
-    size_t n = 0;
-    float *error;
-
-    filler_clear(l->filler);
-    for (size_t r = 0; r < l->validation.rows; r++) {
-        (void)score_row(l, &l->validation, r, &error);
-        const float score = bounded_score(l->m, l->present, error);
-        if (!isnan(score))
-            l->scores[n++] = score;
-    }
-    return n;
 }
 
 static int by_value(const void *a, const void *b)
@@ -287,14 +331,50 @@ static enum rc keep_scores(struct model *m, const float *scores, size_t n, struc
     return OK;
 }
 
+/* The units again, from the training rows without those with the most evidence: what happened in
+ * a few bad minutes is no measure of what is usual. */
+static enum rc trim_units(struct learner *l, struct err *err)
+{
+    struct model *const m = l->m;
+    const struct part *const t = &l->train;
+    CLEANUP(departure_freep) struct departure *d = NULL;
+    CLEANUP(mem_freep) float *evidence = mem_array(2 * t->rows, sizeof *evidence);
+    CLEANUP(mem_freep) uint8_t *skip = mem_array(t->rows, 1);
+    CLEANUP(mem_freep) float *whole = mem_array(m->schema->n, sizeof *whole);
+    struct departure_score s;
+
+    if (!evidence || !skip || !whole)
+        return err_set(err, E_NOMEM, "no memory to learn from %zu rows", t->rows);
+    if (departure_new(m, false, &d, err) != OK)
+        return err->rc;
+    for (size_t r = 0; r < t->rows; r++) {
+        departure_push(d, t->d->ts_ms[t->first + r], raw_rows(t) + r * t->d->n, &s);
+        evidence[r] = evidence[t->rows + r] = s.evidence;
+    }
+    const float most = stats_quantile(evidence + t->rows, t->rows, 1 - TRIMMED);
+    for (size_t r = 0; r < t->rows; r++)
+        skip[r] = evidence[r] > most ? 1 : 0;
+    memcpy(whole, m->unit_level, m->schema->n * sizeof *whole);
+    if (yardstick_fit(raw_rows(t), t->X, t->rows, skip, m->schema, &m->scaler, m->unit_level,
+                      m->unit_change, err) != OK)
+        return err->rc;
+    for (size_t i = 0; i < m->schema->n; i++)
+        if (model_learned(m, i))
+            m->unit_level[i] = fmaxf(m->unit_level[i], TRIM_LEAST * whole[i]);
+    return OK;
+}
+
 static enum rc judge(struct learner *l, const struct threshold_spec *threshold, struct err *err)
 {
     struct model *const m = l->m;
     struct stats_moments moments;
+    size_t n;
 
-    if (set_tolerances(l, err) != OK)
+    if (trim_units(l, err) != OK)
         return err->rc;
-    const size_t n = score_validation(l);
+    set_errors(l);
+    if (score_validation(l, &n, err) != OK)
+        return err->rc;
     if (n == 0)
         return err_set(err, E_STATE, "none of %zu validation rows has a score", l->validation.rows);
     stats_init(&moments);

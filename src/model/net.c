@@ -14,10 +14,10 @@ static uint32_t even_share(size_t n, size_t mul, size_t div)
     return (uint32_t)((n * mul + 2 * div - 1) / (2 * div) * 2);
 }
 
-/* Widths for n inputs: 2/3, 1/3 and 1/6 of n, up to the next even number, and back; 21 inputs give
- * the classic 14-8-4-8-14. A sixth: the metrics of a machine move in few common ways, and the
- * narrow middle is what makes the network learn those and not the identity. Each step about halves
- * the width, so no single layer has to squeeze it all. The middle is not under 4 (where the layers
+/* Widths for n inputs: 2/3, 1/3 and 1/12 of n, up to the next even number, and back; 21 inputs give
+ * the classic 14-8-4-8-14. A twelfth: the metrics of a machine move in few common ways, and the
+ * narrow middle is what makes the network learn those and not the identity. The layers beside it
+ * halve the way, so no single one has to squeeze it all. The middle is not under 4 (where the layers
  * beside it are not): of two units, one that training switches off is half of what can pass. */
 static size_t derive_widths(size_t n, uint32_t *widths)
 {
@@ -25,7 +25,7 @@ static size_t derive_widths(size_t n, uint32_t *widths)
 
     widths[0] = widths[4] = even_share(n, 2, 3);
     widths[1] = widths[3] = even_share(n, 1, 3);
-    widths[2] = even_share(n, 1, 6);
+    widths[2] = even_share(n, 1, 12);
     if (widths[2] < MIDDLE_MIN)
         widths[2] = widths[1] < MIDDLE_MIN ? widths[1] : MIDDLE_MIN;
     return 5;
@@ -122,6 +122,8 @@ enum rc net_init(struct net *ret, size_t n, const struct learn_spec *spec, struc
         acts[l] = spec->hidden;
     widths[n_layers] = (uint32_t)n;
     acts[n_layers] = spec->output;
+    if (spec->output == ACT_AUTO)
+        acts[n_layers] = spec->scaling == SCALING_NONE ? ACT_SIGMOID : ACT_LINEAR;
 
     const enum rc rc = net_init_layers(ret, n, widths, acts, n_layers + 1, err);
     if (rc == OK)

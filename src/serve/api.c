@@ -192,7 +192,8 @@ static void predict(struct api *a, const struct api_request *q, const struct par
         return;
     }
     json_t *o = json_object();
-    int bad = json_object_set_new(o, "reconstruction_error", api_json_float(v.score));
+    int bad = json_object_set_new(o, "reconstruction_error", api_json_float(v.reconstruction));
+    bad |= json_object_set_new(o, "anomaly_score", api_json_float(v.score));
     bad |= json_object_set_new(o, "anomaly_detected", json_boolean(v.ringing));
     bad |= json_object_set_new(o, "anomalous", json_boolean(v.anomalous));
     bad |= json_object_set_new(o, "threshold", api_json_float(v.threshold));

@@ -26,7 +26,7 @@ enum { BOARD_FEATURES_MAX = 16, BOARD_ENTITIES_MAX = 1024 };
 struct cause_view {
     char feature[FEATURE_NAME_MAX], group[FEATURE_GROUP_MAX], unit[FEATURE_UNIT_MAX];
     float value, expected, share;
-    float error;  /* contribution to the score: share * score */
+    float error;  /* what it added to the frame's evidence: share times that */
     bool restore; /* of an incident: see data/verdict.h */
 };
 
@@ -45,8 +45,9 @@ struct entity_view {
     int64_t ts_ms;                      /* of the last frame */
     int64_t interval_ms;                /* between frames; 0: not known */
     float score, threshold, confidence;
-    bool anomalous; /* this frame alone */
-    bool ringing;   /* an incident is open */
+    float reconstruction; /* the classic reconstruction error */
+    bool anomalous;       /* this frame alone */
+    bool ringing;         /* an incident is open */
     struct incident_view incident;
     size_t n_causes;
     struct cause_view causes[CAUSES_MAX];

@@ -107,7 +107,7 @@ static const struct entity_family {
     enum value value;
     enum needs needs; /* else this entity has no sample of the family */
 } entity_families[] = {
-    {{"anomaly_score", "", "Reconstruction error of the newest frame; NaN when none could be made.",
+    {{"anomaly_score", "", "How far the entity departs from what is expected; NaN when nothing could be scored.",
       GAUGE},
      V_SCORE,
      A_SCORE},

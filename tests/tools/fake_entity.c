@@ -29,6 +29,7 @@ static void score(struct entity_view *v, float score)
 
     v->scored = true;
     v->score = score;
+    v->reconstruction = score / 8;
     v->threshold = 0.0342f;
     v->confidence = 0.956f;
     v->anomalous = score > v->threshold;

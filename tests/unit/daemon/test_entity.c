@@ -172,7 +172,8 @@ static void a_level_out_of_step_rings_with_its_own_name_and_stops(void **state)
     assert_string_equal(v.incident.causes[0].group, "memory");
     assert_true(v.incident.causes[0].value > v.incident.causes[0].expected + 0.3f);
     x->level_shift = 0;
-    assert_in_range(until(x, WATCH_CLOSED, 20), 5, 8);
+    /* five calm verdicts, once the mean of four has come back and is done with moving */
+    assert_in_range(until(x, WATCH_CLOSED, 20), 5, 11);
 }
 
 static void what_never_moved_in_training_rings_when_it_moves(void **state)

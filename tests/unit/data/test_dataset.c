@@ -94,6 +94,51 @@ static void cells_are_limited_before_memory_is(void **state)
     d->rows = d->capacity = 0;
 }
 
+/* Rows at these distances, from a start of `first`. */
+static int64_t interval_of(int64_t first, const int64_t *distance, size_t n)
+{
+    CLEANUP(dataset_freep) struct dataset *d = new_filled(0);
+    const float frame[3] = {0};
+    struct err err;
+
+    assert_int_equal(dataset_append(d, first, frame, &err), OK);
+    for (size_t i = 0; i < n; i++) {
+        first = (int64_t)((uint64_t)first + (uint64_t)distance[i]);
+        assert_int_equal(dataset_append(d, first, frame, &err), OK);
+    }
+    return dataset_interval_ms(d);
+}
+
+static void interval_is_the_usual_distance_of_two_rows(void **state)
+{
+    (void)state;
+    static const int64_t gaps[] = {1000, 3600000, 1000, 86400000, 1000, 1000, 1};
+    static const int64_t whole[] = {INT64_MAX, INT64_MAX};
+    static int64_t many[5000];
+
+    assert_int_equal(interval_of(0, NULL, 0), 0); /* one row */
+    assert_int_equal(interval_of(-500, gaps, 1), 1000);
+    assert_int_equal(interval_of(-500, gaps, 7), 1000);
+    assert_int_equal(interval_of(INT64_MIN, whole, 2), INT64_MAX);
+    for (size_t i = 0; i < 5000; i++) /* many are sampled all over */
+        many[i] = i < 1000 ? 1 : 60000;
+    assert_int_equal(interval_of(0, many, 5000), 60000);
+    CLEANUP(dataset_freep) struct dataset *none = new_filled(0);
+    assert_int_equal(dataset_interval_ms(none), 0);
+}
+
+static void interval_beyond_the_clock_is_the_longest_there_is(void **state)
+{
+    (void)state;
+    CLEANUP(dataset_freep) struct dataset *d = new_filled(0);
+    const float frame[3] = {0};
+    struct err err;
+
+    assert_int_equal(dataset_append(d, INT64_MIN, frame, &err), OK);
+    assert_int_equal(dataset_append(d, INT64_MAX, frame, &err), OK);
+    assert_int_equal(dataset_interval_ms(d), INT64_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -102,6 +147,8 @@ int main(void)
         cmocka_unit_test(row_that_does_not_come_after_the_last_is_refused),
         cmocka_unit_test(frame_without_features_is_refused),
         cmocka_unit_test(dataset_without_memory_stays_whole),
+        cmocka_unit_test(interval_is_the_usual_distance_of_two_rows),
+        cmocka_unit_test(interval_beyond_the_clock_is_the_longest_there_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,7 +21,7 @@ static void defaults_are_the_documented_ones(void **state)
     assert_int_equal(learn.scaling, SCALING_MINMAX);
     assert_int_equal(learn.n_layers, 0);
     assert_int_equal(learn.hidden, ACT_RELU);
-    assert_int_equal(learn.output, ACT_SIGMOID);
+    assert_int_equal(learn.output, ACT_AUTO);
     assert_int_equal(learn.epochs, 0);
     assert_int_equal(learn.batch_size, 16);
     assert_int_equal(learn.patience, 20);

@@ -13,11 +13,11 @@
 #include "../rng_normal.h"
 #include "base/mem.h"
 #include "detect/scorer.h"
-#include "feature/filler.h"
+#include "model/departure.h"
 
 /* Whatever was forgotten and read again, the same frames have the same verdicts, bit for bit. */
 
-enum { FEATURES = 7, TRAINING = 120, FRAMES = 60 };
+enum { FEATURES = 7, TRAINING = 120, FRAMES = 100 };
 
 /* Two features that go together, one that never moves, one that never came in training, noise; a
  * fifth of all values missing. */
@@ -154,8 +154,7 @@ static void a_restart_before_every_frame_gives_the_same_verdicts(void **state)
             struct model *m = saved_and_loaded(run.model);
             struct scorer *s = new_scorer(m);
             struct verdict v;
-            /* all that a verdict looks back on is what the filler may still hold */
-            for (int k = i < FILL_TICKS ? 0 : i - FILL_TICKS; k <= i; k++)
+            for (int k = i < DEPARTURE_MEMORY ? 0 : i - DEPARTURE_MEMORY + 1; k <= i; k++)
                 scorer_push(s, k, run.frame[k], &v);
             assert_memory_equal(&v, &run.verdict[i], sizeof v);
             scorer_free(s);

@@ -16,6 +16,9 @@
 /* A still machine of 25 features with resolution 1, of which the last never moved in training. */
 enum { N = 25, CONSTANT = N - 1, ROWS = 200 };
 
+/* The part of a level that is one resolution off: three units (model/yardstick.h). */
+#define AT_ONE 9.0f
+
 static struct model *learn(const struct threshold_spec *threshold)
 {
     struct feature f[N] = {0};
@@ -72,13 +75,13 @@ static void fewer_features_raise_the_bar_so_that_the_same_errors_ring(void **sta
     const struct threshold_spec percentile = {.method = THRESHOLD_PERCENTILE, .value = 99.5};
     struct model *m = learn(&percentile);
 
-    assert_true(m->threshold == 1.0f / (N - 1)); /* one feature, one span */
+    assert_true(m->threshold == AT_ONE / (N - 1)); /* one feature, one resolution */
     for (size_t here = 1; here < N; here++) {
         const struct verdict half = judge(m, here, 0.5f, 5), two = judge(m, here, 2, 5);
 
         assert_false(half.anomalous);
         assert_true(two.anomalous);
-        assert_float_equal(half.threshold, 1 / (float)here, 1e-6);
+        assert_float_equal(half.threshold, AT_ONE / (float)here, 1e-6);
         assert_float_equal(half.confidence, (float)(here + 1) / N, 1e-6);
     }
     model_unref(m);

@@ -15,7 +15,8 @@ static const struct confirm_spec three_of_five = {3, 5};
 
 static struct verdict verdict(int64_t ts_ms, float score)
 {
-    struct verdict v = {.ts_ms = ts_ms, .score = score, .threshold = 1, .anomalous = score > 1};
+    struct verdict v = {
+        .ts_ms = ts_ms, .score = score, .evidence = score, .threshold = 1, .anomalous = score > 1};
 
     v.n_causes = 1;
     v.causes[0] = (struct cause){.feature = (uint16_t)ts_ms, .value = score, .share = 1};
@@ -212,6 +213,123 @@ static void the_widest_window_is_counted_right(void **state)
     assert_int_equal(in.start_ms, 1);
 }
 
+static struct verdict with_cause(int64_t ts_ms, uint16_t feature, float part, float rest)
+{
+    struct verdict v = verdict(ts_ms, part + rest);
+
+    v.causes[0] = (struct cause){
+        .feature = feature, .value = part, .expected = (float)ts_ms, .share = part / (part + rest)};
+    return v;
+}
+
+static void causes_are_each_at_their_own_largest_part_the_first_ones_included(void **state)
+{
+    struct watch w;
+    struct incident in;
+
+    (void)state;
+    watch_init(&w, three_of_five);
+    /* 7 moves first, 5 next and more, 9 only where nothing is anomalous */
+    const struct verdict v[] = {with_cause(1, 7, 3, 1), with_cause(2, 9, 0.5f, 0.25f),
+                                with_cause(3, 7, 2, 1), with_cause(4, 5, 8, 2)};
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(watch_push(&w, &v[i], &in), WATCH_QUIET);
+    assert_int_equal(watch_push(&w, &v[3], &in), WATCH_OPENED);
+    assert_int_equal(in.n_causes, 2);
+    assert_int_equal(in.causes[0].feature, 5);
+    assert_int_equal(in.causes[1].feature, 7);
+    assert_true(in.causes[1].value == 3 && in.causes[1].expected == 1);
+    assert_float_equal(in.causes[0].share, 8.0 / 13, 1e-6); /* 8 + 3, and 2 at most of others */
+    assert_float_equal(in.causes[1].share, 3.0 / 13, 1e-6);
+    const struct verdict worse = with_cause(5, 7, 20, 0);
+    assert_int_equal(watch_push(&w, &worse, &in), WATCH_UPDATED);
+    assert_int_equal(in.n_causes, 2);
+    assert_true(in.causes[0].feature == 7 && in.causes[0].expected == 5);
+    assert_true(in.causes[1].feature == 5 && in.causes[1].expected == 4);
+    assert_float_equal(in.causes[0].share, 20.0 / 30, 1e-6);
+    /* the next incident starts with none of them */
+    assert_int_equal(watch_end(&w, &in), WATCH_CLOSED);
+    assert_int_equal(first(&w, "3333", WATCH_OPENED, &in), 3);
+    assert_int_equal(in.n_causes, 3);
+    assert_float_equal(in.causes[0].share, 1.0 / 3, 1e-6);
+}
+
+/* As scorer_push makes it: of 12 features with random parts the CAUSES_MAX largest, in order. */
+static struct verdict random_verdict(struct rng *rng, int64_t ts_ms, float largest[12])
+{
+    struct verdict v = {.ts_ms = ts_ms, .threshold = 1, .anomalous = true};
+    float part[12];
+
+    for (size_t i = 0; i < 12; i++)
+        v.score += part[i] = 0.5f + 10 * rng_float(rng) * rng_float(rng);
+    v.evidence = v.score;
+    for (; v.n_causes < CAUSES_MAX; v.n_causes++) {
+        size_t best = 0;
+        for (size_t i = 1; i < 12; i++)
+            best = part[i] > part[best] ? i : best;
+        v.causes[v.n_causes] =
+            (struct cause){.feature = (uint16_t)best, .share = part[best] / v.score};
+        largest[best] = part[best] > largest[best] ? part[best] : largest[best];
+        part[best] = 0;
+    }
+    return v;
+}
+
+/* Property: against a plain search for the largest, over random verdicts. */
+static void causes_agree_with_a_plain_search(void **state)
+{
+    struct rng rng;
+
+    (void)state;
+    rng_init(&rng, 3);
+    for (int round = 0; round < 200; round++) {
+        float largest[12] = {0};
+        struct incident in;
+        struct watch w;
+        float shares = 0;
+
+        watch_init(&w, (struct confirm_spec){1, 1});
+        for (int64_t t = 0; t < 10; t++) {
+            const struct verdict v = random_verdict(&rng, t, largest);
+            (void)watch_push(&w, &v, &in);
+        }
+        (void)watch_end(&w, &in);
+        assert_int_equal(in.n_causes, CAUSES_MAX);
+        for (size_t k = 0; k < CAUSES_MAX; k++) {
+            size_t best = 0;
+            for (size_t i = 1; i < 12; i++)
+                best = largest[i] > largest[best] ? i : best;
+            assert_int_equal(in.causes[k].feature, best);
+            largest[best] = 0;
+            shares += in.causes[k].share;
+        }
+        assert_true(shares > 0.5f && shares < 1);
+    }
+}
+
+static void a_score_that_is_high_only_for_what_was_is_calm(void **state)
+{
+    struct watch w;
+    struct incident in;
+    struct verdict v;
+
+    (void)state;
+    watch_init(&w, three_of_five);
+    assert_int_equal(first(&w, "333", WATCH_OPENED, &in), 3);
+    v = verdict(4, 1.4f);
+    v.evidence = 0.1f;
+    v.anomalous = false;
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(watch_push(&w, &v, &in), WATCH_QUIET);
+    assert_int_equal(watch_push(&w, &v, &in), WATCH_CLOSED);
+    assert_int_equal(in.end_ms, 3);
+    v.score = NAN;
+    assert_true(isnan(verdict_watched(&v)));
+    v = verdict(4, 0.1f);
+    v.evidence = 9;
+    assert_true(verdict_watched(&v) == 0.1f);
+}
+
 /* Property: against a plain recount of the last n, over random verdicts and all small k, n. */
 static void agrees_with_a_plain_recount(void **state)
 {
@@ -258,6 +376,9 @@ int main(void)
         cmocka_unit_test(a_gap_forgets_what_was_being_confirmed_but_not_an_incident),
         cmocka_unit_test(the_widest_window_is_counted_right),
         cmocka_unit_test(agrees_with_a_plain_recount),
+        cmocka_unit_test(causes_are_each_at_their_own_largest_part_the_first_ones_included),
+        cmocka_unit_test(causes_agree_with_a_plain_search),
+        cmocka_unit_test(a_score_that_is_high_only_for_what_was_is_calm),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

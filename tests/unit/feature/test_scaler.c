@@ -19,16 +19,11 @@ static struct scaler fit(const float *v, size_t n, float resolution, enum scalin
 {
     struct feature f = {.name = "a", .resolution = resolution};
     struct schema *schema;
-    struct dataset *d;
     struct scaler s;
     struct err err;
 
     assert_int_equal(schema_new(&f, 1, &schema, &err), OK);
-    assert_int_equal(dataset_new(1, &d, &err), OK);
-    for (size_t i = 0; i < n; i++)
-        assert_int_equal(dataset_append(d, (int64_t)i, v + i, &err), OK);
-    assert_int_equal(scaler_fit(d, n, schema, scaling, &s, &err), OK);
-    dataset_free(d);
+    assert_int_equal(scaler_fit(v, n, schema, scaling, &s, &err), OK);
     schema_free(schema);
     return s;
 }
@@ -215,25 +210,20 @@ static void only_the_training_rows_count(void **state)
     struct feature f = {.name = "a"};
     const float v[] = {1, 3, 100};
     struct schema *schema;
-    struct dataset *d;
     struct scaler s;
     struct err err;
 
     assert_int_equal(schema_new(&f, 1, &schema, &err), OK);
-    assert_int_equal(dataset_new(1, &d, &err), OK);
-    for (size_t i = 0; i < COUNT(v); i++)
-        assert_int_equal(dataset_append(d, (int64_t)i, v + i, &err), OK);
-    assert_int_equal(scaler_fit(d, 2, schema, SCALING_MINMAX, &s, &err), OK);
+    assert_int_equal(scaler_fit(v, 2, schema, SCALING_MINMAX, &s, &err), OK);
     assert_float_equal(scaled(&s, 3), 1, 0);
     scaler_done(&s);
-    assert_int_equal(scaler_fit(d, 0, schema, SCALING_MINMAX, &s, &err), E_STATE);
+    assert_int_equal(scaler_fit(v, 0, schema, SCALING_MINMAX, &s, &err), E_STATE);
     assert_true(strlen(err.msg) > 0);
     for (uint64_t n = 1; n <= 2; n++) { /* its two allocations */
         mem_fail_at(n);
-        assert_int_equal(scaler_fit(d, 2, schema, SCALING_MINMAX, &s, &err), E_NOMEM);
+        assert_int_equal(scaler_fit(v, 2, schema, SCALING_MINMAX, &s, &err), E_NOMEM);
     }
     mem_fail_at(0);
-    dataset_free(d);
     schema_free(schema);
 }
 
@@ -246,6 +236,24 @@ static void seen_rows_and_the_longest_standstill_are_counted(void **state)
     assert_int_equal(s.rows, 9);
     assert_int_equal(s.seen[0], 7);
     assert_int_equal(s.longest_still[0], 2); /* the three 2s around a missing row */
+    scaler_done(&s);
+}
+
+/* Rows less their season never stand still; how long the feature itself did is told by others. */
+static void stillness_may_be_taken_from_other_rows(void **state)
+{
+    (void)state;
+    const float v[] = {1, 2, 3, 4, 5}, raw[] = {7, 7, INFINITY, 7, 8};
+    struct scaler s = fit(v, COUNT(v), 0, SCALING_MINMAX);
+    const struct scaler before = s;
+
+    assert_int_equal(s.longest_still[0], 0);
+    scaler_note_stillness(&s, raw, COUNT(raw));
+    assert_int_equal(s.longest_still[0], 2);
+    scaler_note_stillness(&s, v, COUNT(v)); /* not the longer of both */
+    assert_int_equal(s.longest_still[0], 0);
+    assert_memory_equal(&s, &before, sizeof s);
+    assert_true(s.seen[0] == 5 && s.median[0] == 3 && s.low[0] == 1 && s.span[0] == 4);
     scaler_done(&s);
 }
 
@@ -283,19 +291,19 @@ static void a_weightless_feature_is_told_of_but_never_weighed(void **state)
     struct feature f[] = {{.name = "total", .weightless = true, .resolution = 1},
                           {.name = "never", .weightless = true},
                           {.name = "still", .weightless = true}};
+    float X[9][COUNT(f)];
     struct schema *schema;
-    struct dataset *d;
     struct scaler s;
     struct err err;
 
     (void)state;
     assert_int_equal(schema_new(f, COUNT(f), &schema, &err), OK);
-    assert_int_equal(dataset_new(COUNT(f), &d, &err), OK);
     for (int r = 0; r < 9; r++) {
-        const float row[] = {(float)r, NAN, 5};
-        assert_int_equal(dataset_append(d, r, row, &err), OK);
+        X[r][0] = (float)r;
+        X[r][1] = NAN;
+        X[r][2] = 5;
     }
-    assert_int_equal(scaler_fit(d, d->rows, schema, SCALING_MINMAX, &s, &err), OK);
+    assert_int_equal(scaler_fit(X[0], COUNT(X), schema, SCALING_MINMAX, &s, &err), OK);
     const float grown[] = {1e12f, 3, -1e30f};
     float z[COUNT(f)];
     scaler_apply(&s, grown, z);
@@ -309,7 +317,6 @@ static void a_weightless_feature_is_told_of_but_never_weighed(void **state)
     assert_true(s.median[1] == 0 && s.seen[1] == 0);
     assert_true(s.median[2] == 5 && s.longest_still[2] == 8);
     scaler_done(&s);
-    dataset_free(d);
     schema_free(schema);
 }
 
@@ -330,6 +337,7 @@ int main(void)
         cmocka_unit_test(scaling_none_leaves_what_moves_as_it_stands),
         cmocka_unit_test(only_the_training_rows_count),
         cmocka_unit_test(seen_rows_and_the_longest_standstill_are_counted),
+        cmocka_unit_test(stillness_may_be_taken_from_other_rows),
         cmocka_unit_test(any_finite_data_gives_a_finite_scaler),
         cmocka_unit_test(a_weightless_feature_is_told_of_but_never_weighed),
     };

@@ -7,6 +7,8 @@
 #include "base/mem.h"
 #include "model/model.h"
 
+static const struct threshold_spec fixture_percentile = {THRESHOLD_PERCENTILE, 99.5};
+
 /* fixture - a small machine to learn: n features that all follow two hidden loads, with noise.
  * Included after cmocka.h. */
 
@@ -56,4 +58,58 @@ static inline struct learn_spec fixture_spec(void)
     settings_learn_defaults(&s);
     s.epochs = 30;
     return s;
+}
+
+enum { FIXTURE_N = 10, FIXTURE_ROWS = 400, FIXTURE_CONSTANT = 4, FIXTURE_UNSEEN = 7 };
+
+/* A machine of FIXTURE_N whose feature 4 stands at 12 and whose feature 7 never comes. */
+static inline struct dataset *fixture_machine(size_t rows, uint64_t seed)
+{
+    struct dataset *d = fixture_dataset(FIXTURE_N, rows, seed);
+
+    for (size_t r = 0; r < rows; r++) {
+        d->X[r * FIXTURE_N + FIXTURE_CONSTANT] = 12;
+        d->X[r * FIXTURE_N + FIXTURE_UNSEEN] = NAN;
+    }
+    return d;
+}
+
+/* validation may be NULL; the schema is fixture_schema's. */
+static inline struct model *fixture_learn(const struct dataset *d, const struct dataset *validation,
+                                          const struct learn_spec *spec)
+{
+    const struct model_provenance provenance = {.instance = "here", .profile = "none"};
+    struct schema *schema = fixture_schema(d->n);
+    struct model *m;
+    struct err err;
+
+    if (model_train(d, validation, schema, spec, &fixture_percentile, &provenance, NULL, NULL, &m,
+                    &err) != OK)
+        fail_msg("%s", err.msg);
+    schema_free(schema);
+    return m;
+}
+
+/* What m's network makes of z[n], in double and without haste. */
+static inline void fixture_forward(const struct model *m, const double *z, double *y)
+{
+    double in[64], out[64];
+
+    for (size_t i = 0; i < m->schema->n; i++)
+        in[i] = m->scaler.constant[i] ? (double)SCALER_CENTRE
+                                      : fmin(fmax(z[i], (double)m->clip_low), (double)m->clip_high);
+    for (size_t l = 0; l < m->net.n_layers; l++) {
+        const struct net_layer *const layer = &m->net.layer[l];
+        for (size_t j = 0; j < layer->out; j++) {
+            double a = (double)layer->b[j];
+            for (size_t i = 0; i < layer->in; i++)
+                a += in[i] * (double)layer->W[i * layer->out + j];
+            out[j] = layer->act == ACT_RELU      ? fmax(a, 0)
+                     : layer->act == ACT_SIGMOID ? 1 / (1 + exp(-a))
+                     : layer->act == ACT_TANH    ? tanh(a)
+                                                 : a;
+        }
+        memcpy(in, out, sizeof in);
+    }
+    memcpy(y, out, m->schema->n * sizeof *y);
 }

@@ -82,6 +82,8 @@ static void strides_read_a_transpose(void **state)
 static double true_activation(enum activation act, double x)
 {
     switch (act) {
+    case ACT_AUTO: /* of no layer */
+        break;
     case ACT_LINEAR:
         return x;
     case ACT_RELU:

@@ -15,6 +15,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "model/model_file.h"
+#include "model/model_private.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -36,6 +37,25 @@ static void fill_scaler(struct scaler *s, size_t n, struct rng *rng)
         s->constant[i] = (uint8_t)rng_below(rng, SCALER_WEIGHTLESS + 1);
         s->seen[i] = rng_below(rng, 1001);
         s->longest_still[i] = s->seen[i] / 2;
+    }
+}
+
+/* Every third has no season. */
+static void fill_season_and_units(struct model *m, size_t n, struct rng *rng)
+{
+    const size_t slots = n % 3 ? 4 + rng_below(rng, SEASON_SLOTS - 3) : 0;
+    struct err err;
+
+    m->interval_ms = 1 + rng_below(rng, 100000);
+    m->season = (struct season){.slots = slots, .n = n};
+    if (slots)
+        m->season.offset = mem_array(slots * n, sizeof *m->season.offset);
+    for (size_t i = 0; i < slots * n; i++)
+        m->season.offset[i] = some_float(rng);
+    assert_int_equal(model_alloc_units(m, n, &err), OK);
+    for (size_t i = 0; i < n; i++) {
+        m->unit_level[i] = fabsf(some_float(rng)) + 1e-6f;
+        m->unit_change[i] = fabsf(some_float(rng)) + 1e-6f;
     }
 }
 
@@ -68,9 +88,7 @@ static struct model *some_model(size_t n, uint32_t width, uint64_t seed)
     m->clip_low = -1;
     m->clip_high = 2;
     m->stats = (struct model_stats){100, 50, 0.01, 0.02, 0.003, 77};
-    m->tolerance = mem_array(n, sizeof *m->tolerance);
-    for (size_t i = 0; i < n; i++)
-        m->tolerance[i] = 1 + rng_float(&rng);
+    fill_season_and_units(m, n, &rng);
     m->n_scores = rng_below(&rng, 9);
     m->scores = mem_array(m->n_scores, sizeof *m->scores);
     for (size_t i = 0; i < m->n_scores; i++)
@@ -135,10 +153,16 @@ static void every_part_of_a_model_survives_its_file(void **state)
         assert_true(back->scaler.constant[i] == m->scaler.constant[i]);
         assert_true(back->scaler.seen[i] == m->scaler.seen[i]);
         assert_true(back->scaler.longest_still[i] == m->scaler.longest_still[i]);
-        assert_true(back->tolerance[i] == m->tolerance[i]);
+        assert_true(back->unit_level[i] == m->unit_level[i]);
+        assert_true(back->unit_change[i] == m->unit_change[i]);
         assert_true(back->schema->f[i].resolution == m->schema->f[i].resolution);
         assert_true(back->schema->f[i].weightless == m->schema->f[i].weightless);
     }
+    assert_int_equal(back->interval_ms, m->interval_ms);
+    assert_int_equal(back->season.n, 5);
+    assert_in_range(back->season.slots, 4, SEASON_SLOTS);
+    assert_int_equal(back->season.slots, m->season.slots);
+    assert_memory_equal(back->season.offset, m->season.offset, m->season.slots * 5 * sizeof(float));
     assert_int_equal(back->net.n_layers, 2);
     assert_int_equal(back->net.layer[0].out, 3);
     assert_int_equal(back->net.layer[1].act, ACT_SIGMOID);
@@ -212,7 +236,7 @@ static void every_cut_file_and_every_longer_one_is_refused(void **state)
     buf_done(&b);
 }
 
-static void a_foreign_file_and_a_newer_version_are_named(void **state)
+static void a_foreign_file_and_another_version_are_named(void **state)
 {
     (void)state;
     static const char text[] = "timestamp,a\n1,2\nlong enough to be a model file, but it is not\n";
@@ -224,9 +248,12 @@ static void a_foreign_file_and_a_newer_version_are_named(void **state)
     b.p[8] = MODEL_VERSION + 1;
     put_checksum(&b);
     assert_refused(b.p, b.n, E_STATE, "newer tocsin");
+    b.p[8] = MODEL_VERSION - 1;
+    put_checksum(&b);
+    assert_refused(b.p, b.n, E_STATE, "older tocsin that scored otherwise; learn anew");
     b.p[8] = 0;
     put_checksum(&b);
-    assert_refused(b.p, b.n, E_PARSE, "expected a model file of version 1, found 0");
+    assert_refused(b.p, b.n, E_PARSE, "expected a model file of version 2, found 0");
     model_unref(m);
     buf_done(&b);
 }
@@ -260,6 +287,15 @@ static void wrong_content_under_a_right_checksum_is_refused(void **state)
         {"SCAL", 8 + 12, "\x00\x00\x00\x00", 4}, /* a span of 0 */
         {"SCAL", 8 + 36, "\x04", 1},
         {"SCAL", 8 + 39, "\xff\xff\xff\xff\xff\xff\xff\xff", 8},
+        {"SEAS", 7, "\xff", 1},             /* an interval under 0 */
+        {"SEAS", 8, "\xff\xff\xff\xff", 4}, /* slots: far too many, one too many, */
+        {"SEAS", 8, "\x61\x00\x00\x00", 4},
+        {"SEAS", 8, "\x03\x00\x00\x00", 4},  /* and other than what follows */
+        {"SEAS", 12, "\x00\x00\x80\x7f", 4}, /* an infinite offset */
+        {"UNIT", 0, "\x00\x00\x00\x00", 4},  /* a unit of 0 */
+        {"UNIT", 20, "\x00\x00\x80\xbf", 4}, /* one under it, the last of the changes */
+        {"UNIT", 4, "\x00\x00\x80\x7f", 4},
+        {"UNIT", -8, "\x17\x00\x00\x00\x00\x00\x00\x00", 8},
         {"NETW", 0, "\x00\x00\x00\x41", 4}, /* clip_low over clip_high */
         {"NETW", 8, "\x00\x00\x00\x00", 4},
         {"NETW", 8, "\xff\xff\xff\xff", 4},
@@ -267,8 +303,8 @@ static void wrong_content_under_a_right_checksum_is_refused(void **state)
         {"NETW", 12, "\x00\x10\x00\x00", 4},
         {"NETW", 16, "\x04\x00\x00\x00", 4},
         {"NETW", 20, "\x02\x00\x00\x00", 4},
-        {"NETW", 28, "\x00\x00\x80\x7f", 4}, /* an infinite weight */
-        {"STAT", 44, "\x00\x00\x00\x3f", 4}, /* a tolerance under 1 */
+        {"NETW", 28, "\x00\x00\x80\x7f", 4},                 /* an infinite weight */
+        {"STAT", -8, "\x2b\x00\x00\x00\x00\x00\x00\x00", 8}, /* one byte short */
         {"SCOR", 0, "\xff\xff\xff\xff", 4},
         {"THRS", 0, "\x03\x00\x00\x00", 4},
         {"THRS", 12, "\x00\x00\xc0\x7f", 4},
@@ -276,7 +312,10 @@ static void wrong_content_under_a_right_checksum_is_refused(void **state)
         {"THRS", -8, "\xff\xff\xff\xff\xff\xff\xff\xff", 8}, /* and a huge one */
         {"PROV", -8, "\x01\x00\x00\x00\x00\x00\x00\x00", 8},
     };
-    struct model *m = some_model(3, 2, 6);
+    struct model *m = some_model(3, 2, 6); /* which has no season: give it one */
+
+    mem_free(m->season.offset);
+    m->season = (struct season){4, 3, mem_array(12, sizeof(float))};
 
     for (size_t i = 0; i < COUNT(patch); i++) {
         struct buf b = encode(m);
@@ -295,7 +334,7 @@ static void wrong_content_under_a_right_checksum_is_refused(void **state)
 static void every_failed_allocation_is_said_and_leaks_nothing(void **state)
 {
     (void)state;
-    struct model *m = some_model(3, 2, 7);
+    struct model *m = some_model(4, 2, 7);
     struct buf b = encode(m);
     uint64_t n = 0;
 
@@ -341,7 +380,7 @@ int main(void)
         cmocka_unit_test(decoding_and_encoding_again_gives_the_same_bytes_and_id),
         cmocka_unit_test(every_single_flipped_bit_is_refused),
         cmocka_unit_test(every_cut_file_and_every_longer_one_is_refused),
-        cmocka_unit_test(a_foreign_file_and_a_newer_version_are_named),
+        cmocka_unit_test(a_foreign_file_and_another_version_are_named),
         cmocka_unit_test(wrong_content_under_a_right_checksum_is_refused),
         cmocka_unit_test(every_failed_allocation_is_said_and_leaks_nothing),
         cmocka_unit_test(a_saved_model_is_loaded_from_its_path),

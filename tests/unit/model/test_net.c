@@ -36,9 +36,43 @@ static void twenty_one_inputs_derive_the_classic_widths(void **state)
     assert_int_equal(net.n_layers, 6);
     for (size_t l = 0; l < 6; l++) {
         assert_int_equal(net.layer[l].out, classic[l]);
-        assert_int_equal(net.layer[l].act, l < 5 ? ACT_RELU : ACT_SIGMOID);
+        assert_int_equal(net.layer[l].act, l < 5 ? ACT_RELU : ACT_LINEAR);
     }
     assert_int_equal(net.n_params, 945);
+    net_done(&net);
+}
+
+static void an_output_that_is_left_open_is_linear_unless_the_data_are_scaled(void **state)
+{
+    (void)state;
+    struct learn_spec s = spec_of(0, NULL);
+    struct err err;
+
+    for (int scaling = SCALING_MINMAX; scaling <= SCALING_NONE; scaling++)
+        for (int act = ACT_LINEAR; act <= ACT_AUTO; act++) {
+            struct net net;
+            s.scaling = (enum scaling)scaling;
+            s.output = (enum activation)act;
+            assert_int_equal(net_init(&net, 9, &s, &err), OK);
+            assert_int_equal(net.layer[5].act, act != ACT_AUTO           ? act
+                                               : scaling == SCALING_NONE ? ACT_SIGMOID
+                                                                         : ACT_LINEAR);
+            net_done(&net);
+        }
+}
+
+static void the_middle_is_a_twelfth_of_many_inputs(void **state)
+{
+    (void)state;
+    static const uint32_t widths[] = {80, 40, 10, 40, 80, 120};
+    const struct learn_spec s = spec_of(0, NULL);
+    struct net net;
+    struct err err;
+
+    assert_int_equal(net_init(&net, 120, &s, &err), OK);
+    assert_int_equal(net.n_layers, 6);
+    for (size_t l = 0; l < 6; l++)
+        assert_int_equal(net.layer[l].out, widths[l]);
     net_done(&net);
 }
 
@@ -140,6 +174,7 @@ static double activation(enum activation act, double x)
         return 1 / (1 + exp(-x));
     case ACT_TANH:
         return tanh(x);
+    case ACT_AUTO: /* of no layer */
     case ACT_LINEAR:
         break;
     }
@@ -223,6 +258,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(twenty_one_inputs_derive_the_classic_widths),
+        cmocka_unit_test(an_output_that_is_left_open_is_linear_unless_the_data_are_scaled),
+        cmocka_unit_test(the_middle_is_a_twelfth_of_many_inputs),
         cmocka_unit_test(any_number_of_inputs_derives_a_network),
         cmocka_unit_test(the_output_layer_follows_even_a_last_width_that_is_the_inputs),
         cmocka_unit_test(weights_are_glorot_uniform_by_seed),

@@ -29,6 +29,7 @@ static double activation(enum activation act, double x)
         return 1 / (1 + exp(-x));
     case ACT_TANH:
         return tanh(x);
+    case ACT_AUTO: /* of no layer */
     case ACT_LINEAR:
         break;
     }

@@ -236,7 +236,7 @@ void exposition_read(const char *text, enum exposition form, struct exposition_t
             good = read_comment(r, text, (size_t)(end - text));
         else
             good = read_sample(r, text, (size_t)(end - text));
-        text = end + 1;
+        text = end ? end + 1 : text;
     }
     if (!ret->error[0] && form == EXPOSITION_OPENMETRICS && !r->eof)
         wrong(r, "there is no # EOF");

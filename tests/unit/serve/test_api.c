@@ -191,7 +191,8 @@ static void predict_keeps_the_classic_contract(void **state)
     struct entity_view v;
 
     json_t *root = ask(f, "/predict", 200);
-    assert_true(number(root, "reconstruction_error") == 0.2871); /* not 0.28709998726 */
+    assert_true(number(root, "anomaly_score") == 0.2871); /* not 0.28709998726 */
+    assert_true((float)number(root, "reconstruction_error") == 0.2871f / 8);
     assert_true(number(root, "threshold") == 0.0342);
     assert_true(json_is_true(json_object_get(root, "anomaly_detected")));
     assert_true(number(root, "timestamp") == 1740088500.25);
@@ -214,7 +215,7 @@ static void predict_keeps_the_classic_contract(void **state)
 
     fake_entity(FAKE_UNUSUAL, NOW_MS - 2500, &v);
     v.causes[0].value = NAN;
-    v.score = 0.123456789f;
+    v.reconstruction = 0.123456789f;
     board_publish(f->board, 0, &v);
     root = ask(f, "/predict?instance=a", 200);
     assert_true(json_is_false(json_object_get(root, "anomaly_detected")));

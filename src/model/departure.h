@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "model/model.h"
+#include "model/recent.h"
+
+/* departure - how far an entity has departed from what its model expects: frames to scores
+ *
+ * For feature i of a frame, x_i less its season (feature/season.h), y_i what the autoencoder gives
+ * back of it, m_i the median of its last three values (model/recent.h):
+ *   level_i  = (x_i - y_i) / unit_level_i     where it stands, beside the other features
+ *   change_i = (x_i - m_i) / unit_change_i    how it moves
+ *   part_i   = huber(level_i) + huber(change_i)
+ * with Huber's loss (Annals of Mathematical Statistics 35, 1964): z^2 up to DEPARTURE_HUBER, linear
+ * beyond, so that no single feature can fill the whole score. The frame's own evidence is the mean
+ * of part_i over the features that are present and carry weight; the score is its average over the
+ * last DEPARTURE_FRAMES frames (those of them that could be scored), weighted 0.8^age: an
+ * exponential average with a finite memory. A score knows of its last DEPARTURE_MEMORY frames and
+ * no others, so that a restart that replays so many scores as if it had never stopped, to the bit.
+ * Units are deviations in training (model/yardstick.h): the parts add up without calibration.
+ * docs/detection.md has what each step is worth.
+ *
+ * With a fixed threshold the score is the plain reconstruction error, as in the classic pipeline,
+ * of the frame alone; so is its evidence, and part_i is the squared error.
+ *
+ * Causal: nothing later than the frame itself is used. A frame that comes later than
+ * DEPARTURE_GAP intervals after the last one, or before it, stands at the beginning of a new past.
+ * Thread: its holder's. */
+/* Deviations; beyond them the tails of real metrics are not normal. */
+#define DEPARTURE_HUBER 3.0f
+
+enum {
+    DEPARTURE_FRAMES = 16,
+    DEPARTURE_MEMORY = DEPARTURE_FRAMES + RECENT_FRAMES,
+    /* Intervals: two frames in a row may be lost; with more, or while a profile's windows fill
+     * anew, it is another time. */
+    DEPARTURE_GAP = 3,
+};
+
+struct departure;
+
+struct departure_score {
+    float score;           /* anomaly_score; NaN when nothing could be scored */
+    float evidence;        /* of this frame alone */
+    float reconstruction;  /* mean squared error of the scaled features, the classic score */
+    size_t present;        /* features that came */
+    const float *value;    /* [n] natural units, gaps filled */
+    const float *expected; /* [n] natural units */
+    const float *part;     /* [n] part_i, 0 for what carries no weight */
+    const uint8_t *here;   /* [n] 1 where the feature came */
+};
+
+/* bounded: of features whose resolution is known, level and change count DEPARTURE_HUBER squared
+ * each at most: for the rows that set a threshold (model/model.h). m is lent; it may lack its
+ * threshold still. */
+MUST_CHECK enum rc departure_new(const struct model *m, bool bounded, struct departure **ret,
+                                 struct err *err);
+void departure_free(struct departure *d); /* NULL is fine */
+static inline void departure_freep(struct departure **d)
+{
+    departure_free(*d);
+}
+
+/* The next frame[n], natural units, NaN = missing. The arrays of *ret are d's, until the next
+ * call. */
+void departure_push(struct departure *d, int64_t ts_ms, const float *frame,
+                    struct departure_score *ret);
+/* What the last frame would have been if the features with restored[i] set, of those present, had
+ * stood and moved as expected: they are hidden from the network, its answer takes their place.
+ * score is as it was: it is about the frames before as well. What comes next is not touched. */
+void departure_restored(struct departure *d, const uint8_t *restored, struct departure_score *ret);
+void departure_clear(struct departure *d); /* forget the past: after a gap */

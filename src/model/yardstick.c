@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/yardstick.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdbool.h>
+
+#include "base/mem.h"
+#include "base/stats.h"
+#include "model/recent.h"
+
+static const double PER_RESOLUTION = 3; /* deviations */
+static const double PER_MOVE = 10;      /* of a constant that moved */
+
+struct column {
+    struct stats_moments raw, level, change;
+};
+
+static void init(struct column *c, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        stats_init(&c[i].raw);
+        stats_init(&c[i].level);
+        stats_init(&c[i].change);
+    }
+}
+
+static void add_row(struct column *c, size_t n, const float *x, const float *y, bool skip,
+                    struct recent *recent, uint8_t *present)
+{
+    for (size_t i = 0; i < n; i++) {
+        present[i] = isfinite(x[i]) ? 1 : 0;
+        if (!present[i])
+            continue;
+        stats_add(&c[i].raw, (double)x[i]);
+        if (skip)
+            continue;
+        stats_add(&c[i].level, (double)y[i]);
+        if (recent->held[i] == RECENT_VALUES)
+            stats_add(&c[i].change, (double)y[i] - (double)recent_median(recent, i));
+    }
+    recent_push(recent, y, present);
+}
+
+static float unit(const struct stats_moments *m, double least)
+{
+    const double deviation = m->n > 1 ? stats_std(m) : 0;
+    return (float)fmin(fmax(fmax(deviation, least), (double)FLT_MIN), (double)FLT_MAX);
+}
+
+static void set_units(const struct column *c, const struct feature *f, const struct scaler *scaler,
+                      size_t i, float *level, float *change)
+{
+    const double of_resolution = (double)f->resolution / PER_RESOLUTION;
+
+    if (scaler->constant[i] != SCALER_MOVES) {
+        const double moved = (double)scaler->span[i] / PER_MOVE;
+        *level = *change = (float)fmax(of_resolution > 0 ? of_resolution : moved, (double)FLT_MIN);
+        return;
+    }
+    const double least = fmax(YARDSTICK_RANGE * (c->raw.max - c->raw.min), of_resolution);
+    *level = unit(&c->level, least);
+    *change = unit(&c->change, least);
+}
+
+enum rc yardstick_fit(const float *X, const float *Y, size_t rows, const uint8_t *skip,
+                      const struct schema *schema, const struct scaler *scaler, float *level,
+                      float *change, struct err *err)
+{
+    const size_t n = schema->n;
+    CLEANUP(mem_freep) struct column *c = mem_array(n, sizeof *c);
+    CLEANUP(mem_freep) uint8_t *present = mem_alloc(n);
+    CLEANUP(recent_done) struct recent recent = {0};
+
+    if (!c || !present)
+        return err_set(err, E_NOMEM, "no memory for the units of %zu features", n);
+    if (recent_init(&recent, n, err) != OK)
+        return err->rc;
+    init(c, n);
+    for (size_t r = 0; r < rows; r++)
+        add_row(c, n, X + r * n, Y + r * n, skip && skip[r], &recent, present);
+    for (size_t i = 0; i < n; i++)
+        set_units(&c[i], &schema->f[i], scaler, i, &level[i], &change[i]);
+    return OK;
+}
