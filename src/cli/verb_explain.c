@@ -185,7 +185,7 @@ static void rank(struct explanation *e)
 
 static double share_of(const struct explanation *e, double part)
 {
-    return e->verdict.score > 0 ? part / (double)e->verdict.score : 0;
+    return e->verdict.evidence > 0 ? part / (double)e->verdict.evidence : 0;
 }
 
 static void put_bar(double share, struct buf *out)
@@ -229,15 +229,17 @@ static void put_silence(const struct explanation *e, struct buf *out)
 
     buf_puts(out, "\n");
     if (!e->verdict.anomalous) {
-        buf_puts(out, "  It is not over the threshold: nothing needs to be restored.\n");
+        buf_puts(out, "  It is not anomalous: nothing needs to be restored.\n");
         return;
     }
     if (c->n == 0) {
-        buf_printf(out, "  No group of at most %d features would bring it under the threshold.\n",
-                   COUNTERFACTUAL_MAX);
+        buf_printf(
+            out,
+            "  No group of at most %d features would bring its evidence under the threshold.\n",
+            COUNTERFACTUAL_MAX);
         return;
     }
-    buf_printf(out, "  Restoring %s would bring it to %.4g:\n",
+    buf_printf(out, "  Restoring %s would bring its evidence to %.4g:\n",
                c->n == 1 ? "this feature" : "these features", (double)c->score);
     for (size_t i = 0; i < c->n; i++) {
         const struct feature *f = &e->schema->f[c->feature[i]];
@@ -256,9 +258,12 @@ static void put_text(const struct explanation *e, const struct table *t, bool ba
     if (isnan(v->score))
         buf_puts(out, "nothing could be scored\n");
     else
-        buf_printf(out, "score %.6g, %s the threshold of %.6g; %.0f %% of the features are there\n",
-                   (double)v->score, v->anomalous ? "over" : "not over", (double)v->threshold,
-                   100 * (double)v->confidence);
+        buf_printf(
+            out,
+            "score %.6g, evidence of this row alone %.6g, threshold %.6g: %s; %.0f %% of the "
+            "features are there\n",
+            (double)v->score, (double)v->evidence, (double)v->threshold,
+            v->anomalous ? "anomalous" : "not anomalous", 100 * (double)v->confidence);
     put_features(e, bars, out);
     if (!isnan(v->score))
         put_silence(e, out);
@@ -316,19 +321,20 @@ static json_t *silence_json(const struct explanation *e)
             return NULL;
         }
     }
-    return json_pack("{s:o, s:o}", "features", a, "score", report_float(c->score));
+    return json_pack("{s:o, s:o}", "features", a, "evidence", report_float(c->score));
 }
 
 static json_t *all_json(const struct explanation *e)
 {
     const struct verdict *v = &e->verdict;
 
-    return json_pack("{s:I, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:i}", "row",
+    return json_pack("{s:I, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:i}", "row",
                      (json_int_t)e->row + 1, "time", report_time_json(v->ts_ms), "score",
-                     report_float(v->score), "threshold", report_float(v->threshold), "anomalous",
-                     v->anomalous, "confidence", report_float(v->confidence), "features",
-                     features_json(e), "groups", groups_json(e), "counterfactual", silence_json(e),
-                     "counterfactual_max", COUNTERFACTUAL_MAX);
+                     report_float(v->score), "evidence", report_float(v->evidence), "threshold",
+                     report_float(v->threshold), "anomalous", v->anomalous, "confidence",
+                     report_float(v->confidence), "features", features_json(e), "groups",
+                     groups_json(e), "counterfactual", silence_json(e), "counterfactual_max",
+                     COUNTERFACTUAL_MAX);
 }
 
 /* Rows up to the one in question, as `tocsin score` judges them. */

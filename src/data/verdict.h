@@ -30,8 +30,8 @@ struct verdict {
     float reconstruction; /* the classic reconstruction error */
     float threshold;      /* for this frame: higher where features are missing (detect/scorer.h) */
     float confidence;     /* share of the model's features that were present, 0..1 */
-    bool anomalous; /* score and evidence are over the threshold: it is high and still rising or
-                     * standing there, so that one wild frame is one anomalous verdict */
+    bool anomalous; /* score and evidence are both over the threshold: a wild frame, whose tail
+                     * stands in the score for a while, does not make those after it anomalous */
     uint8_t n_causes;
     struct cause causes[CAUSES_MAX]; /* largest share first */
 };

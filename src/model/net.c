@@ -17,8 +17,9 @@ static uint32_t even_share(size_t n, size_t mul, size_t div)
 /* Widths for n inputs: 2/3, 1/3 and 1/12 of n, up to the next even number, and back; 21 inputs give
  * the classic 14-8-4-8-14. A twelfth: the metrics of a machine move in few common ways, and the
  * narrow middle is what makes the network learn those and not the identity. The layers beside it
- * halve the way, so no single one has to squeeze it all. The middle is not under 4 (where the layers
- * beside it are not): of two units, one that training switches off is half of what can pass. */
+ * halve the way, so no single one has to squeeze it all. The middle is not under 4 (where the
+ * layers beside it are not): of two units, one that training switches off is half of what can pass.
+ */
 static size_t derive_widths(size_t n, uint32_t *widths)
 {
     enum { MIDDLE_MIN = 4 };

@@ -107,8 +107,8 @@ static const struct entity_family {
     enum value value;
     enum needs needs; /* else this entity has no sample of the family */
 } entity_families[] = {
-    {{"anomaly_score", "", "How far the entity departs from what is expected; NaN when nothing could be scored.",
-      GAUGE},
+    {{"anomaly_score", "",
+      "How far the entity departs from what is expected; NaN when nothing could be scored.", GAUGE},
      V_SCORE,
      A_SCORE},
     {{"anomaly_threshold", "", "Score above which a frame is anomalous.", GAUGE},

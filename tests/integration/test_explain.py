@@ -66,7 +66,7 @@ def test_a_row_is_explained_by_what_was_off(explain):
     assert cpu["value"] == pytest.approx(0.95) and 0.1 < cpu["expected"] < 0.4
     assert cpu["unit"] == "ratio" and cpu["group"] == "cpu"
     assert len(got["features"]) == len(FEATURES)
-    assert sum(f["part"] for f in got["features"]) == pytest.approx(got["score"], rel=1e-5)
+    assert sum(f["part"] for f in got["features"]) == pytest.approx(got["evidence"], rel=1e-5)
     assert sum(f["share"] for f in got["features"]) == pytest.approx(1, rel=1e-5)
     assert [f["part"] for f in got["features"]] == sorted(
         (f["part"] for f in got["features"]), reverse=True)
@@ -89,8 +89,7 @@ def test_what_would_silence_it_is_both_and_each_is_needed(explain, tocsin, files
         out = tocsin("score", "--model", files[0], "--data", path).stdout.splitlines()[OFF]
         return out.split(",")
 
-    assert score_with(back)[3] == "0"
-    assert float(score_with(back)[1]) == pytest.approx(silence["score"], rel=1e-3)
+    assert score_with(back)[3] == "0" and silence["evidence"] <= explain("--row", OFF)["threshold"]
     assert score_with(["cpu"])[3] == score_with(["load"])[3] == "1"
 
 
@@ -122,7 +121,7 @@ def test_the_text_has_units_and_groups(tocsin, files):
     p = tocsin("explain", "--model", files[0], "--data", files[1], "--row", OFF)
     assert f"row {OFF} of " in p.stdout and "2025-02-20 21:57:29 UTC" in p.stdout
     assert "95.0 %" in p.stdout and "GiB" in p.stdout and "by nature" in p.stdout
-    assert "Restoring these features would bring it to" in p.stdout
+    assert "Restoring these features would bring its evidence to" in p.stdout
     assert "█" not in p.stdout and p.stderr == ""  # bars are for terminals
 
 
