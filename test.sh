@@ -69,9 +69,11 @@ step() {
     fi
 }
 
-# count NAME JUNIT LOG: adds the results in a JUnit file; shows the log when something failed
+# count NAME CODE JUNIT LOG: adds the results in a JUnit file; shows the log when something failed.
+# A runner that failed, by its exit code, without a failed test did not come to its end.
 count() {
-    local p f s names
+    local p f s names code=$2
+    set -- "$1" "$3" "$4"
     if ! { read -r p f s && names=$(cat); } < <(tools/count_tests "$2"); then
         fail "$1: no results"
         tail -n 100 "$3"
@@ -86,6 +88,10 @@ count() {
     fi
     [ "$s" = 0 ] || printf ', %d skipped' "$s"
     printf '\n'
+    if [ "$f" = 0 ] && [ "$code" != 0 ]; then
+        fail "$1: the run ended with code $code"
+        tail -n 40 "$3"
+    fi
     [ -z "$names" ] || printf '%s\n' "$names" | sed 's/^/      /'
 }
 
@@ -106,8 +112,9 @@ unit() {
     shift 2
     rm -f "$folder"/meson-logs/*.junit.xml
     meson test -C "$folder" --no-rebuild --print-errorlogs "$@" >"$work/unit.log" 2>&1 </dev/null
+    local code=$?
     # a wrapper's name becomes a part of this one's
-    count "$name" "$(echo "$folder"/meson-logs/testlog*.junit.xml)" "$work/unit.log"
+    count "$name" "$code" "$(echo "$folder"/meson-logs/testlog*.junit.xml)" "$work/unit.log"
 }
 
 # begin_integration NAME BUILD PYTEST_OPTION...: runs beside what follows
@@ -123,8 +130,9 @@ begin_integration() {
 # end_integration NAME TITLE: waits for it, and counts
 end_integration() {
     wait "${pytests[$1]}"
+    local code=$?
     unset "pytests[$1]"
-    count "$2" "$work/$1.xml" "$work/$1.log"
+    count "$2" "$code" "$work/$1.xml" "$work/$1.log"
 }
 
 files() { # files PATTERN...: those in the tree that match

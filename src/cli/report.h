@@ -50,7 +50,6 @@ enum { REPORT_TIME_MAX = 24 };
 void report_time(int64_t ms, char out[REPORT_TIME_MAX]); /* UTC, "2025-02-20 21:55:00" */
 json_t *report_time_json(int64_t ms);                    /* RFC 3339, UTC */
 
-
 /* A bar on standard error, no wider than the terminal, for terminals alone; drawn when its
  * percentage changes. */
 struct report_progress {

@@ -40,6 +40,7 @@ void scorer_parts(const struct scorer *s, struct scorer_part *ret);
 /* The evidence that the frame pushed last would have had if the features with restored[i] set, of
  * those present, had been as the model expects them from the others: they are hidden from it, its
  * answer takes their place, they have not changed, and the whole is scored. With that evidence at
- * the threshold or under it, the frame is not anomalous, whatever came before it. ret[schema->n] as above, with the values that
- * took their place. The threshold is that of the verdict; what comes next is not touched. */
+ * the threshold or under it, the frame is not anomalous, whatever came before it. ret[schema->n] as
+ * above, with the values that took their place. The threshold is that of the verdict; what comes
+ * next is not touched. */
 float scorer_restored(struct scorer *s, const uint8_t *restored, struct scorer_part *ret);

@@ -131,8 +131,9 @@ static struct outcome run(const struct leak *leak, int64_t days, double memory_h
 static void tell(const char *what, const struct outcome *o)
 {
     print_message(
-        "%s: %u slow, first after %.0f h; adapting model: %u incidents, %.1f %% quiet; %s\n", what,
-        o->opened, (double)o->opened_after_ms / 3600e3, o->incidents, 100 * o->quiet, o->text);
+        "# %s: %u slow, first after %.0f h; adapting model: %u incidents, %.1f %% quiet; %s\n",
+        what, o->opened, (double)o->opened_after_ms / 3600e3, o->incidents, 100 * o->quiet,
+        o->text);
 }
 
 /* One incident, of the leaking feature alone, after the leak began. */
