@@ -39,7 +39,7 @@ _tocsin_values() { # _tocsin_values VERB OPTION
     run:--profile) echo node classic ;;
     *:--profile) echo none node classic ;;
     evaluate:--threshold) ;; # a score
-    *:--threshold) echo percentile: sigma: fixed: ;;
+    *:--threshold) echo budget: percentile: sigma: fixed: auto ;;
     *:--log-level) echo debug info warn error ;;
     *:--log-format) echo logfmt json ;;
     tune:--method) echo random halving ;;

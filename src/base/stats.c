@@ -2,6 +2,7 @@
 #include "base/stats.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 #include "base/rng.h"
 
@@ -69,6 +70,17 @@ static void select_kth(float *v, size_t n, size_t k)
         else
             return;
     }
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+void stats_sort(float *v, size_t n)
+{
+    qsort(v, n, sizeof *v, by_value);
 }
 
 float stats_quantile(float *v, size_t n, double q)

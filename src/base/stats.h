@@ -19,3 +19,5 @@ double stats_std(const struct stats_moments *m);
 /* Quantile q in [0,1] of the n finite values of v, linear between order statistics (type 7 of
  * Hyndman & Fan, The American Statistician 50, 1996). Reorders v. NaN when none is finite. */
 float stats_quantile(float *v, size_t n, double q);
+
+void stats_sort(float *v, size_t n); /* ascending; no NaN among them */

@@ -15,6 +15,7 @@
 #include "data/schema.h"
 #include "data/units.h"
 #include "data/verdict.h"
+#include "model/threshold.h"
 
 enum { DIGITS = 9, LINE_MAX_BYTES = 256 }; /* 9 digits tell any two floats apart */
 
@@ -32,8 +33,25 @@ const char *report_threshold_method(enum threshold_method method)
         return "sigma";
     case THRESHOLD_FIXED:
         return "fixed";
+    case THRESHOLD_BUDGET:
+        return "budget";
+    case THRESHOLD_AUTO:
+        return "auto";
     }
     return "unknown";
+}
+
+void report_threshold(const struct model *m, char out[REPORT_THRESHOLD_MAX])
+{
+    const struct threshold_spec *const t = &m->threshold_spec;
+    const struct threshold_spec chosen = threshold_auto(m->scores, m->n_scores);
+
+    if (t->method == THRESHOLD_AUTO)
+        (void)snprintf(out, REPORT_THRESHOLD_MAX, "auto: %s %g",
+                       report_threshold_method(chosen.method), chosen.value);
+    else
+        (void)snprintf(out, REPORT_THRESHOLD_MAX, "%s %g%s", report_threshold_method(t->method),
+                       t->value, t->method == THRESHOLD_BUDGET ? " per week" : "");
 }
 
 const char *report_scaling(enum scaling scaling)

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "data/settings.h"
+#include "model/model.h"
 
 /* report - what verbs print: results on standard output, progress on standard error
  *
@@ -15,6 +16,9 @@ enum { REPORT_ID_MAX = 17 };
 
 void report_id(uint64_t id, char out[REPORT_ID_MAX]); /* 16 hexadecimal digits */
 const char *report_threshold_method(enum threshold_method method);
+enum { REPORT_THRESHOLD_MAX = 64 };
+/* "percentile 99.5", "budget 2 per week", "auto: sigma 3": what m's threshold was asked by. */
+void report_threshold(const struct model *m, char out[REPORT_THRESHOLD_MAX]);
 const char *report_scaling(enum scaling scaling);
 
 json_t *report_number(double v); /* null for NaN and infinities, which JSON does not have */

@@ -206,7 +206,7 @@ static enum rc print_words(const struct train_options *o, const struct model *m,
                            struct err *err)
 {
     const struct model_stats *s = &m->stats;
-    char id[REPORT_ID_MAX];
+    char id[REPORT_ID_MAX], threshold[REPORT_THRESHOLD_MAX];
 
     report_id(model_id(m), id);
     printf("trained on %llu rows of %zu features, judged on %llu: %u epochs, %.2f s\n",
@@ -220,8 +220,8 @@ static enum rc print_words(const struct train_options *o, const struct model *m,
                ? " (all values lie in 0..1 already)"
                : "");
     printf("  training error    %.6g\n  validation error  %.6g\n", s->train_mse, s->validation_mse);
-    printf("  threshold         %.6g (%s %g", (double)m->threshold,
-           report_threshold_method(m->threshold_spec.method), m->threshold_spec.value);
+    report_threshold(m, threshold);
+    printf("  threshold         %.6g (%s", (double)m->threshold, threshold);
     if (m->threshold_widening > 1)
         printf(", widened %.3g times: the history is short", (double)m->threshold_widening);
     printf(")\n  model             %s %s\n", id, o->model ? o->model : "(not kept: no --model)");
@@ -246,6 +246,7 @@ static enum rc train(struct train_options *o, struct err *err)
     set_times(&provenance, data.d, validation.d);
     const int64_t start_ms = clock_mono_ms();
     report_progress_init(&progress, "training");
+    o->config.threshold.confirm = o->config.confirm;
     rc = model_train(data.d, validation.d, data.schema, &o->config.learn, &o->config.threshold,
                      &provenance, show_progress, &progress, &m, err);
     report_progress_done(&progress);
@@ -297,7 +298,10 @@ const struct verb verb_train = {
         "      --feature-dropout P     chance that a feature is hidden in training\n"
         "      --scaling KIND          minmax (default), quantile, or none: columns that are\n"
         "                              already scaled to 0..1 are recognised\n"
-        "      --threshold SPEC        percentile:99.5 (default), sigma:3 or fixed:0.1998\n"
+        "      --threshold SPEC        percentile:99.5 (default), sigma:3, fixed:0.1998, auto: "
+        "sigma:3\n"
+        "                              where the errors are normal, else the percentile, or\n"
+        "                              budget:2/week: so many false alarms (hour, day, month)\n"
         "      --seed N                of weights and order (default 1)\n"
         "  -c, --config FILE           take what the options above leave open from its learn,\n"
         "                              model and threshold sections\n"

@@ -69,7 +69,8 @@ void config_print(const struct config *c, struct buf *out);
 /* The value of one key of the table ("model.layers") as YAML: "[14, 8, 14]". */
 void config_format(const struct config *c, const char *key, struct buf *out);
 
-/* "percentile:99.5", "sigma:3", "fixed:0.1998": the command line's form of a threshold. */
+/* "budget:2/week", "percentile:99.5", "sigma:3", "fixed:0.1998", "auto": the command line's form of
+ * a threshold. */
 MUST_CHECK enum rc config_parse_threshold(const char *s, struct threshold_spec *ret,
                                           struct err *err);
 /* "14,8,4,8,14" */

@@ -13,10 +13,9 @@ static const char *const hidden_words[] = {[ACT_LINEAR] = "linear",
 static const char *const output_words[] = {
     [ACT_LINEAR] = "linear", [ACT_RELU] = "relu", [ACT_SIGMOID] = "sigmoid",
     [ACT_TANH] = "tanh",     [ACT_AUTO] = "auto", NULL};
-static const char *const method_words[] = {[THRESHOLD_PERCENTILE] = "percentile",
-                                           [THRESHOLD_SIGMA] = "sigma",
-                                           [THRESHOLD_FIXED] = "fixed",
-                                           NULL};
+static const char *const method_words[] = {
+    [THRESHOLD_PERCENTILE] = "percentile", [THRESHOLD_SIGMA] = "sigma", [THRESHOLD_FIXED] = "fixed",
+    [THRESHOLD_BUDGET] = "budget",         [THRESHOLD_AUTO] = "auto",   NULL};
 static const char *const level_words[] = {
     [LOG_DEBUG] = "debug", [LOG_INFO] = "info", [LOG_WARN] = "warn", [LOG_ERROR] = "error", NULL};
 static const char *const format_words[] = {[LOG_LOGFMT] = "logfmt", [LOG_JSON] = "json", NULL};
@@ -29,7 +28,6 @@ const char *const config_sections[] = {"sources.host", "learn",     "model", "th
 #define HOUR (60 * MINUTE)
 #define YEAR (365 * 24 * HOUR)
 #define MEBIBYTE 1048576.0
-#define CONFIRM_MOST 64
 
 #define MEMBER(m) .offset = offsetof(struct config, m), .size = sizeof(((struct config *)0)->m)
 
@@ -75,16 +73,19 @@ const struct config_key config_keys[] = {
     {"model", "feature_dropout", CONFIG_REAL, MEMBER(learn.feature_dropout), .least = 0,
      .most = 0.9, .help = "chance that training hides a feature from the model"},
     {"threshold", "method", CONFIG_CHOICE, MEMBER(threshold.method), .words = method_words,
-     .help = "percentile, sigma (mean + k standard deviations), fixed"},
+     .help = "budget (alarms in a time), percentile, sigma (mean + k deviations), fixed, auto"},
+    {"threshold", "alarms", CONFIG_RATE, MEMBER(threshold.value), .least = BUDGET_LEAST,
+     .most = BUDGET_MOST, .method = THRESHOLD_BUDGET,
+     .help = "false ones at most, as 2 per week; per hour, day, week or month"},
     {"threshold", "percentile", CONFIG_LEVEL, MEMBER(threshold.value), .least = 0, .most = 100,
      .open = true, .method = THRESHOLD_PERCENTILE, .help = "of the errors on held-back data"},
     {"threshold", "k", CONFIG_LEVEL, MEMBER(threshold.value), .least = 0, .most = 1000,
      .open = true, .method = THRESHOLD_SIGMA, .help = "standard deviations above the mean error"},
     {"threshold", "value", CONFIG_LEVEL, MEMBER(threshold.value), .least = 0, .most = 1e30,
      .open = true, .method = THRESHOLD_FIXED, .help = "the threshold itself"},
-    {"confirm", "k", CONFIG_COUNT, MEMBER(confirm.k), .least = 1, .most = CONFIRM_MOST,
+    {"confirm", "k", CONFIG_COUNT, MEMBER(confirm.k), .least = 1, .most = CONFIRM_OF_MAX,
      .help = "an incident opens when k scores of the last ..."},
-    {"confirm", "of", CONFIG_COUNT, MEMBER(confirm.of), .least = 1, .most = CONFIRM_MOST,
+    {"confirm", "of", CONFIG_COUNT, MEMBER(confirm.of), .least = 1, .most = CONFIRM_OF_MAX,
      .help = "... `of` are over the threshold"},
     {"retention", "age", CONFIG_DURATION, MEMBER(retention.max_age_ms), .least = MINUTE,
      .most = 100 * YEAR, .help = "frames and scores older than this are deleted"},
@@ -116,5 +117,5 @@ const struct config_key *config_key_find(struct str path)
 
 bool config_key_applies(const struct config_key *k, const struct config *c)
 {
-    return k->kind != CONFIG_LEVEL || k->method == c->threshold.method;
+    return (k->kind != CONFIG_LEVEL && k->kind != CONFIG_RATE) || k->method == c->threshold.method;
 }

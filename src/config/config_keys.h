@@ -23,6 +23,7 @@ enum config_kind {
     CONFIG_REAL,     /* double */
     CONFIG_CHOICE,   /* an enum: the index of a word */
     CONFIG_LAYERS,   /* struct learn_spec's layers: a list in YAML, "14,8,14" elsewhere */
+    CONFIG_RATE,     /* double, a week: "2 per week"; only with the threshold that uses it */
     CONFIG_LEVEL,    /* the one number of a threshold; only with the method that uses it */
 };
 
@@ -34,7 +35,7 @@ struct config_key {
     double least, most;           /* numbers and durations; both allowed unless `open` */
     bool open;                    /* least and most themselves are refused */
     const char *const *words;     /* CONFIG_CHOICE: closed by NULL, in the order of the enum */
-    enum threshold_method method; /* CONFIG_LEVEL: the method that it belongs to */
+    enum threshold_method method; /* CONFIG_LEVEL, _RATE: the method that it belongs to */
     const char *help;
 };
 

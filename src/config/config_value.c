@@ -7,6 +7,7 @@
 
 #include "base/address.h"
 #include "config/config_keys.h"
+#include "config/rate.h"
 
 static_assert(sizeof(enum scaling) == sizeof(int) && sizeof(enum activation) == sizeof(int) &&
                   sizeof(enum threshold_method) == sizeof(int) &&
@@ -144,17 +145,32 @@ static enum rc parse_real(const struct config_key *k, struct str value, void *at
     return OK;
 }
 
+static enum rc parse_rate(const struct config_key *k, struct str value, void *at, struct err *err)
+{
+    double per_week;
+
+    if (!rate_parse(value, &per_week))
+        return expected(k, "how often, as '2 per week' (hour, day, week, month)", value, err);
+    if (!within(k, per_week))
+        return expected(k, "at least one in 1000 weeks and at most one a second", value, err);
+    memcpy(at, &per_week, sizeof per_week);
+    return OK;
+}
+
 static enum rc parse_level(const struct config_key *k, struct str value, struct config *c,
                            struct err *err)
 {
     static const char *const methods[] = {[THRESHOLD_PERCENTILE] = "percentile",
                                           [THRESHOLD_SIGMA] = "sigma",
-                                          [THRESHOLD_FIXED] = "fixed"};
+                                          [THRESHOLD_FIXED] = "fixed",
+                                          [THRESHOLD_BUDGET] = "budget",
+                                          [THRESHOLD_AUTO] = "auto"};
 
     if (!config_key_applies(k, c))
         return err_set(err, E_CONFIG, "threshold.%s belongs to method %s; the method is %s",
                        k->name, methods[k->method], methods[c->threshold.method]);
-    return parse_real(k, value, &c->threshold.value, err);
+    return k->kind == CONFIG_RATE ? parse_rate(k, value, &c->threshold.value, err)
+                                  : parse_real(k, value, &c->threshold.value, err);
 }
 
 /* -- words -- */
@@ -190,6 +206,12 @@ static void reset_level(struct config *c)
         return;
     case THRESHOLD_FIXED:
         c->threshold.value = (double)NAN; /* only the user can know; config_validate asks for it */
+        return;
+    case THRESHOLD_BUDGET:
+        c->threshold.value = 2; /* a week */
+        return;
+    case THRESHOLD_AUTO:
+        c->threshold.value = 0; /* it has none */
         return;
     }
 }
@@ -232,7 +254,8 @@ enum rc config_parse_threshold(const char *s, struct threshold_spec *ret, struct
 {
     static const char *const keys[] = {[THRESHOLD_PERCENTILE] = "threshold.percentile",
                                        [THRESHOLD_SIGMA] = "threshold.k",
-                                       [THRESHOLD_FIXED] = "threshold.value"};
+                                       [THRESHOLD_FIXED] = "threshold.value",
+                                       [THRESHOLD_BUDGET] = "threshold.alarms"};
     const char *colon = strchr(s, ':');
     const struct str method = {s, colon ? (size_t)(colon - s) : strlen(s)};
     struct config c = {0};
@@ -241,6 +264,8 @@ enum rc config_parse_threshold(const char *s, struct threshold_spec *ret, struct
         return err->rc;
     if (!colon && isnan(c.threshold.value))
         return err_set(err, E_CONFIG, "expected a number after '%s', as in fixed:0.1998", s);
+    if (colon && c.threshold.method == THRESHOLD_AUTO)
+        return err_set(err, E_CONFIG, "expected 'auto' alone, found '%.80s'", s);
     if (colon && config_key_parse(config_key_find(str_of(keys[c.threshold.method])),
                                   str_of(colon + 1), &c, err) != OK)
         return err->rc;
@@ -288,6 +313,7 @@ enum rc config_key_parse(const struct config_key *k, struct str value, struct co
     }
     case CONFIG_LAYERS:
         return parse_layers(value, c, err);
+    case CONFIG_RATE:
     case CONFIG_LEVEL:
         return parse_level(k, value, c, err);
     }
@@ -367,6 +393,9 @@ void config_key_format(const struct config_key *k, const struct config *c, struc
     case CONFIG_REAL:
     case CONFIG_LEVEL:
         buf_double(out, *(const double *)at);
+        return;
+    case CONFIG_RATE:
+        rate_format(*(const double *)at, out);
         return;
     case CONFIG_CHOICE:
         buf_puts(out, k->words[*(const int *)at]);

@@ -99,6 +99,15 @@ static enum rc open_store(struct daemon *d, bool relearn, struct err *err)
     return storekeeper_add(d->storekeeper, d->instance, profile_schema(d->profile), err);
 }
 
+/* What alarms are confirmed by is a part of what their number means. */
+static struct threshold_spec threshold_of(const struct config *c)
+{
+    struct threshold_spec t = c->threshold;
+
+    t.confirm = c->confirm;
+    return t;
+}
+
 static enum rc make_stages(struct daemon *d, struct err *err)
 {
     const struct trainer_options trainer = {d->config.learn, d->models_dir,
@@ -111,7 +120,7 @@ static enum rc make_stages(struct daemon *d, struct err *err)
                                         trainer_queue(d->trainer),
                                         storekeeper_queue(d->storekeeper),
                                         d->announcer,
-                                        d->config.threshold};
+                                        threshold_of(&d->config)};
     return shard_new(&shard, &d->shard, err);
 }
 
@@ -235,7 +244,7 @@ static void apply_config(struct daemon *d, const struct config *c)
     if (s && k) {
         s->kind = SHARD_SETTINGS;
         s->confirm = c->confirm;
-        s->threshold = c->threshold;
+        s->threshold = threshold_of(c);
         k->max_age_ms = c->retention.max_age_ms;
         k->max_size_bytes = c->retention.max_size_bytes;
     }

@@ -33,15 +33,24 @@ enum threshold_method {
     THRESHOLD_PERCENTILE, /* of the validation errors */
     THRESHOLD_SIGMA,      /* their mean + k standard deviations */
     THRESHOLD_FIXED,      /* a number that the user gives; the classic one is 0.1998 */
-};
-
-struct threshold_spec {
-    enum threshold_method method;
-    double value; /* percentile in (0,100), k, or the threshold itself */
+    THRESHOLD_BUDGET,     /* at which so many incidents a week open on normal data */
+    THRESHOLD_AUTO,       /* sigma 3 where the validation errors are normal, else a percentile */
 };
 
 struct confirm_spec {
     uint32_t k, of; /* an incident opens when k of the last `of` verdicts are anomalous */
+};
+
+enum { CONFIRM_OF_MAX = 64 };
+
+/* Alarms a week that a budget may be of: one in twenty years to one a second. */
+#define BUDGET_LEAST 0.001
+#define BUDGET_MOST 604800.0
+
+struct threshold_spec {
+    enum threshold_method method;
+    double value; /* percentile in (0,100), k, the threshold itself, alarms a week; auto: none */
+    struct confirm_spec confirm; /* what the alarms of a budget are confirmed by */
 };
 
 struct learn_spec {

@@ -42,6 +42,10 @@ static inline float verdict_watched(const struct verdict *v)
     return v->evidence < v->score ? v->evidence : v->score;
 }
 
+/* An open incident has recovered when all of the last `of` lie under this share of the threshold:
+ * a score that hovers about it must not open and close one each second. */
+#define INCIDENT_CLOSE_SHARE 0.8f
+
 struct incident {
     int64_t id; /* 0 until the store gave one */
     int64_t start_ms, peak_ms;

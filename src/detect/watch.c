@@ -138,7 +138,7 @@ static void close_incident(struct watch *w, struct incident *ret)
 
 static enum watch_event push_open(struct watch *w, const struct verdict *v, struct incident *ret)
 {
-    if (verdict_watched(v) < v->threshold * WATCH_CLOSE_SHARE) {
+    if (verdict_watched(v) < v->threshold * INCIDENT_CLOSE_SHARE) {
         w->calm++;
     } else {
         w->calm = 0;

@@ -9,7 +9,7 @@
 /* watch - one entity's verdicts to incidents: k of the last n open one, hysteresis closes it
  *
  * Opens when k of the last `of` verdicts are anomalous; it starts at the first of them. Closes
- * when `of` scored verdicts in a row lie under WATCH_CLOSE_SHARE of their threshold; it ends at
+ * when `of` scored verdicts in a row lie under INCIDENT_CLOSE_SHARE of their threshold; it ends at
  * the last verdict that did not, and never before its start or peak (the clock may be set
  * back). A NaN score neither opens nor closes: an entity that falls
  * silent in the middle of an incident has not recovered.
@@ -17,10 +17,7 @@
  * the verdicts were anomalous: what moved first is still named when what followed it is worse.
  * Pure: time comes with the verdict. Thread: its holder's. */
 
-enum { WATCH_OF_MAX = 64 }; /* largest `of`: the recent verdicts are bits of one word */
-
-/* A score that hovers about the threshold must not open and close an incident each second. */
-#define WATCH_CLOSE_SHARE 0.8f
+enum { WATCH_OF_MAX = CONFIRM_OF_MAX }; /* the recent verdicts are bits of one word */
 
 enum watch_event {
     WATCH_QUIET,   /* no incident, or an open one that this verdict adds nothing to */

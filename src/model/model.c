@@ -30,6 +30,7 @@ void model_unref(struct model *m)
     season_done(&m->season);
     mem_free(m->unit_level);
     mem_free(m->scores);
+    tail_done(&m->tail);
     mem_free(m);
 }
 
@@ -160,11 +161,28 @@ static float threshold_floor(const struct model *m)
     return n ? DEPARTURE_HUBER * DEPARTURE_HUBER / (float)n : 0;
 }
 
+static enum rc threshold_of_budget(struct model *m, double per_week, struct err *err)
+{
+    struct tail_threshold found;
+    const enum rc rc = tail_threshold(&m->tail, per_week, &found, err);
+
+    if (rc != OK)
+        return rc;
+    m->threshold = found.threshold;
+    m->threshold_widening = found.widening;
+    return OK;
+}
+
 enum rc model_set_threshold(struct model *m, const struct threshold_spec *spec, struct err *err)
 {
     const float least = threshold_floor(m);
-    const enum rc rc = threshold_fit_thinned(spec, m->scores, m->n_scores, m->stats.validation_rows,
-                                             least > 0, &m->threshold, &m->threshold_widening, err);
+    enum rc rc = threshold_check(spec, err);
+
+    if (rc == OK)
+        rc = spec->method == THRESHOLD_BUDGET
+                 ? threshold_of_budget(m, spec->value, err)
+                 : threshold_fit_thinned(spec, m->scores, m->n_scores, m->stats.validation_rows,
+                                         least > 0, &m->threshold, &m->threshold_widening, err);
     if (rc != OK)
         return rc;
     m->threshold_spec = *spec;
@@ -192,6 +210,8 @@ enum rc model_with_threshold(const struct model *m, const struct threshold_spec 
         rc = copy_net(&m->net, &copy->net, err);
     if (rc == OK)
         rc = copy_units(m, copy, err);
+    if (rc == OK)
+        rc = tail_copy(&m->tail, &copy->tail, err);
     if (rc != OK)
         return rc;
     copy->schema = schema_copy(m->schema);

@@ -11,6 +11,7 @@
 #include "feature/scaler.h"
 #include "feature/season.h"
 #include "model/net.h"
+#include "model/tail.h"
 
 /* model - what was learned of one entity: schema, season, scaler, autoencoder, units, threshold,
  * provenance
@@ -63,6 +64,7 @@ struct model {
      * rank, the largest always kept. In the model file too. */
     float *scores;
     size_t n_scores;
+    struct tail tail; /* of the scores of all rows, in time order: for a budget of alarms */
     struct threshold_spec threshold_spec;
     float threshold;
     float threshold_widening; /* >= 1: by how much short history widened it; included */
@@ -75,8 +77,9 @@ struct model {
 typedef bool model_progress_fn(void *arg, uint32_t done, uint32_t of, double validation_mse);
 
 /* Learn from d (time order), its last spec->validation part held back; or, with validation not
- * NULL, all of d and that. Missing values are filled as in scoring. Deterministic: same data,
- * spec and seed give the same bytes. E_STATE when there are too few rows, E_NOMEM, E_CONFIG. */
+ * NULL, all of d and that. threshold->confirm is what a budget counts alarms by, now or later.
+ * Missing values are filled as in scoring. Deterministic: same data, spec and seed give the same
+ * bytes. E_STATE when there are too few rows, E_NOMEM, E_CONFIG. */
 MUST_CHECK enum rc model_train(const struct dataset *d, const struct dataset *validation,
                                const struct schema *schema, const struct learn_spec *spec,
                                const struct threshold_spec *threshold,
@@ -118,7 +121,7 @@ MUST_CHECK enum rc threshold_fit(const struct threshold_spec *spec, const float 
                                  float *ret, float *ret_widening, struct err *err);
 
 /* One checksummed file (model_file.c has the layout). model_load checks every length before use:
- * E_PARSE for a flipped bit, a cut or foreign file, E_STATE for a newer version, E_IO, E_NOMEM,
+ * E_PARSE for a flipped bit, a cut or foreign file, E_STATE for another version, E_IO, E_NOMEM,
  * E_LIMIT; each message names the file and what was expected. */
 MUST_CHECK enum rc model_save(const struct model *m, const char *path, struct err *err);
 MUST_CHECK enum rc model_load(const char *path, struct model **ret, struct err *err);

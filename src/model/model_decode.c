@@ -298,6 +298,35 @@ static enum rc get_scores(struct reader *r, struct model *m, struct err *err)
     return good ? OK : malformed(r, err, "expected finite scores in ascending order");
 }
 
+static enum rc get_tail(struct reader *r, struct model *m, struct err *err)
+{
+    struct tail *const t = &m->tail;
+
+    t->exposure_ms = (int64_t)get_u64(r);
+    t->confirm.k = get_u32(r);
+    t->confirm.of = get_u32(r);
+    t->floor = get_f32(r);
+    const uint32_t n = get_u32(r);
+    if (n > TAIL_PEAKS_MAX || r->is_short || r->left != (size_t)n * 8)
+        return malformed(r, err, "expected 0 to %d peaks and their bytes, found %u and %zu bytes",
+                         TAIL_PEAKS_MAX, n, r->left);
+    if (t->exposure_ms < 0 || t->confirm.k < 1 || t->confirm.k > t->confirm.of ||
+        t->confirm.of > CONFIRM_OF_MAX || !isfinite(t->floor))
+        return malformed(r, err, "expected a time from 0, confirmation by 1 <= k <= of <= %d",
+                         CONFIRM_OF_MAX);
+    t->peak = mem_array(n, sizeof *t->peak);
+    if (!t->peak)
+        return err_set(err, E_NOMEM, "'%s': no memory for %u peaks", r->name, n);
+    t->n = n;
+    bool good = true;
+    for (uint32_t i = 0; i < n; i++) {
+        t->peak[i].high = get_f32(r);
+        t->peak[i].low = get_f32(r);
+        good = good && isfinite(t->peak[i].high) && isfinite(t->peak[i].low);
+    }
+    return good ? OK : malformed(r, err, "expected finite peaks");
+}
+
 static enum rc get_threshold(struct reader *r, struct model *m, struct err *err)
 {
     const uint32_t method = get_u32(r);
@@ -305,7 +334,7 @@ static enum rc get_threshold(struct reader *r, struct model *m, struct err *err)
     m->threshold_spec.value = get_f64(r);
     m->threshold = get_f32(r);
     m->threshold_widening = get_f32(r);
-    if (method > THRESHOLD_FIXED || !isfinite(m->threshold_spec.value) || !isfinite(m->threshold) ||
+    if (method > THRESHOLD_AUTO || !isfinite(m->threshold_spec.value) || !isfinite(m->threshold) ||
         !isfinite(m->threshold_widening))
         return malformed(r, err, "expected a known method and finite numbers");
     m->threshold_spec.method = (enum threshold_method)method;
@@ -370,8 +399,8 @@ enum rc model_decode(const void *p, size_t n, const char *name, struct model **r
 {
     static enum rc (*const content[MODEL_SECTIONS])(struct reader *, struct model *,
                                                     struct err *) = {
-        get_provenance, get_schema, get_scaler, get_season,   get_units,
-        get_net,        get_stats,  get_scores, get_threshold};
+        get_provenance, get_schema, get_scaler, get_season, get_units,
+        get_net,        get_stats,  get_scores, get_tail,   get_threshold};
     enum rc rc = check_frame(p, n, name, err);
     if (rc != OK)
         return rc;

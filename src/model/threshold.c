@@ -7,10 +7,11 @@
 #include "base/mem.h"
 #include "base/stats.h"
 #include "model/model.h"
+#include "model/normality.h"
 
 static const double KNOWN_EXCEEDANCES = 10;
 
-static enum rc check_spec(const struct threshold_spec *spec, struct err *err)
+enum rc threshold_check(const struct threshold_spec *spec, struct err *err)
 {
     const double v = spec->value;
 
@@ -28,6 +29,13 @@ static enum rc check_spec(const struct threshold_spec *spec, struct err *err)
         if (v > 0 && v <= (double)FLT_MAX)
             return OK;
         return err_set(err, E_CONFIG, "fixed threshold %g: expected a number over 0", v);
+    case THRESHOLD_BUDGET:
+        if (v >= BUDGET_LEAST && v <= BUDGET_MOST)
+            return OK;
+        return err_set(err, E_CONFIG, "budget of %g alarms a week: expected %g to %g", v,
+                       BUDGET_LEAST, BUDGET_MOST);
+    case THRESHOLD_AUTO:
+        return OK;
     }
     return err_set(err, E_CONFIG, "threshold method %d: not known", (int)spec->method);
 }
@@ -49,6 +57,16 @@ static double weissman(float *v, size_t n, double percentile, double of)
     return (double)stats_quantile(v, n, at) * sqrt(fmax(1, k / beyond));
 }
 
+struct threshold_spec threshold_auto(const float *v, size_t n)
+{
+    const double significant = 0.05;
+    const bool normal = normality_shapiro_wilk(v, n) >= significant &&
+                        normality_kolmogorov_smirnov(v, n) >= significant; /* false for NaN */
+
+    return normal ? (struct threshold_spec){.method = THRESHOLD_SIGMA, .value = 3}
+                  : (struct threshold_spec){.method = THRESHOLD_PERCENTILE, .value = 99.5};
+}
+
 static float to_float(double v)
 {
     return (float)fmin(v, (double)FLT_MAX);
@@ -58,9 +76,12 @@ enum rc threshold_fit_thinned(const struct threshold_spec *spec, const float *sc
                               uint64_t of, bool bounded, float *ret, float *ret_widening,
                               struct err *err)
 {
-    const enum rc rc = check_spec(spec, err);
+    const enum rc rc = threshold_check(spec, err);
+    struct threshold_spec chosen = *spec;
     if (rc != OK)
         return rc;
+    if (spec->method == THRESHOLD_BUDGET)
+        return err_set(err, E_STATE, "a budget of alarms needs the scores in time order");
     if (spec->method == THRESHOLD_FIXED) {
         *ret = (float)spec->value;
         *ret_widening = 1;
@@ -80,16 +101,20 @@ enum rc threshold_fit_thinned(const struct threshold_spec *spec, const float *sc
     }
     if (moments.n == 0)
         return err_set(err, E_STATE, "no score to set a threshold by");
-    if (spec->method == THRESHOLD_SIGMA) {
-        *ret = to_float(moments.mean + spec->value * stats_std(&moments));
+    if (spec->method == THRESHOLD_AUTO) {
+        stats_sort(v, moments.n);
+        chosen = threshold_auto(v, moments.n);
+    }
+    if (chosen.method == THRESHOLD_SIGMA) {
+        *ret = to_float(moments.mean + chosen.value * stats_std(&moments));
         *ret_widening = 1;
         return OK;
     }
     const double all = (double)(of > moments.n ? of : moments.n);
-    const double quantile = (double)stats_quantile(v, moments.n, spec->value / 100);
-    double wide = widening(spec->value, all);
+    const double quantile = (double)stats_quantile(v, moments.n, chosen.value / 100);
+    double wide = widening(chosen.value, all);
     if (bounded && wide > 1 && quantile > 0)
-        wide = fmax(1, fmin(wide, weissman(v, moments.n, spec->value, all) / quantile));
+        wide = fmax(1, fmin(wide, weissman(v, moments.n, chosen.value, all) / quantile));
     *ret = to_float(quantile * wide);
     *ret_widening = to_float(wide);
     return OK;

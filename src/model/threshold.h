@@ -21,7 +21,17 @@
  *   extreme quantile, are known from a few dozen scores (the deviation's own relative error is
  *   about 1 / sqrt(2n)).
  * fixed: the user's number, never widened; needs no scores.
+ * auto: sigma 3 where neither test of normality.h speaks against normal scores (at 5 %), else
+ *   percentile 99.5: a normal distribution's mean and deviation say more of its tail than its few
+ *   largest values do. As people do it by hand who have a notebook and validation errors.
+ * budget: alarms a week; needs the scores in time order, so it is not here but in tail.h.
  * Thread: pure. The plain threshold_fit is in model.h. */
+
+/* E_CONFIG when the number does not suit the method; no text of where it came from. */
+MUST_CHECK enum rc threshold_check(const struct threshold_spec *spec, struct err *err);
+
+/* What `auto` comes to on v[n], ascending and finite. */
+struct threshold_spec threshold_auto(const float *v, size_t n);
 
 /* As threshold_fit, where the n scores stand for `of` (>= n) that were thinned evenly by rank.
  * bounded: a bad second among the rows is not to be widened as if it were the tail of normal ones.

@@ -153,6 +153,10 @@ def test_a_threshold_of_the_command_line_replaces_the_models(tocsin, model, data
     low = scores(tocsin("score", "--model", model, "--data", data, "--threshold",
                         "percentile:50").stdout)
     assert low[0][2] < own[0][2]
+    rare, often = (scores(tocsin("score", "--model", model, "--data", data, "--threshold",
+                                 f"budget:{alarms}").stdout)[0][2]
+                   for alarms in ("1/month", "5/hour"))
+    assert often < rare
 
 
 def test_missing_values_never_stop_scoring(tocsin, model, tmp_path):
@@ -272,6 +276,7 @@ BAD_TRAIN = [
     (["--output", "softmax"], 2, "--output: "),
     (["--threshold", "percentile:101"], 2, "--threshold: "),
     (["--threshold", "often"], 2, "--threshold: "),
+    (["--threshold", "budget:2"], 2, "--threshold: threshold.alarms: expected how often, as '2 per"),
     (["--seed", "-1"], 2, "--seed: "),
     (["--no-such-option"], 2, "tocsin train: '--no-such-option' is not an option\nTry `tocsin"),
     (["--seed"], 2, "tocsin train: '--seed' expects a value\n"),

@@ -284,8 +284,51 @@ static void number_of_a_threshold_must_fit_its_method(void **state)
            "f.yml:1:40: threshold.percentile belongs to method percentile; the method is sigma");
     refuse("threshold: {percentile: 100}\n", "f.yml:1:25: threshold.percentile: expected a number "
                                              "over 0 and under 100, found '100'");
-    refuse("threshold: {method: budget}\n", "f.yml:1:21: threshold.method: expected one of "
-                                            "percentile, sigma, fixed, found 'budget'");
+    refuse("threshold: {method: often}\n",
+           "f.yml:1:21: threshold.method: expected one of percentile, sigma, fixed, budget, auto, "
+           "found 'often'");
+    refuse("threshold: {method: auto, k: 3}\n",
+           "f.yml:1:30: threshold.k belongs to method sigma; the method is auto");
+    assert_int_equal(loaded("threshold: {method: auto}").threshold.method, THRESHOLD_AUTO);
+}
+
+static void a_budget_is_so_many_alarms_in_a_time(void **state)
+{
+    static const struct {
+        const char *text;
+        double per_week;
+    } good[] = {{"2 per week", 2},
+                {"2/week", 2},
+                {"1 / day", 7},
+                {"0.5 per day", 3.5},
+                {"1 per month", 7 / 30.4375},
+                {"1e-1/hour", 16.8}};
+    static const char *const bad[] = {"2",      "per week",    "2 per fortnight",
+                                      "week/2", "x/day",       "2 per weeks",
+                                      "2week",  "nan per day", "2//week"};
+    char yaml[128], sentence[256];
+    (void)state;
+
+    assert_float_equal(loaded("threshold: {method: budget}").threshold.value, 2, 0);
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        (void)snprintf(yaml, sizeof yaml, "threshold: {method: budget, alarms: \"%s\"}\n",
+                       good[i].text);
+        assert_float_equal(loaded(yaml).threshold.value, good[i].per_week, 1e-12);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        (void)snprintf(yaml, sizeof yaml, "threshold: {method: budget, alarms: \"%s\"}\n", bad[i]);
+        (void)snprintf(sentence, sizeof sentence,
+                       "f.yml:1:37: threshold.alarms: expected %s, found '%s'",
+                       i == 7 ? "at least one in 1000 weeks and at most one a second"
+                              : "how often, as '2 per week' (hour, day, week, month)",
+                       bad[i]);
+        refuse(yaml, sentence);
+    }
+    refuse("threshold: {method: budget, alarms: 0 per week}\n",
+           "f.yml:1:37: threshold.alarms: expected at least one in 1000 weeks and at most one a "
+           "second, found '0 per week'");
+    refuse("threshold: {alarms: 2 per week}\n",
+           "f.yml:1:21: threshold.alarms belongs to method budget; the method is percentile");
 }
 
 static void contradictions_point_at_a_key_of_the_file(void **state)
@@ -388,7 +431,7 @@ static void command_line_sets_single_keys(void **state)
     assert_float_equal(c.threshold.value, 0.2, 0);
     assert_int_equal(config_set(&c, "threshold", "x", "--threshold", &err), E_CONFIG);
     assert_string_equal(err.msg, "--threshold: threshold.method: expected one of percentile, "
-                                 "sigma, fixed, found 'x'");
+                                 "sigma, fixed, budget, auto, found 'x'");
     assert_int_equal(config_set(&c, "learn.for", "2", "--learn", &err), E_CONFIG);
     assert_string_equal(err.msg, "--learn: learn.for: expected a duration such as 15s or 1h30m, "
                                  "from 1s to 1y, found '2'");
@@ -402,13 +445,18 @@ static void threshold_reads_the_short_form(void **state)
     static const struct {
         const char *text, *sentence;
     } bad[] = {
-        {"", "threshold.method: expected one of percentile, sigma, fixed, found nothing"},
+        {"",
+         "threshold.method: expected one of percentile, sigma, fixed, budget, auto, found nothing"},
         {"fixed", "expected a number after 'fixed', as in fixed:0.1998"},
         {"fixed:", "threshold.value: expected a number over 0 and under 1e+30, found nothing"},
         {"fixed:-1", "threshold.value: expected a number over 0 and under 1e+30, found '-1'"},
         {"percentile:0x1", "threshold.percentile: expected a number over 0 and under 100, found "
                            "'0x1'"},
-        {"mean:3", "threshold.method: expected one of percentile, sigma, fixed, found 'mean'"},
+        {"auto:3", "expected 'auto' alone, found 'auto:3'"},
+        {"budget:2", "threshold.alarms: expected how often, as '2 per week' (hour, day, week, "
+                     "month), found '2'"},
+        {"mean:3",
+         "threshold.method: expected one of percentile, sigma, fixed, budget, auto, found 'mean'"},
     };
     struct threshold_spec t = {0};
     struct err err = {0};
@@ -422,6 +470,12 @@ static void threshold_reads_the_short_form(void **state)
     assert_int_equal(config_parse_threshold("fixed:0.1998", &t, &err), OK);
     assert_int_equal(t.method, THRESHOLD_FIXED);
     assert_float_equal(t.value, 0.1998, 0);
+    assert_int_equal(config_parse_threshold("budget:1/day", &t, &err), OK);
+    assert_int_equal(t.method, THRESHOLD_BUDGET);
+    assert_float_equal(t.value, 7, 0);
+    assert_int_equal(config_parse_threshold("auto", &t, &err), OK);
+    assert_int_equal(t.method, THRESHOLD_AUTO);
+    assert_int_equal(config_parse_threshold("fixed:0.1998", &t, &err), OK);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         assert_int_equal(config_parse_threshold(bad[i].text, &t, &err), E_CONFIG);
         assert_string_equal(err.msg, bad[i].sentence);
@@ -503,8 +557,11 @@ static void random_text(struct rng *r, char *out, size_t room)
 static void random_config(struct rng *r, struct config *c)
 {
     static const char *const listens[] = {"127.0.0.1:8001", "[::1]:0", "0.0.0.0:65535"};
-    static const double levels[] = {
-        [THRESHOLD_PERCENTILE] = 100, [THRESHOLD_SIGMA] = 10, [THRESHOLD_FIXED] = 1e6};
+    static const double levels[] = {[THRESHOLD_PERCENTILE] = 100,
+                                    [THRESHOLD_SIGMA] = 10,
+                                    [THRESHOLD_FIXED] = 1e6,
+                                    [THRESHOLD_BUDGET] = 6e5,
+                                    [THRESHOLD_AUTO] = 0};
 
     config_defaults(c);
     (void)snprintf(c->listen, sizeof c->listen, "%s", listens[rng_below(r, 3)]);
@@ -526,8 +583,11 @@ static void random_config(struct rng *r, struct config *c)
     c->learn.epochs = 1 + (uint32_t)rng_below(r, 100000);
     c->learn.learning_rate = 1e-12 + (double)rng_float(r) * 0.99;
     c->learn.feature_dropout = (double)rng_float(r) * 0.9;
-    c->threshold.method = (enum threshold_method)rng_below(r, 3);
-    c->threshold.value = 1e-9 + (double)rng_float(r) * levels[c->threshold.method] * 0.999;
+    c->threshold.method = (enum threshold_method)rng_below(r, 5);
+    c->threshold.value = (c->threshold.method == THRESHOLD_AUTO     ? 0
+                          : c->threshold.method == THRESHOLD_BUDGET ? BUDGET_LEAST
+                                                                    : 1e-9) +
+                         (double)rng_float(r) * levels[c->threshold.method] * 0.999;
     c->confirm.of = 1 + (uint32_t)rng_below(r, 64);
     c->confirm.k = 1 + (uint32_t)rng_below(r, c->confirm.of);
     c->retention.max_age_ms = 60000 + (int64_t)(rng_u64(r) % 1000000000000);
@@ -579,6 +639,7 @@ int main(void)
         cmocka_unit_test(values_longer_than_their_room_are_refused),
         cmocka_unit_test(layers_are_a_list_of_widths),
         cmocka_unit_test(number_of_a_threshold_must_fit_its_method),
+        cmocka_unit_test(a_budget_is_so_many_alarms_in_a_time),
         cmocka_unit_test(contradictions_point_at_a_key_of_the_file),
         cmocka_unit_test(environment_is_expanded_in_values),
         cmocka_unit_test(data_dir_follows_the_user),

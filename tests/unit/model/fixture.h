@@ -7,7 +7,8 @@
 #include "base/mem.h"
 #include "model/model.h"
 
-static const struct threshold_spec fixture_percentile = {THRESHOLD_PERCENTILE, 99.5};
+static const struct threshold_spec fixture_percentile = {.method = THRESHOLD_PERCENTILE,
+                                                         .value = 99.5};
 
 /* fixture - a small machine to learn: n features that all follow two hidden loads, with noise.
  * Included after cmocka.h. */

@@ -412,7 +412,7 @@ static void a_score_knows_of_its_memory_and_of_nothing_before(void **state)
 static void a_fixed_threshold_has_the_plain_reconstruction_error(void **state)
 {
     (void)state;
-    const struct threshold_spec fixed = {THRESHOLD_FIXED, 0.1998};
+    const struct threshold_spec fixed = {.method = THRESHOLD_FIXED, .value = 0.1998};
     static struct frames f;
     struct departure *d, *watched = new_departure(model, false);
     struct model *classic;

@@ -215,7 +215,8 @@ static void nan_never_reaches_the_network(void **state)
 static void another_threshold_makes_another_model_of_the_same_net(void **state)
 {
     (void)state;
-    const struct threshold_spec fixed = {THRESHOLD_FIXED, 0.1998}, bad = {THRESHOLD_SIGMA, -1};
+    const struct threshold_spec fixed = {.method = THRESHOLD_FIXED, .value = 0.1998},
+                                bad = {.method = THRESHOLD_SIGMA, .value = -1};
     const struct learn_spec spec = fixture_spec();
     struct dataset *d = fixture_machine(ROWS, 1);
     struct model *m = fixture_learn(d, NULL, &spec), *other, *same;
@@ -240,7 +241,7 @@ static void another_threshold_makes_another_model_of_the_same_net(void **state)
 static void a_threshold_is_never_under_one_feature_off_by_its_resolution(void **state)
 {
     (void)state;
-    const struct threshold_spec fixed = {THRESHOLD_FIXED, 1e-6};
+    const struct threshold_spec fixed = {.method = THRESHOLD_FIXED, .value = 1e-6};
     struct learn_spec spec = fixture_spec();
     struct dataset *d = fixture_dataset(4, 200, 1);
     struct schema *schema = fixture_schema(4);

@@ -93,7 +93,14 @@ static struct model *some_model(size_t n, uint32_t width, uint64_t seed)
     m->scores = mem_array(m->n_scores, sizeof *m->scores);
     for (size_t i = 0; i < m->n_scores; i++)
         m->scores[i] = (i ? m->scores[i - 1] : 0) + rng_float(&rng);
-    m->threshold_spec = (struct threshold_spec){THRESHOLD_SIGMA, 3};
+    m->tail = (struct tail){.n = 1 + rng_below(&rng, 5),
+                            .exposure_ms = 1000 + (int64_t)rng_below(&rng, 99),
+                            .floor = rng_float(&rng),
+                            .confirm = {3, 5}};
+    m->tail.peak = mem_array(m->tail.n, sizeof *m->tail.peak);
+    for (size_t i = 0; i < m->tail.n; i++)
+        m->tail.peak[i] = (struct tail_peak){1 + rng_float(&rng), rng_float(&rng)};
+    m->threshold_spec = (struct threshold_spec){.method = THRESHOLD_SIGMA, .value = 3};
     m->threshold = 0.1998f;
     m->threshold_widening = 1.25f;
     m->provenance = (struct model_provenance){.created_ms = 5, .first_ms = -1, .seed = seed};
@@ -169,6 +176,10 @@ static void every_part_of_a_model_survives_its_file(void **state)
     assert_memory_equal(back->net.params, m->net.params, m->net.n_params * sizeof(float));
     assert_int_equal(back->n_scores, m->n_scores);
     assert_memory_equal(back->scores, m->scores, m->n_scores * sizeof(float));
+    assert_int_equal(back->tail.n, m->tail.n);
+    assert_memory_equal(back->tail.peak, m->tail.peak, m->tail.n * sizeof *m->tail.peak);
+    assert_true(back->tail.exposure_ms == m->tail.exposure_ms && back->tail.floor == m->tail.floor);
+    assert_true(back->tail.confirm.k == 3 && back->tail.confirm.of == 5);
     assert_true(back->threshold == m->threshold && back->threshold_widening == 1.25f);
     assert_int_equal(back->threshold_spec.method, THRESHOLD_SIGMA);
     assert_true(back->clip_low == -1 && back->clip_high == 2);
@@ -253,7 +264,7 @@ static void a_foreign_file_and_another_version_are_named(void **state)
     assert_refused(b.p, b.n, E_STATE, "older tocsin that scored otherwise; learn anew");
     b.p[8] = 0;
     put_checksum(&b);
-    assert_refused(b.p, b.n, E_PARSE, "expected a model file of version 2, found 0");
+    assert_refused(b.p, b.n, E_PARSE, "expected a model file of version 3, found 0");
     model_unref(m);
     buf_done(&b);
 }
@@ -306,7 +317,14 @@ static void wrong_content_under_a_right_checksum_is_refused(void **state)
         {"NETW", 28, "\x00\x00\x80\x7f", 4},                 /* an infinite weight */
         {"STAT", -8, "\x2b\x00\x00\x00\x00\x00\x00\x00", 8}, /* one byte short */
         {"SCOR", 0, "\xff\xff\xff\xff", 4},
-        {"THRS", 0, "\x03\x00\x00\x00", 4},
+        {"TAIL", 7, "\x80", 1},              /* a time under 0 */
+        {"TAIL", 8, "\x00\x00\x00\x00", 4},  /* confirmed by none */
+        {"TAIL", 8, "\x06\x00\x00\x00", 4},  /* by 6 of 5 */
+        {"TAIL", 12, "\x41\x00\x00\x00", 4}, /* of 65 */
+        {"TAIL", 16, "\x00\x00\xc0\x7f", 4},
+        {"TAIL", 20, "\xff\xff\xff\xff", 4},
+        {"TAIL", 24, "\x00\x00\x80\x7f", 4},
+        {"THRS", 0, "\x05\x00\x00\x00", 4},
         {"THRS", 12, "\x00\x00\xc0\x7f", 4},
         {"THRS", -8, "\x00\x00\x00\x00\x00\x00\x00\x00", 8}, /* a length of 0 */
         {"THRS", -8, "\xff\xff\xff\xff\xff\xff\xff\xff", 8}, /* and a huge one */
