@@ -119,6 +119,20 @@ static void print_names(struct buf *out, const char *what, const json_t *names, 
     buf_puts(out, "\n");
 }
 
+/* What was promised and what came of it, once there is a promise or an incident. */
+static void print_alarms(struct buf *out, const json_t *alarms)
+{
+    const double budget = number_of(alarms, "budget"), rate = number_of(alarms, "rate");
+
+    if (isnan(budget) && !(rate > 0))
+        return;
+    buf_printf(out, "    incidents a week: %.3g (%.3g to %.3g)", rate, number_of(alarms, "lower"),
+               number_of(alarms, "upper"));
+    if (!isnan(budget))
+        buf_printf(out, ", promised %.3g", budget);
+    buf_puts(out, "\n");
+}
+
 static void print_entity(struct buf *out, const json_t *e, double now)
 {
     const json_t *in = json_object_get(e, "incident");
@@ -148,6 +162,7 @@ static void print_entity(struct buf *out, const json_t *e, double now)
         print_causes(out, json_object_get(in, "causes"));
         print_restored(out, json_object_get(in, "causes"));
     }
+    print_alarms(out, json_object_get(e, "alarms"));
     print_names(out, "absent", json_object_get(e, "absent"), number_of(e, "n_absent"));
     print_names(out, "frozen", json_object_get(e, "frozen"), number_of(e, "n_frozen"));
 }

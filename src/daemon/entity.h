@@ -61,6 +61,11 @@ MUST_CHECK enum rc entity_tick(struct entity *e, const struct snapshot *s,
 MUST_CHECK enum rc entity_recall(struct entity *e, int64_t ts_ms, const float *frame,
                                  struct err *err);
 
+/* A verdict of the past, from the store, by w, which begins as a new watch: the promise and the
+ * threshold that follows it go on where they were. Watching only. */
+void entity_recall_verdict(struct entity *e, struct watch *w, const struct verdict *v,
+                           bool after_gap);
+
 /* Hands over what was learned; the entity waits in PHASE_TRAINING. */
 struct dataset *entity_take_training(struct entity *e);
 /* Training failed: takes the dataset back and learns a quarter more before the next try. */

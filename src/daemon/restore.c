@@ -2,11 +2,13 @@
 #include "daemon/restore.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "model/departure.h"
 #include "store/store.h"
 
 /* Frames older than this are of another time: what was learned then is learned anew. */
@@ -16,6 +18,11 @@ static void store_reader_closep(struct store_reader **r)
 {
     store_reader_close(*r);
 }
+
+/* Two weeks of seconds: in so many days the threshold that follows the scores can go from either
+ * end of its range to the other, so older ones change little (detect/budget.h). They are read
+ * before the watching begins; docs/budget.md has how long that takes. */
+enum { RECALL_SCORES = 14 * 24 * 3600 };
 
 /* A folder made of file names that a damaged database could hold would lead anywhere. */
 static bool is_plain_name(const char *name)
@@ -119,6 +126,46 @@ static enum rc recall_frames(struct entity *e, const struct restore_options *o,
     return c.rc;
 }
 
+struct recall_scores {
+    struct entity *entity;
+    struct watch watch;
+    int64_t last_ms;
+};
+
+static bool recall_score(void *arg, const struct store_score *row)
+{
+    struct recall_scores *p = arg;
+    const int64_t late = DEPARTURE_GAP * entity_interval_ms(p->entity);
+    const struct verdict v = {.ts_ms = row->ts_ms,
+                              .score = row->score,
+                              .evidence = isnan(row->evidence) ? row->score : row->evidence,
+                              .threshold = row->threshold,
+                              .confidence = row->confidence,
+                              .anomalous = row->anomalous};
+
+    entity_recall_verdict(p->entity, &p->watch, &v, row->ts_ms - p->last_ms > late);
+    p->last_ms = row->ts_ms;
+    return true;
+}
+
+/* What the promise of alarms came to since the model was made, as far back as is kept and wanted.
+ */
+static enum rc recall_scores(struct entity *e, const struct restore_options *o,
+                             struct store_reader *r, struct err *err)
+{
+    const int64_t made_ms = entity_model(e)->provenance.created_ms;
+    struct recall_scores p = {.entity = e, .last_ms = made_ms};
+    int64_t first_ms, last_ms;
+    bool more;
+
+    watch_init(&p.watch, o->threshold.confirm);
+    if (store_last_scores(r, entity_instance(e), o->now_ms, RECALL_SCORES, &first_ms, &last_ms,
+                          &more, err) != OK)
+        return err->rc;
+    return store_read_scores(r, entity_instance(e), first_ms > made_ms ? first_ms : made_ms,
+                             last_ms, recall_score, &p, err);
+}
+
 enum rc restore_entity(struct entity *e, const struct restore_options *o, struct err *err)
 {
     CLEANUP(store_reader_closep) struct store_reader *r = NULL;
@@ -129,6 +176,9 @@ enum rc restore_entity(struct entity *e, const struct restore_options *o, struct
         return OK;
     }
     enum rc rc = take_model(e, o, r, &there_is_one, err);
+    if (rc == OK && recall_scores(e, o, r, err) != OK)
+        log_event(LOG_WARN, "scores of an earlier run were not taken: alarms are counted anew",
+                  "instance", entity_instance(e), "err", err->msg, NULL);
     if (rc == OK || rc == E_NOMEM)
         return rc;
     if (there_is_one)

@@ -150,9 +150,12 @@ static enum rc add_entity(struct daemon *d, size_t *ret_slot, struct err *err)
     const int64_t interval = d->config.host.interval_ms;
     const uint64_t wanted = (uint64_t)((d->config.learn.for_ms + interval - 1) / interval);
     const struct entity_options o = {d->instance, d->profile, interval, wanted, d->config.confirm};
-    const struct restore_options restore = {
-        d->database,     d->models_dir, d->config.threshold, settings_learn_hash(&d->config.learn),
-        clock_wall_ms(), wanted};
+    const struct restore_options restore = {d->database,
+                                            d->models_dir,
+                                            threshold_of(&d->config),
+                                            settings_learn_hash(&d->config.learn),
+                                            clock_wall_ms(),
+                                            wanted};
     CLEANUP(entity_freep) struct entity *e = NULL;
 
     if (entity_new(&o, &e, err) != OK || restore_entity(e, &restore, err) != OK ||

@@ -11,6 +11,7 @@ struct scorer {
     struct model *model;
     struct departure *departure;
     struct departure_score newest;
+    float threshold;  /* of a whole frame */
     size_t n_learned; /* features that carry weight when they are present */
 };
 
@@ -21,6 +22,7 @@ enum rc scorer_new(struct model *m, struct scorer **ret, struct err *err)
     if (!s)
         return err_set(err, E_NOMEM, "scorer of %zu features: no memory", m->schema->n);
     s->model = model_ref(m);
+    s->threshold = m->threshold;
     if (departure_new(m, false, &s->departure, err) != OK)
         return err->rc;
     for (size_t i = 0; i < m->schema->n; i++)
@@ -53,11 +55,11 @@ static float threshold_for(const struct scorer *s, const uint8_t *present)
     size_t here = 0;
 
     if (model_is_classic(m))
-        return m->threshold;
+        return s->threshold;
     for (size_t i = 0; i < m->schema->n; i++)
         here += present[i] && model_learned(m, i);
-    return here < s->n_learned ? m->threshold * (float)s->n_learned / (float)(here > 0 ? here : 1)
-                               : m->threshold;
+    return here < s->n_learned ? s->threshold * (float)s->n_learned / (float)(here > 0 ? here : 1)
+                               : s->threshold;
 }
 
 /* The largest parts, in order: insertion into a short list, since most features are not in it. */
@@ -135,4 +137,21 @@ float scorer_restored(struct scorer *s, const uint8_t *restored, struct scorer_p
 void scorer_clear(struct scorer *s)
 {
     departure_clear(s->departure);
+}
+
+float scorer_watched(const struct scorer *s, const struct verdict *v)
+{
+    const size_t n = s->model->schema->n, unlearned = n - s->n_learned;
+
+    if (model_is_classic(s->model) || s->n_learned == 0 || !(v->confidence >= 0))
+        return verdict_watched(v);
+    const size_t here = (size_t)lroundf(fminf(v->confidence, 1) * (float)n), absent = n - here;
+    const size_t missing = absent > unlearned ? absent - unlearned : 0;
+    const size_t learned = s->n_learned - missing;
+    return verdict_watched(v) * (float)(learned > 0 ? learned : 1) / (float)s->n_learned;
+}
+
+void scorer_set_threshold(struct scorer *s, float threshold)
+{
+    s->threshold = threshold;
 }

@@ -26,6 +26,11 @@ static inline void scorer_freep(struct scorer **s)
 /* frame[schema->n], natural units, NaN = missing. A frame with nothing present gives a NaN score
  * that is not anomalous. */
 void scorer_push(struct scorer *s, int64_t ts_ms, const float *frame, struct verdict *ret);
+/* What is watched of a verdict of this model, in units of a whole frame's threshold; of absent
+ * features, those that were never learned are taken to be the first. */
+float scorer_watched(const struct scorer *s, const struct verdict *v);
+/* Another threshold of a whole frame than the model's. */
+void scorer_set_threshold(struct scorer *s, float threshold);
 void scorer_clear(struct scorer *s); /* forget the past: after a gap */
 
 /* What each feature is to the frame pushed last: ret[schema->n], in the schema's order. The parts

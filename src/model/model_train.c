@@ -317,7 +317,8 @@ static enum rc score_all(struct learner *l, struct confirm_spec confirm, size_t 
 {
     CLEANUP(departure_freep) struct departure *d = NULL;
 
-    if (departure_new(l->m, true, &d, err) != OK || tail_builder_new(confirm, &l->tail, err) != OK)
+    if (departure_new(l->m, true, &d, err) != OK ||
+        tail_builder_new(confirm, TAIL_PEAKS_MAX, &l->tail, err) != OK)
         return err->rc;
     (void)score_part(l, d, &l->train, NULL);
     if (!l->one_dataset) {

@@ -10,28 +10,32 @@
 #include "base/stats.h"
 #include "data/verdict.h"
 
-enum { ROOM = 2 * TAIL_PEAKS_MAX };
-
 struct tail_builder {
     struct confirm_spec confirm;
     float last[CONFIRM_OF_MAX]; /* the newest scores, at n % of */
     uint64_t since_gap, rows;
-    struct tail_peak peak[ROOM];
-    size_t n;
     float floor;
-    float scratch[ROOM];
+    size_t n, room; /* room for twice as many as are kept, so that each pass pays for many */
+    float *scratch; /* [room] behind the peaks */
+    struct tail_peak peak[];
 };
 
-enum rc tail_builder_new(struct confirm_spec confirm, struct tail_builder **ret, struct err *err)
+enum rc tail_builder_new(struct confirm_spec confirm, size_t peaks_max, struct tail_builder **ret,
+                         struct err *err)
 {
-    struct tail_builder *b = mem_alloc(sizeof *b);
+    const size_t room = 2 * peaks_max;
+    struct tail_builder *b =
+        mem_alloc(sizeof *b + room * (sizeof(struct tail_peak) + sizeof(float)));
 
+    assert(peaks_max >= 2 && peaks_max <= TAIL_PEAKS_MAX);
     if (!b)
         return err_set(err, E_NOMEM, "no memory for the peaks of scores");
     if (confirm.of == 0)
         confirm = (struct confirm_spec){1, 1};
     assert(confirm.k >= 1 && confirm.k <= confirm.of && confirm.of <= CONFIRM_OF_MAX);
     b->confirm = confirm;
+    b->room = room;
+    b->scratch = (float *)(b->peak + room);
     *ret = b;
     return OK;
 }
@@ -52,7 +56,7 @@ static struct tail_peak window(const struct tail_builder *b)
 {
     const uint32_t of = b->confirm.of, k = b->confirm.k;
     const uint32_t n = b->since_gap < of ? (uint32_t)b->since_gap : of;
-    float top[CONFIRM_OF_MAX];
+    float top[CONFIRM_OF_MAX] = {0};
     uint32_t kept = 0;
 
     for (uint32_t i = 0; i < n; i++) { /* insertion: k is small */
@@ -83,21 +87,21 @@ static void merge_last(struct tail_builder *b)
     }
 }
 
-/* Too many peaks: those not over their median go, which changes nothing over it. */
-static void raise_floor(struct tail_builder *b)
+/* Too many peaks: those not over their median go, which changes nothing over it. How many stay. */
+static size_t thin(struct tail_peak *peak, size_t n, float *scratch, float *floor)
 {
     size_t kept = 0;
 
-    for (size_t i = 0; i < b->n; i++)
-        b->scratch[i] = b->peak[i].high;
-    b->floor = stats_quantile(b->scratch, b->n, 0.5);
-    for (size_t i = 0; i < b->n; i++) {
-        if (b->peak[i].high > b->floor)
-            b->peak[kept++] = b->peak[i];
+    for (size_t i = 0; i < n; i++)
+        scratch[i] = peak[i].high;
+    *floor = stats_quantile(scratch, n, 0.5);
+    for (size_t i = 0; i < n; i++) {
+        if (peak[i].high > *floor)
+            peak[kept++] = peak[i];
         else if (kept > 0)
-            b->peak[kept - 1].low = fminf(b->peak[kept - 1].low, b->peak[i].low);
+            peak[kept - 1].low = fminf(peak[kept - 1].low, peak[i].low);
     }
-    b->n = kept;
+    return kept;
 }
 
 void tail_builder_push(struct tail_builder *b, float score)
@@ -113,8 +117,8 @@ void tail_builder_push(struct tail_builder *b, float score)
         b->peak[b->n - 1].low = fminf(b->peak[b->n - 1].low, now.low);
     if (now.high <= b->floor) /* scores are not negative, so none is lost while the floor is 0 */
         return;
-    if (b->n == ROOM)
-        raise_floor(b);
+    if (b->n == b->room)
+        b->n = thin(b->peak, b->n, b->scratch, &b->floor);
     b->peak[b->n++] = (struct tail_peak){now.high, FLT_MAX};
     merge_last(b);
 }
@@ -122,30 +126,20 @@ void tail_builder_push(struct tail_builder *b, float score)
 enum rc tail_builder_take(const struct tail_builder *b, int64_t interval_ms, struct tail *ret,
                           struct err *err)
 {
-    size_t n = b->n;
-    struct tail t = {.floor = b->floor, .confirm = b->confirm};
+    struct tail t = {.n = b->n, .floor = b->floor, .confirm = b->confirm};
+    CLEANUP(mem_freep) float *scratch = mem_array(b->n, sizeof *scratch);
 
-    /* more than are kept: a second builder would be as long, so the copy is thinned in place */
-    CLEANUP(tail_builder_freep) struct tail_builder *thin = NULL;
-    if (n > TAIL_PEAKS_MAX) {
-        thin = mem_alloc(sizeof *thin);
-        if (!thin)
-            return err_set(err, E_NOMEM, "no memory for the peaks of scores");
-        memcpy(thin, b, sizeof *thin);
-        raise_floor(thin);
-        b = thin;
-        n = b->n;
-        t.floor = b->floor;
+    t.peak = mem_array(b->n, sizeof *t.peak);
+    if (!t.peak || !scratch) {
+        tail_done(&t);
+        return err_set(err, E_NOMEM, "no memory for %zu peaks of scores", b->n);
     }
-    t.exposure_ms = __builtin_mul_overflow((int64_t)b->rows, interval_ms, &t.exposure_ms)
-                        ? INT64_MAX
-                        : (int64_t)b->rows * interval_ms;
-    t.peak = mem_array(n, sizeof *t.peak);
-    if (!t.peak)
-        return err_set(err, E_NOMEM, "no memory for %zu peaks of scores", n);
-    if (n)
-        memcpy(t.peak, b->peak, n * sizeof *t.peak);
-    t.n = n;
+    if (b->n)
+        memcpy(t.peak, b->peak, b->n * sizeof *t.peak);
+    if (b->n > b->room / 2)
+        t.n = thin(t.peak, t.n, scratch, &t.floor);
+    if (__builtin_mul_overflow((int64_t)b->rows, interval_ms, &t.exposure_ms))
+        t.exposure_ms = INT64_MAX;
     *ret = t;
     return OK;
 }

@@ -33,7 +33,7 @@
  * Thread: a builder is its holder's; a tail is a value, pure functions. */
 
 enum {
-    TAIL_PEAKS_MAX = 4096, /* kept; of more, the highest */
+    TAIL_PEAKS_MAX = 4096, /* kept */
     TAIL_PEAKS_MIN = 8,    /* that a tail is fitted to */
     TAIL_KNOWN = 10,       /* ten events know their own rate to a third */
 };
@@ -61,9 +61,10 @@ struct tail_threshold {
 
 struct tail_builder;
 
-/* confirm of 0 counts each score for itself. E_NOMEM. */
-MUST_CHECK enum rc tail_builder_new(struct confirm_spec confirm, struct tail_builder **ret,
-                                    struct err *err);
+/* confirm of 0 counts each score for itself. Of more than peaks_max (2 to TAIL_PEAKS_MAX) peaks the
+ * highest are kept; 24 bytes for each. E_NOMEM. */
+MUST_CHECK enum rc tail_builder_new(struct confirm_spec confirm, size_t peaks_max,
+                                    struct tail_builder **ret, struct err *err);
 void tail_builder_free(struct tail_builder *b); /* NULL is fine */
 static inline void tail_builder_freep(struct tail_builder **b)
 {

@@ -17,7 +17,8 @@ static const size_t PEAKS_WANTED = 60;
 /* The largest shape: of a score whose fourth moment is finite, the same that the widening of a
  * percentile rests on (threshold.h). A history of a week or two cannot tell a heavier tail from
  * incidents in it. */
-static const double SHAPE_MAX = 0.25, SHAPE_STEP = 0.0125;
+static const double SHAPE_MAX = 0.25;
+enum { SHAPES = 20 }; /* that are tried, evenly from 0 */
 /* An incident in what was learned from: a peak that is expected this often in such a history. */
 static const double GATE_EXPECTED = 0.05;
 static const double GATED_SHARE_MAX = 1 / 3.0;
@@ -138,7 +139,8 @@ static struct fit fit_tail(const double *y, size_t n, size_t over)
 
     for (size_t i = 0; i < seen; i++)
         sum += y[i];
-    for (double shape = 0; shape < SHAPE_MAX + SHAPE_STEP / 2; shape += SHAPE_STEP) {
+    for (int step = 0; step <= SHAPES; step++) {
+        const double shape = SHAPE_MAX * step / SHAPES;
         double found;
         const struct fit f = best_scale(y, n, over, shape, sum / (double)seen, &found);
         if (found > best) {

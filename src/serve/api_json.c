@@ -92,6 +92,20 @@ static json_t *model(const struct entity_view *v)
     return finished(o, bad);
 }
 
+/* Incidents a week; budget is null where none is promised. */
+static json_t *alarms(const struct entity_view *v)
+{
+    if (!v->scored)
+        return json_null();
+    json_t *o = json_object();
+    int bad = json_object_set_new(o, "budget",
+                                  v->alarm_budget > 0 ? json_real(v->alarm_budget) : json_null());
+    bad |= json_object_set_new(o, "rate", api_json_float((float)v->alarm_rate));
+    bad |= json_object_set_new(o, "lower", api_json_float((float)v->alarm_rate_lower));
+    bad |= json_object_set_new(o, "upper", api_json_float((float)v->alarm_rate_upper));
+    return finished(o, bad);
+}
+
 static json_t *incident(const struct entity_view *v)
 {
     const struct incident_view *in = &v->incident;
@@ -154,6 +168,7 @@ json_t *api_json_entity(const struct entity_view *v)
     bad |= json_object_set_new(o, "timestamp", api_json_time(v->ts_ms));
     bad |= json_object_set_new(o, "features", json_integer((json_int_t)v->n_features));
     bad |= json_object_set_new(o, "model", model(v));
+    bad |= json_object_set_new(o, "alarms", alarms(v));
     bad |= json_object_set_new(o, "incident", incident(v));
     bad |= json_object_set_new(o, "causes", api_json_causes(v->causes, v->n_causes));
     bad |= json_object_set_new(o, "n_absent", json_integer((json_int_t)v->n_absent));

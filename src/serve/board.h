@@ -60,6 +60,8 @@ struct entity_view {
     int64_t model_created_ms;
     size_t n_features;
     float widening; /* of the threshold, >= 1 */
+    /* incidents a week: promised (0: nothing is), achieved and its 95 % interval (NaN: no score) */
+    double alarm_budget, alarm_rate, alarm_rate_lower, alarm_rate_upper;
 };
 
 struct board;

@@ -99,8 +99,12 @@ enum value {
     V_FROZEN,
     V_CREATED,
     V_WIDENING,
+    V_BUDGET,
+    V_RATE,
+    V_RATE_LOWER,
+    V_RATE_UPPER,
 };
-enum needs { NOTHING, A_SCORE, A_MODEL };
+enum needs { NOTHING, A_SCORE, A_MODEL, A_BUDGET };
 
 static const struct entity_family {
     struct family f;
@@ -146,6 +150,21 @@ static const struct entity_family {
       "Factor by which the threshold is wider than calibrated, because learning was short.", GAUGE},
      V_WIDENING,
      A_MODEL},
+    {{"tocsin_alarm_budget", "", "Incidents a week that the threshold promises on normal data.",
+      GAUGE},
+     V_BUDGET,
+     A_BUDGET},
+    {{"tocsin_alarm_rate", "", "Incidents a week, true ones too, since the model was made.", GAUGE},
+     V_RATE,
+     A_SCORE},
+    {{"tocsin_alarm_rate_lower", "",
+      "Least incidents a week that what was seen allows: exact 95 % Poisson interval.", GAUGE},
+     V_RATE_LOWER,
+     A_SCORE},
+    {{"tocsin_alarm_rate_upper", "",
+      "Most incidents a week that what was seen allows: exact 95 % Poisson interval.", GAUGE},
+     V_RATE_UPPER,
+     A_SCORE},
 };
 
 static bool has_model(const struct entity_view *v)
@@ -155,7 +174,17 @@ static bool has_model(const struct entity_view *v)
 
 static bool has_sample(const struct entity_view *v, enum needs needs)
 {
-    return needs == NOTHING || (needs == A_SCORE ? v->scored : has_model(v));
+    switch (needs) {
+    case NOTHING:
+        return true;
+    case A_SCORE:
+        return v->scored;
+    case A_MODEL:
+        return has_model(v);
+    case A_BUDGET:
+        return has_model(v) && v->alarm_budget > 0;
+    }
+    return false;
 }
 
 static double progress(const struct entity_view *v)
@@ -203,6 +232,18 @@ static void write_value(struct buf *out, const struct entity_view *v, enum value
         break;
     case V_WIDENING:
         buf_float(out, v->widening);
+        break;
+    case V_BUDGET:
+        buf_double(out, v->alarm_budget);
+        break;
+    case V_RATE:
+        buf_double(out, v->alarm_rate);
+        break;
+    case V_RATE_LOWER:
+        buf_double(out, v->alarm_rate_lower);
+        break;
+    case V_RATE_UPPER:
+        buf_double(out, v->alarm_rate_upper);
         break;
     }
 }

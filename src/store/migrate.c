@@ -56,6 +56,9 @@ const char *const store_steps[] = {
     " file TEXT NOT NULL,"
     " provenance TEXT NOT NULL,"
     " UNIQUE (entity, model_id));",
+
+    /* Score and evidence are both held against the threshold. NULL: kept by an older tocsin. */
+    "ALTER TABLE scores ADD COLUMN evidence REAL;",
 };
 const size_t store_steps_count = sizeof store_steps / sizeof store_steps[0];
 

@@ -179,7 +179,8 @@ enum rc store_put_score(struct store *s, int64_t entity, uint64_t model_id, cons
         sqlite3_bind_int64(st, 3, (int64_t)model_id) ||
         sqlite3_bind_double(st, 4, (double)v->score) ||
         sqlite3_bind_double(st, 5, (double)v->threshold) ||
-        sqlite3_bind_double(st, 6, (double)v->confidence) || sqlite3_bind_int(st, 7, v->anomalous))
+        sqlite3_bind_double(st, 6, (double)v->confidence) ||
+        sqlite3_bind_int(st, 7, v->anomalous) || sqlite3_bind_double(st, 8, (double)v->evidence))
         return conn_fail(&s->c, "bind", err);
     return conn_run(&s->c, st, "score", err);
 }

@@ -29,7 +29,7 @@ static const char *const sql[RD_COUNT] = {
                   " AND ts_ms BETWEEN ?2 AND ?3 AND schema_hash = ?4 ORDER BY ts_ms",
     [RD_SPANS] = "SELECT start_ms, end_ms FROM incidents WHERE " ENTITY_1
                  " AND start_ms <= ?3 AND (end_ms IS NULL OR end_ms >= ?2)",
-    [RD_SCORES] = "SELECT ts_ms, score, threshold, confidence, anomalous FROM scores"
+    [RD_SCORES] = "SELECT ts_ms, score, threshold, confidence, anomalous, evidence FROM scores"
                   " WHERE " ENTITY_1 " AND ts_ms BETWEEN ?2 AND ?3 ORDER BY ts_ms",
     [RD_LAST_SCORES] = "SELECT min(ts_ms), max(ts_ms), count(*) FROM (SELECT ts_ms FROM scores"
                        " WHERE " ENTITY_1 " AND ts_ms BETWEEN ?2 AND ?3"
@@ -230,7 +230,8 @@ static enum rc load_scores(struct conn *c, const char *instance, int64_t from_ms
                                        .score = column_float(st, 1),
                                        .threshold = column_float(st, 2),
                                        .confidence = column_float(st, 3),
-                                       .anomalous = sqlite3_column_int(st, 4) != 0};
+                                       .anomalous = sqlite3_column_int(st, 4) != 0,
+                                       .evidence = column_float(st, 5)};
     if (code != SQLITE_ROW && code != SQLITE_DONE)
         return conn_fail(c, "read scores", err);
     *ret_n = n;

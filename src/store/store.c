@@ -31,8 +31,8 @@ static const char *const sql[ST_COUNT] = {
     [ST_PUT_FRAME] = "INSERT OR REPLACE INTO frames (entity, ts_ms, schema_hash, \"values\")"
                      " VALUES (?1, ?2, ?3, ?4)",
     [ST_PUT_SCORE] = "INSERT OR REPLACE INTO scores"
-                     " (entity, ts_ms, model, score, threshold, confidence, anomalous)"
-                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                     " (entity, ts_ms, model, score, threshold, confidence, anomalous, evidence)"
+                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     /* An update as well inserts what is not there: its first insert may have been rolled back. */
     [ST_PUT_INCIDENT] = "INSERT OR REPLACE INTO incidents"
                         " (id, entity, start_ms, peak_ms, end_ms, peak_score, threshold, causes)"

@@ -102,7 +102,7 @@ MUST_CHECK enum rc store_other_frames(struct store_reader *r, const char *instan
                                       uint64_t *ret_n, struct err *err);
 struct store_score {
     int64_t ts_ms;
-    float score, threshold, confidence;
+    float score, evidence, threshold, confidence; /* evidence: NaN of an older tocsin too */
     bool anomalous;
 };
 typedef bool store_score_fn(void *arg, const struct store_score *row);

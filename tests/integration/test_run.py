@@ -46,6 +46,20 @@ def test_a_restart_goes_straight_to_watching_with_the_same_model(make_daemon):
     assert "msg=training" not in d.log()
 
 
+def test_a_budget_is_promised_and_its_count_outlives_a_restart(make_daemon):
+    d = make_daemon("--threshold", "budget:2/week", trained=True).wait_watching()
+    d.wait(lambda: d.metric("tocsin_scores_total") >= 5)
+    assert d.entity()["alarms"]["budget"] == 2
+    assert d.metric("tocsin_alarm_budget") == 2
+    upper = d.metric("tocsin_alarm_rate_upper")
+    assert d.metric("tocsin_alarm_rate_lower") <= d.metric("tocsin_alarm_rate") <= upper
+    d.stop()
+    d.start().wait_watching()
+    d.wait(lambda: d.metric("tocsin_scores_total") >= 1)
+    if d.metric("tocsin_alarm_rate") == 0:  # its bound falls as the time that was quiet grows
+        assert d.metric("tocsin_alarm_rate_upper") < upper
+
+
 def test_scores_of_stored_frames_are_bit_equal_after_a_restart(make_daemon, binary, tmp_path):
     d = make_daemon(trained=True).wait_watching()
     d.wait(lambda: d.metric("tocsin_scores_total") >= 8)

@@ -80,6 +80,10 @@ void fake_entity(enum fake_state state, int64_t now_ms, struct entity_view *ret)
     v.model_rows = 600;
     v.model_created_ms = now_ms - 3 * 3600 * 1000;
     v.widening = 1.25f;
+    v.alarm_budget = 2;
+    v.alarm_rate = 3;
+    v.alarm_rate_lower = 0.5;
+    v.alarm_rate_upper = 8.75;
     score(&v, state == FAKE_QUIET ? 0.00713f : state == FAKE_UNUSUAL ? 0.0519f : 0.2871f);
     if (state == FAKE_RINGING)
         ring(&v, now_ms);

@@ -139,6 +139,17 @@ static void quantile_of_a_million_sorted_or_equal_values_is_quick(void **state)
     assert_true(stats_quantile(v, N, 0) == 0);
 }
 
+static void sorting_puts_the_least_first(void **state)
+{
+    (void)state;
+    float v[] = {3, -1, 2, 2, 0};
+
+    stats_sort(v, 5);
+    for (int i = 1; i < 5; i++)
+        assert_true(v[i] >= v[i - 1]);
+    assert_true(v[0] == -1 && v[4] == 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -148,6 +159,7 @@ int main(void)
         cmocka_unit_test(quantile_equals_its_definition_on_random_columns),
         cmocka_unit_test(quantile_equals_numpy),
         cmocka_unit_test(quantile_of_nothing_is_nan),
+        cmocka_unit_test(sorting_puts_the_least_first),
         cmocka_unit_test(quantile_of_a_million_sorted_or_equal_values_is_quick),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

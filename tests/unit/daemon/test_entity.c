@@ -311,6 +311,52 @@ static void a_replay_of_its_frames_comes_to_the_same(void **state)
     replay_done(&r);
 }
 
+/* The promise of alarms, and the threshold that follows it, are what the scores make of them. */
+static void verdicts_of_an_earlier_run_bring_the_promise_back(void **state)
+{
+    struct fixture *x = *state;
+    const struct threshold_spec spec = {.method = THRESHOLD_BUDGET, .value = 5000};
+    const struct entity_options o = {.instance = "host-a",
+                                     .profile = x->profile,
+                                     .interval_ms = INTERVAL_MS,
+                                     .wanted_rows = WANTED,
+                                     .confirm = {3, 5}};
+    enum { TICKS = 4000 };
+    static struct verdict kept[TICKS];
+    static struct entity_view before, after;
+    struct entity *again;
+    struct model *m;
+    struct watch w;
+    struct err err;
+    size_t n = 0;
+
+    learn_and_train(x);
+    assert_int_equal(model_with_threshold(entity_model(x->entity), &spec, &m, &err), OK);
+    assert_int_equal(entity_set_model(x->entity, m, 43, &err), OK);
+    while (n < TICKS) {
+        x->level_shift = n % 1000 > 980 ? 2 : 0;
+        tick(x);
+        if (x->step.scored)
+            kept[n++] = x->step.verdict;
+    }
+    entity_view(x->entity, &before);
+    assert_true(before.alarm_budget == 5000 && before.alarm_rate > 0);
+    assert_true(before.alarm_rate_lower < before.alarm_rate &&
+                before.alarm_rate < before.alarm_rate_upper);
+    assert_true(before.threshold != m->threshold); /* it followed */
+
+    assert_int_equal(entity_new(&o, &again, &err), OK);
+    assert_int_equal(entity_set_model(again, m, 43, &err), OK);
+    watch_init(&w, o.confirm);
+    for (size_t i = 0; i < n; i++)
+        entity_recall_verdict(again, &w, &kept[i], false);
+    entity_view(again, &after);
+    assert_true(after.threshold == before.threshold && after.alarm_rate == before.alarm_rate);
+    assert_true(after.alarm_rate_upper == before.alarm_rate_upper);
+    entity_free(again);
+    model_unref(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -329,6 +375,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_reboot_that_resets_counters_is_no_anomaly, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_replay_of_its_frames_comes_to_the_same, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(verdicts_of_an_earlier_run_bring_the_promise_back, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_model_of_another_schema_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(after_a_failed_training_it_learns_a_quarter_more, set_up,

@@ -57,7 +57,7 @@ static struct tail tail_of(const float *v, size_t n, struct confirm_spec confirm
     struct tail t;
     struct err err;
 
-    assert_int_equal(tail_builder_new(confirm, &b, &err), OK);
+    assert_int_equal(tail_builder_new(confirm, TAIL_PEAKS_MAX, &b, &err), OK);
     for (size_t i = 0; i < n; i++) {
         if (v[i] == -1)
             tail_builder_gap(b);

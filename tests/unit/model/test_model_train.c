@@ -261,7 +261,7 @@ static void a_budget_is_set_by_what_is_watched_of_all_rows_now_or_later(void **s
     assert_int_equal(
         model_train(d, NULL, schema, &spec, &budget, &provenance, NULL, NULL, &m, &err), OK);
     assert_int_equal(departure_new(m, true, &departure, &err), OK);
-    assert_int_equal(tail_builder_new(budget.confirm, &b, &err), OK);
+    assert_int_equal(tail_builder_new(budget.confirm, TAIL_PEAKS_MAX, &b, &err), OK);
     for (size_t r = 0; r < d->rows; r++) {
         struct departure_score s;
         if (r == 500)

@@ -77,7 +77,7 @@ static struct tail history(enum kind kind, uint64_t seed, size_t rows)
     struct err err;
 
     rng_init(&s.rng, seed);
-    assert_int_equal(tail_builder_new(three_of_five, &b, &err), OK);
+    assert_int_equal(tail_builder_new(three_of_five, TAIL_PEAKS_MAX, &b, &err), OK);
     for (int i = 0; i < 30; i++)
         (void)next(&s);
     for (size_t r = 0; r < rows; r++)
@@ -208,7 +208,7 @@ static void a_history_that_never_moved_has_a_threshold_over_it(void **state)
         struct tail t;
         struct err err;
 
-        assert_int_equal(tail_builder_new(three_of_five, &b, &err), OK);
+        assert_int_equal(tail_builder_new(three_of_five, TAIL_PEAKS_MAX, &b, &err), OK);
         for (int r = 0; r < 500; r++)
             tail_builder_push(b, (float)level);
         assert_int_equal(tail_builder_take(b, 1000, &t, &err), OK);
@@ -229,9 +229,9 @@ static void no_score_is_refused_and_too_little_memory(void **state)
     struct err err;
 
     mem_fail_at(1);
-    assert_int_equal(tail_builder_new(three_of_five, &b, &err), E_NOMEM);
+    assert_int_equal(tail_builder_new(three_of_five, TAIL_PEAKS_MAX, &b, &err), E_NOMEM);
     mem_fail_at(0);
-    assert_int_equal(tail_builder_new(three_of_five, &b, &err), OK);
+    assert_int_equal(tail_builder_new(three_of_five, TAIL_PEAKS_MAX, &b, &err), OK);
     tail_builder_push(b, NAN);
     mem_fail_at(1);
     assert_int_equal(tail_builder_take(b, 1000, &t, &err), E_NOMEM);

@@ -258,6 +258,9 @@ static void entities_show_all_that_is_known(void **state)
     const json_t *model = json_object_get(a, "model"), *incident = json_object_get(a, "incident");
     assert_string_equal(text_of(model, "id"), "9f3a6c21b04de587");
     assert_true(number(model, "rows") == 600 && number(model, "widening") == 1.25);
+    const json_t *alarms = json_object_get(a, "alarms");
+    assert_true(number(alarms, "budget") == 2 && number(alarms, "rate") == 3);
+    assert_true(number(alarms, "lower") == 0.5 && number(alarms, "upper") == 8.75);
     assert_true(number(incident, "start") == 1740088367.25);
     assert_int_equal(json_array_size(json_object_get(incident, "causes")), 6);
     assert_int_equal(json_array_size(json_object_get(a, "absent")), 2);

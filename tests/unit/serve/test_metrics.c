@@ -107,6 +107,10 @@ static void a_ringing_entity_has_its_numbers(void **state)
     assert_true(value(&e, "tocsin_features_absent", "instance=\"web1\"") == 2);
     assert_true(value(&e, "tocsin_features_frozen", "instance=\"web1\"") == 1);
     assert_true(value(&e, "tocsin_threshold_widening_ratio", "instance=\"web1\"") == 1.25);
+    assert_true(value(&e, "tocsin_alarm_budget", "instance=\"web1\"") == 2);
+    assert_true(value(&e, "tocsin_alarm_rate", "instance=\"web1\"") == 3);
+    assert_true(value(&e, "tocsin_alarm_rate_lower", "instance=\"web1\"") == 0.5);
+    assert_true(value(&e, "tocsin_alarm_rate_upper", "instance=\"web1\"") == 8.75);
     assert_true(value(&e, "tocsin_model_created_timestamp_seconds", "instance=\"web1\"") ==
                 NOW_S + 0.25 - 3 * 3600);
     assert_true(value(&e, "tocsin_entity_phase", "instance=\"web1\",phase=\"watching\"") == 1);

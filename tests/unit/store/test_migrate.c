@@ -4,18 +4,20 @@
 
 #include "store/migrate.h"
 
-enum { STEPS = 4 };
+enum { NOW = 2, STEPS = NOW + 3 };
 
-/* The real first version, then three of a future, the last of which breaks half-way. */
+/* The real versions, then three of a future, the last of which breaks half-way. */
 static const char *const *future(void)
 {
     static const char *steps[STEPS];
 
-    steps[0] = store_steps[0];
-    steps[1] = "ALTER TABLE scores ADD COLUMN widening REAL;"
-               "UPDATE scores SET widening = 1.5";
-    steps[2] = "CREATE TABLE outbox (id INTEGER PRIMARY KEY)";
-    steps[3] = "CREATE TABLE half (a); INSERT INTO nowhere VALUES (1)";
+    assert_int_equal(store_steps_count, NOW);
+    for (size_t i = 0; i < NOW; i++)
+        steps[i] = store_steps[i];
+    steps[NOW] = "ALTER TABLE scores ADD COLUMN widening REAL;"
+                 "UPDATE scores SET widening = 1.5";
+    steps[NOW + 1] = "CREATE TABLE outbox (id INTEGER PRIMARY KEY)";
+    steps[NOW + 2] = "CREATE TABLE half (a); INSERT INTO nowhere VALUES (1)";
     return steps;
 }
 
@@ -36,16 +38,16 @@ static void older_rows_live_on_in_the_newer_version(void **state)
     struct err err;
 
     put_ticks(x, new_entity(x, "a"), 0, 1, 100);
-    assert_int_equal(ask(x, "PRAGMA user_version"), 1);
+    assert_int_equal(ask(x, "PRAGMA user_version"), NOW);
     store_close(x->store);
     x->store = NULL;
 
-    migrate(x, 3, OK, &err);
-    assert_int_equal(ask(x, "PRAGMA user_version"), 3);
+    migrate(x, NOW + 2, OK, &err);
+    assert_int_equal(ask(x, "PRAGMA user_version"), NOW + 2);
     assert_int_equal(ask(x, "SELECT count(*) FROM scores WHERE widening = 1.5"), 100);
     assert_int_equal(ask(x, "SELECT count(*) FROM frames"), 100);
     assert_int_equal(ask(x, "SELECT count(*) FROM outbox"), 0);
-    migrate(x, 3, OK, &err); /* nothing left to do */
+    migrate(x, NOW + 2, OK, &err); /* nothing left to do */
 
     assert_int_equal(store_open(x->path, &x->store, &err), E_STATE);
 }
@@ -59,10 +61,10 @@ static void a_step_that_breaks_leaves_the_version_before_it(void **state)
     store_close(x->store);
     x->store = NULL;
 
-    migrate(x, 4, E_IO, &err);
-    assert_non_null(strstr(err.msg, "migration to version 4"));
+    migrate(x, NOW + 3, E_IO, &err);
+    assert_non_null(strstr(err.msg, "migration to version 5"));
     assert_non_null(strstr(err.msg, "nowhere"));
-    assert_int_equal(ask(x, "PRAGMA user_version"), 3);
+    assert_int_equal(ask(x, "PRAGMA user_version"), NOW + 2);
     assert_int_equal(ask(x, "SELECT count(*) FROM sqlite_schema WHERE name = 'half'"), 0);
     assert_int_equal(ask(x, "SELECT count(*) FROM frames"), 100);
 }
@@ -76,9 +78,43 @@ static void a_new_database_takes_every_step(void **state)
     x->store = NULL;
     assert_int_equal(unlink(x->path), 0);
     change(x->path, "PRAGMA journal_mode = WAL"); /* a tocsin killed in its first moment */
-    migrate(x, 3, OK, &err);
-    assert_int_equal(ask(x, "PRAGMA user_version"), 3);
+    migrate(x, NOW + 2, OK, &err);
+    assert_int_equal(ask(x, "PRAGMA user_version"), NOW + 2);
     assert_int_equal(ask(x, "PRAGMA application_id"), STORE_APPLICATION_ID);
+}
+
+static bool copy_next(void *arg, const struct store_score *row)
+{
+    struct store_score **at = arg;
+
+    *(*at)++ = *row;
+    return true;
+}
+
+static void scores_of_an_older_version_have_no_evidence(void **state)
+{
+    struct fixture *x = *state;
+    struct store_reader *r;
+    struct store_score got[2];
+    struct err err;
+
+    store_close(x->store);
+    x->store = NULL;
+    assert_int_equal(unlink(x->path), 0);
+    change(x->path, "PRAGMA journal_mode = WAL");
+    migrate(x, 1, OK, &err);
+    change(x->path, "INSERT INTO entities VALUES (1, 'a');"
+                    "INSERT INTO scores VALUES (1, 10, 5, 0.5, 0.25, 1, 1)");
+
+    WORKS(store_open(x->path, &x->store, E));
+    const struct verdict v = {.ts_ms = 20, .score = 0.5f, .evidence = 0.75f};
+    WORKS(store_put_score(x->store, 1, 5, &v, E));
+    WORKS(store_reader_open(x->path, &r, E));
+    struct store_score *at = got;
+    WORKS(store_read_scores(r, "a", 0, 99, copy_next, &at, E));
+    assert_true(at == got + 2 && isnan(got[0].evidence) && got[0].score == 0.5f);
+    assert_true(got[1].evidence == 0.75f);
+    store_reader_close(r);
 }
 
 int main(void)
@@ -87,6 +123,7 @@ int main(void)
         TEST(older_rows_live_on_in_the_newer_version),
         TEST(a_step_that_breaks_leaves_the_version_before_it),
         TEST(a_new_database_takes_every_step),
+        TEST(scores_of_an_older_version_have_no_evidence),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -76,8 +76,12 @@ static void scores_come_back_with_nan_as_nan(void **state)
 {
     struct fixture *x = *state;
     const int64_t id = new_entity(x, "a");
-    struct verdict v = {
-        .ts_ms = 5, .score = 0.1f, .threshold = 0.1998f, .confidence = 0.75f, .anomalous = true};
+    struct verdict v = {.ts_ms = 5,
+                        .score = 0.1f,
+                        .evidence = 0.3f,
+                        .threshold = 0.1998f,
+                        .confidence = 0.75f,
+                        .anomalous = true};
     struct store_reader *r;
     struct store_score got;
 
@@ -86,14 +90,14 @@ static void scores_come_back_with_nan_as_nan(void **state)
     WORKS(store_read_scores(r, "a", 0, 10, copy_score, &got, E));
     assert_int_equal(got.ts_ms, 5);
     assert_true(got.score == 0.1f && got.threshold == 0.1998f && got.confidence == 0.75f);
-    assert_true(got.anomalous);
+    assert_true(got.anomalous && got.evidence == 0.3f);
 
-    v.score = NAN;
+    v.score = v.evidence = NAN;
     v.anomalous = false;
     WORKS(store_put_score(x->store, id, 1, &v, E));
     WORKS(store_read_scores(r, "a", 0, 10, copy_score, &got, E));
     store_reader_close(r);
-    assert_true(isnan(got.score));
+    assert_true(isnan(got.score) && isnan(got.evidence));
     assert_false(got.anomalous);
     assert_int_equal(ask(x, "SELECT count(*) FROM scores WHERE score IS NULL"), 1);
 }

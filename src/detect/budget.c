@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "detect/budget.h"
+
+#include <assert.h>
+#include <math.h>
+
+#include "base/mem.h"
+#include "base/poisson.h"
+#include "model/tail.h"
+
+static const int64_t DAY_MS = 24 * INT64_C(3600) * 1000;
+static const int64_t WEEK_MS = 7 * 24 * INT64_C(3600) * 1000;
+static const int64_t WINDOW_MS = 28 * 24 * INT64_C(3600) * 1000; /* a month's rhythm */
+/* Under ten minutes nothing is known that the model does not know better. */
+static const int64_t FIRST_MS = INT64_C(600) * 1000;
+
+static const float STEP_UP = 1.25f, STEP_DOWN = 1 / 1.1f, MOST = 4, LEAST = 0.5f;
+
+static const double CONFIDENCE = 0.95;
+
+enum { PEAKS = 256 }; /* four times what a tail is fitted to */
+
+/* What was scored since a time: a window is the older of two that overlap by half. */
+struct span {
+    struct tail_builder *all, *quiet; /* quiet: without open incidents */
+    uint64_t incidents;
+    int64_t scored_ms;
+};
+
+struct budget {
+    struct budget_options o;
+    struct span span[2]; /* [0] is the older */
+    int64_t fitted_ms;   /* span[0].scored_ms at the last fit */
+    float threshold;
+    uint64_t incidents; /* since the beginning */
+    int64_t scored_ms;
+};
+
+static void span_done(struct span *s)
+{
+    tail_builder_free(s->all);
+    tail_builder_free(s->quiet);
+    *s = (struct span){0};
+}
+
+static enum rc span_init(struct span *s, struct confirm_spec confirm, struct err *err)
+{
+    struct span made = {0};
+
+    if (tail_builder_new(confirm, PEAKS, &made.all, err) != OK ||
+        tail_builder_new(confirm, PEAKS, &made.quiet, err) != OK) {
+        span_done(&made);
+        return err->rc;
+    }
+    span_done(s);
+    *s = made;
+    return OK;
+}
+
+enum rc budget_new(const struct budget_options *o, struct budget **ret, struct err *err)
+{
+    CLEANUP(budget_freep) struct budget *b = mem_alloc(sizeof *b);
+
+    if (!b)
+        return err_set(err, E_NOMEM, "no memory for a budget of alarms");
+    b->o = *o;
+    b->threshold = o->own;
+    for (int i = 0; i < 2 && o->per_week > 0; i++)
+        if (span_init(&b->span[i], o->confirm, err) != OK)
+            return err->rc;
+    *ret = TAKE(b);
+    return OK;
+}
+
+void budget_free(struct budget *b)
+{
+    if (!b)
+        return;
+    span_done(&b->span[0]);
+    span_done(&b->span[1]);
+    mem_free(b);
+}
+
+static void span_push(struct span *s, float score, bool opened, bool open, int64_t interval_ms)
+{
+    tail_builder_push(s->all, score);
+    if (opened)
+        tail_builder_gap(s->quiet);
+    if (!open)
+        tail_builder_push(s->quiet, score);
+    s->incidents += opened;
+    s->scored_ms += interval_ms;
+}
+
+/* More incidents than were promised, by more than chance. */
+static bool is_broken(const struct budget *b, const struct span *s)
+{
+    double low, high;
+
+    poisson_interval(s->incidents, CONFIDENCE, &low, &high);
+    return low > b->o.per_week * (double)s->scored_ms / (double)WEEK_MS;
+}
+
+static enum rc fit(struct budget *b, struct err *err)
+{
+    const struct span *const s = &b->span[0];
+    const double all = (double)s->scored_ms + (double)b->o.learned_ms;
+    const bool broken = is_broken(b, s);
+    const double weight = broken ? 1 : (double)s->scored_ms / all;
+    struct tail_threshold live;
+    struct tail tail;
+
+    enum rc rc = tail_builder_take(broken ? s->all : s->quiet, b->o.interval_ms, &tail, err);
+    if (rc != OK)
+        return rc;
+    rc = tail.exposure_ms > 0 ? tail_threshold(&tail, b->o.per_week, &live, err) : E_STATE;
+    tail_done(&tail);
+    if (rc == E_STATE || (rc == OK && !(live.threshold > 0)))
+        return OK; /* nothing seen to go by */
+    if (rc != OK)
+        return rc;
+    const float own = b->o.own, now = b->threshold;
+    float to = own * (float)pow((double)live.threshold / (double)own, weight);
+    to = fminf(fmaxf(to, own * LEAST), own * MOST);
+    b->threshold = fminf(fmaxf(to, now * STEP_DOWN), now * STEP_UP);
+    return OK;
+}
+
+static bool is_due(const struct budget *b)
+{
+    const int64_t seen = b->span[0].scored_ms, since = seen - b->fitted_ms;
+
+    return since >= DAY_MS || (seen < DAY_MS && seen >= FIRST_MS && seen >= b->o.learned_ms / 2 &&
+                               since >= b->fitted_ms);
+}
+
+/* The younger span takes the older one's place when that is full, half full itself. */
+static enum rc turn(struct budget *b, struct err *err)
+{
+    struct span *const s = b->span;
+
+    if (s[0].scored_ms < WINDOW_MS / 2 ||
+        (s[0].scored_ms < WINDOW_MS && s[1].scored_ms < s[0].scored_ms))
+        return OK;
+    if (s[0].scored_ms >= WINDOW_MS) {
+        const struct span old = s[0];
+        s[0] = s[1];
+        s[1] = old;
+        b->fitted_ms = s[0].scored_ms;
+    }
+    return span_init(&s[1], b->o.confirm, err);
+}
+
+enum rc budget_push(struct budget *b, float score, bool opened, bool open, struct err *err)
+{
+    if (isnan(score))
+        return OK;
+    b->incidents += opened;
+    b->scored_ms += b->o.interval_ms;
+    if (!(b->o.per_week > 0))
+        return OK;
+    for (int i = 0; i < 2; i++)
+        span_push(&b->span[i], score, opened, open, b->o.interval_ms);
+    if (!is_due(b))
+        return OK;
+    b->fitted_ms = b->span[0].scored_ms;
+    const enum rc rc = open ? OK : fit(b, err); /* tomorrow: an open incident keeps its threshold */
+    return rc == OK ? turn(b, err) : rc;
+}
+
+void budget_gap(struct budget *b)
+{
+    for (int i = 0; i < 2 && b->span[i].all; i++) {
+        tail_builder_gap(b->span[i].all);
+        tail_builder_gap(b->span[i].quiet);
+    }
+}
+
+float budget_threshold(const struct budget *b)
+{
+    return b->threshold;
+}
+
+void budget_rate(const struct budget *b, struct budget_rate *ret)
+{
+    const double weeks = (double)b->scored_ms / (double)WEEK_MS;
+    double low, high;
+
+    poisson_interval(b->incidents, CONFIDENCE, &low, &high);
+    *ret = (struct budget_rate){.promised = b->o.per_week,
+                                .achieved = (double)NAN,
+                                .lower = (double)NAN,
+                                .upper = (double)NAN,
+                                .incidents = b->incidents,
+                                .scored_ms = b->scored_ms};
+    if (weeks > 0) {
+        ret->achieved = (double)b->incidents / weeks;
+        ret->lower = low / weeks;
+        ret->upper = high / weeks;
+    }
+}
