@@ -11,15 +11,25 @@
 #include "detect/watch.h"
 
 static const struct option long_options[] = {
-    {"data-dir", required_argument, NULL, 'D'}, {"data", required_argument, NULL, 'd'},
-    {"instance", required_argument, NULL, 'i'}, {"model", required_argument, NULL, 'm'},
-    {"profile", required_argument, NULL, 'p'},  {"interval", required_argument, NULL, 'I'},
-    {"days", required_argument, NULL, 'n'},     {"from", required_argument, NULL, 'f'},
-    {"to", required_argument, NULL, 'T'},       {"walk-forward", no_argument, NULL, 'w'},
-    {"learn", required_argument, NULL, 'l'},    {"threshold", required_argument, NULL, 't'},
-    {"confirm", required_argument, NULL, 'k'},  {"config", required_argument, NULL, 'c'},
-    {"output", required_argument, NULL, 'o'},   {"json", no_argument, NULL, 'j'},
-    {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
+    {"data-dir", required_argument, NULL, 'D'},
+    {"data", required_argument, NULL, 'd'},
+    {"instance", required_argument, NULL, 'i'},
+    {"model", required_argument, NULL, 'm'},
+    {"profile", required_argument, NULL, 'p'},
+    {"interval", required_argument, NULL, 'I'},
+    {"days", required_argument, NULL, 'n'},
+    {"from", required_argument, NULL, 'f'},
+    {"to", required_argument, NULL, 'T'},
+    {"walk-forward", no_argument, NULL, 'w'},
+    {"learn", required_argument, NULL, 'l'},
+    {"threshold", required_argument, NULL, 't'},
+    {"alarms", required_argument, NULL, 'a'},
+    {"confirm", required_argument, NULL, 'k'},
+    {"config", required_argument, NULL, 'c'},
+    {"output", required_argument, NULL, 'o'},
+    {"json", no_argument, NULL, 'j'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
 };
 
 /* Where the value of an option goes; NULL: it has none. */
@@ -48,6 +58,8 @@ static const char **value_of(struct replay_options *o, int option)
         return &o->learn;
     case 't':
         return &o->threshold;
+    case 'a':
+        return &o->alarms;
     case 'k':
         return &o->confirm;
     case 'c':
@@ -70,6 +82,7 @@ static int look_at(const struct replay_options *o)
         {o->data && o->instance, "--instance: a file has frames of one instance alone"},
         {o->data && o->interval, "--interval: a file's own times say how far frames lie apart"},
         {o->days && (o->from || o->to), "expected --days, or --from and --to, found both"},
+        {o->threshold && o->alarms, "expected --threshold or --alarms, found both"},
         {o->model && o->walk, "expected --model or --walk-forward, found both"},
         {o->model && o->learn, "--learn: nothing is learned when there is a --model"},
         {!o->data && o->learn && !o->walk, "--learn: expected --walk-forward or --data beside it"},
@@ -151,6 +164,17 @@ static enum rc set_learn(struct replay_options *o, struct err *err)
     return OK;
 }
 
+/* "2 per week" */
+static enum rc set_alarms(struct config *c, const char *s, struct err *err)
+{
+    char spec[128];
+
+    if ((size_t)snprintf(spec, sizeof spec, "budget:%s", s) >= sizeof spec)
+        return err_set(err, E_CONFIG,
+                       "--alarms: expected how often, as '2 per week', found '%.80s'", s);
+    return config_set(c, "threshold", spec, "--alarms", err);
+}
+
 enum rc replay_options_configure(struct replay_options *o, struct err *err)
 {
     struct config *const c = &o->config;
@@ -170,8 +194,11 @@ enum rc replay_options_configure(struct replay_options *o, struct err *err)
     for (size_t i = 0; rc == OK && i < sizeof set / sizeof set[0]; i++)
         if (set[i].value)
             rc = config_set(c, set[i].key, set[i].value, set[i].where, err);
+    if (rc == OK && o->alarms)
+        rc = set_alarms(c, o->alarms, err);
     if (rc == OK && o->confirm)
         rc = set_confirm(c, o->confirm, err);
+    c->threshold.confirm = c->confirm; /* what alarms are counted by */
     if (rc == OK)
         rc = set_learn(o, err);
     return rc != OK || o->data ? rc : config_validate(c, err);

@@ -12,7 +12,7 @@
 struct replay_options {
     const char *file; /* NULL: no configuration file */
     const char *data_dir, *data, *model, *profile, *instance, *interval;
-    const char *threshold, *confirm, *learn;
+    const char *threshold, *alarms, *confirm, *learn;
     const char *days, *from, *to;
     const char *output; /* NULL: standard output */
     bool walk, json;

@@ -44,7 +44,7 @@ static void put_head(const struct replay_story *s, struct buf *out)
 static void put_model(const struct replay_story *s, struct buf *out)
 {
     const struct model *m = s->model;
-    char until[REPORT_TIME_MAX], id[REPORT_ID_MAX];
+    char until[REPORT_TIME_MAX], id[REPORT_ID_MAX], threshold[REPORT_THRESHOLD_MAX];
 
     report_time(m->provenance.last_ms, until);
     if (s->walked) {
@@ -63,11 +63,9 @@ static void put_model(const struct replay_story *s, struct buf *out)
             buf_printf(out, ", which learned until %s", until);
         buf_puts(out, "\n");
     }
+    report_threshold(m, threshold);
     buf_printf(out, "  threshold  %.6g%s (%s", (double)m->threshold,
-               s->walked ? " of the last one" : "",
-               report_threshold_method(m->threshold_spec.method));
-    if (m->threshold_spec.method != THRESHOLD_FIXED)
-        buf_printf(out, " %g", m->threshold_spec.value);
+               s->walked ? " of the last one" : "", threshold);
     buf_printf(out, "); a page when %" PRIu32 " of the last %" PRIu32 " are over it\n",
                s->confirm.k, s->confirm.of);
     if (s->result->in_sample_frames)

@@ -154,9 +154,9 @@ static enum rc given_model(struct replay_run *r, struct model **ret, struct err 
     const struct replay_options *o = r->o;
     CLEANUP(model_unrefp) struct model *m = NULL;
 
-    if (verb_model(o->model, o->threshold, &m, &r->model_id, err) != OK)
+    if (verb_model(o->model, NULL, &m, &r->model_id, err) != OK)
         return err->rc;
-    if (!o->threshold && (o->file || !o->data))
+    if (o->threshold || o->alarms || o->file || !o->data)
         return model_with_threshold(m, &o->config.threshold, ret, err);
     *ret = TAKE(m);
     return OK;
@@ -383,9 +383,10 @@ const struct verb verb_replay = {
         "                        0.5) or a duration (store: the configuration's learn.for)\n"
         "      --days N          the last N days of the history alone\n"
         "      --from, --to TIME its part between these times: RFC 3339 or Unix seconds\n"
-        "      --threshold SPEC  percentile:99.5, sigma:3 or fixed:0.1998 (default: the\n"
+        "      --threshold SPEC  percentile:99.5, sigma:3, auto or fixed:0.1998 (default: the\n"
         "                        configuration's; for --data with --model and without -c, the\n"
         "                        model's own)\n"
+        "      --alarms RATE     instead: the threshold for so many false alarms, as '2 per week'\n"
         "      --confirm K/N     a page when K of the last N scores are over it (default 3/5)\n"
         "      --profile NAME    store: whose frames (default: the configuration's); file: the\n"
         "                        columns are its base features, its derived ones are added\n"
@@ -396,6 +397,6 @@ const struct verb verb_replay = {
         "  -h, --help            this text\n\n"
         "Exit codes: 0 replayed, whatever it found, 1 there is nothing to replay or a file is\n"
         "wrong, 2 the options or the configuration are wrong.\n\n"
-        "Example: tocsin replay --days 30 --walk-forward --threshold percentile:99.9\n",
+        "Example: tocsin replay --days 30 --walk-forward --alarms \"2 per week\"\n",
     .run = run,
 };

@@ -104,6 +104,20 @@ def test_settings_decide_what_pages(replay, data, tmp_path):
     assert got["model"]["threshold"] == 123456 and got["confirm"] == {"k": 2, "of": 9}
 
 
+def test_a_budget_of_alarms_sets_the_threshold(replay, tocsin, data, tmp_path):
+    often, seldom = (replay("--data", data, "--alarms", rate) for rate in ("9 per hour", "1/month"))
+    assert often["model"]["threshold_method"] == "budget"
+    assert often["model"]["threshold"] < seldom["model"]["threshold"]
+    assert len(often["pages"]) >= len(seldom["pages"])
+    same = replay("--data", data, "--threshold", "budget:1/month")
+    assert same == seldom
+    assert "(budget " in tocsin("replay", "--data", data, "--alarms", "2 per week").stdout
+    model = tmp_path / "m.tsm"
+    tocsin("train", "--data", data, "--model", model)
+    got = replay("--data", data, "--model", model, "--alarms", "2 per week", "--confirm", "2/9")
+    assert got["model"]["threshold_method"] == "budget" and got["confirm"] == {"k": 2, "of": 9}
+
+
 def test_a_model_of_the_same_time_is_in_sample(tocsin, replay, data, tmp_path):
     model = tmp_path / "m.tsm"
     head = write_csv(tmp_path / "h.csv", frames(1000))
@@ -165,6 +179,8 @@ def test_columns_of_a_profile_get_its_derived_features(replay, tmp_path):
     (["--data", "D", "--learn", "1.5"], "--learn"),
     (["--data", "D", "--learn", "0"], "--learn"),
     (["--data", "D", "--threshold", "sometimes"], "--threshold"),
+    (["--data", "D", "--alarms", "often"], "--alarms"),
+    (["--data", "D", "--alarms", "1/day", "--threshold", "sigma:3"], "--alarms"),
     (["--learn", "1h"], "--walk-forward"),
     (["--model", "m", "--walk-forward"], "--walk-forward"),
     (["--data", "D", "more"], "more"),
