@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "detect/budget.h"
 #include "detect/line.h"
 #include "feature/derive.h"
 #include "feature/evaluator.h"
@@ -28,7 +27,6 @@ struct entity {
     struct line line; /* its model is NULL while learning */
     uint64_t model_id;
     struct presence *presence;
-    struct budget *budget; /* of the model; NULL without one */
 
     int64_t frame_ms;
     struct verdict verdict; /* the last one; score NaN before the first */
@@ -79,7 +77,6 @@ void entity_free(struct entity *e)
     dataset_free(e->learned);
     line_done(&e->line);
     presence_free(e->presence);
-    budget_free(e->budget);
     mem_free(e);
 }
 
@@ -91,8 +88,6 @@ static void forget_windows(struct entity *e)
     line_forget(&e->line);
     if (e->presence)
         presence_clear(e->presence);
-    if (e->budget)
-        budget_gap(e->budget);
     e->ready_ms = 0;
 }
 
@@ -104,18 +99,6 @@ static enum rc learn(struct entity *e, int64_t ts_ms, const float *frame, struct
     if (rows && ts_ms <= e->learned->ts_ms[rows - 1])
         ts_ms = e->learned->ts_ms[rows - 1] + 1;
     return dataset_append(e->learned, ts_ms, frame, err);
-}
-
-/* The promise sees each verdict, and the next one is judged by what it came to. */
-static void follow(struct entity *e, const struct watch *w, const struct verdict *v,
-                   enum watch_event event)
-{
-    const float score = scorer_watched(e->line.scorer, v);
-    struct err err;
-    const enum rc rc = budget_push(e->budget, score, event == WATCH_OPENED, w->open, &err);
-
-    (void)rc; /* without memory the threshold stays for a day more: nothing to drop a verdict for */
-    scorer_set_threshold(e->line.scorer, budget_threshold(e->budget));
 }
 
 static void judge(struct entity *e, struct entity_step *ret)
@@ -131,21 +114,13 @@ static void judge(struct entity *e, struct entity_step *ret)
     if (step.event != WATCH_QUIET)
         ret->incident = step.incident;
     ret->presence_changed = presence_push(e->presence, e->frame);
-    follow(e, &e->line.watch, &e->verdict, step.event);
 }
 
 void entity_recall_verdict(struct entity *e, struct watch *w, const struct verdict *v,
                            bool after_gap)
 {
-    struct incident in;
-
     assert(e->phase == PHASE_WATCHING);
-    if (after_gap) {
-        (void)watch_end(w, &in); /* as the daemon does that stops */
-        budget_gap(e->budget);
-    }
-    const enum watch_event event = watch_push(w, v, &in);
-    follow(e, w, v, event);
+    line_recall_verdict(&e->line, w, v, after_gap);
 }
 
 static bool windows_are_full(struct entity *e, int64_t ts_ms)
@@ -208,23 +183,9 @@ void entity_training_failed(struct entity *e, struct dataset *d)
     e->wanted_rows = d->rows + d->rows / 4 + 1;
 }
 
-static enum rc new_budget(const struct entity *e, const struct model *m, struct budget **ret,
-                          struct err *err)
-{
-    const bool promised = m->threshold_spec.method == THRESHOLD_BUDGET && m->threshold > 0;
-    const struct budget_options o = {.confirm = e->line.watch.confirm,
-                                     .per_week = promised ? m->threshold_spec.value : 0,
-                                     .interval_ms = e->interval_ms,
-                                     .own = m->threshold,
-                                     .learned_ms = m->tail.exposure_ms};
-
-    return budget_new(&o, ret, err);
-}
-
 enum rc entity_set_model(struct entity *e, struct model *m, uint64_t model_id, struct err *err)
 {
     CLEANUP(presence_freep) struct presence *presence = NULL;
-    CLEANUP(budget_freep) struct budget *budget = NULL;
 
     if (schema_match(e->schema, m->schema, err) != OK)
         return err_wrap(err, "model for '%s'", e->instance);
@@ -233,14 +194,12 @@ enum rc entity_set_model(struct entity *e, struct model *m, uint64_t model_id, s
                        "model for '%s': the features have the same names, but the profile's "
                        "expressions or the interval changed since",
                        e->instance);
-    if (presence_new(&m->scaler, &presence, err) != OK || new_budget(e, m, &budget, err) != OK ||
+    if (presence_new(&m->scaler, &presence, err) != OK ||
         line_set_model(&e->line, e->schema, m, err) != OK)
         return err->rc;
     presence_free(e->presence);
     dataset_free(TAKE(e->learned));
     e->presence = TAKE(presence);
-    budget_free(e->budget);
-    e->budget = TAKE(budget);
     e->model_id = model_id;
     if (e->phase != PHASE_WATCHING)
         forget_windows(e);
@@ -365,8 +324,8 @@ void entity_view(const struct entity *e, struct entity_view *ret)
         ret->model_rows = e->line.model->stats.train_rows + e->line.model->stats.validation_rows;
         ret->model_created_ms = e->line.model->provenance.created_ms;
         ret->widening = e->line.model->threshold_widening;
-        ret->threshold = budget_threshold(e->budget);
-        budget_rate(e->budget, &rate);
+        ret->threshold = budget_threshold(e->line.budget);
+        budget_rate(e->line.budget, &rate);
         ret->alarm_budget = rate.promised;
         ret->alarm_rate = rate.achieved;
         ret->alarm_rate_lower = rate.lower;

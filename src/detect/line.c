@@ -17,28 +17,58 @@ void line_done(struct line *l)
     scorer_free(l->scorer);
     silence_free(l->silence);
     model_unref(l->model);
+    budget_free(l->budget);
+    l->budget = NULL;
     l->scorer = NULL;
     l->silence = NULL;
     l->model = NULL;
+}
+
+static enum rc new_budget(const struct line *l, const struct model *m, struct budget **ret,
+                          struct err *err)
+{
+    const bool promised = m->threshold_spec.method == THRESHOLD_BUDGET && m->threshold > 0;
+    const struct budget_options o = {.confirm = l->watch.confirm,
+                                     .per_week = promised ? m->threshold_spec.value : 0,
+                                     .interval_ms = m->interval_ms,
+                                     .own = m->threshold,
+                                     .learned_ms = m->tail.exposure_ms};
+
+    return budget_new(&o, ret, err);
 }
 
 enum rc line_set_model(struct line *l, const struct schema *frames, struct model *m,
                        struct err *err)
 {
     CLEANUP(scorer_freep) struct scorer *scorer = NULL;
+    CLEANUP(budget_freep) struct budget *budget = NULL;
     struct silence *silence;
 
     if (schema_match(frames, m->schema, err) != OK || scorer_new(m, &scorer, err) != OK ||
-        silence_new(m->schema->n, &silence, err) != OK)
+        new_budget(l, m, &budget, err) != OK || silence_new(m->schema->n, &silence, err) != OK)
         return err->rc;
     struct model *const before = l->model; /* may be m */
     scorer_free(l->scorer);
     silence_free(l->silence);
     l->scorer = TAKE(scorer);
     l->silence = silence;
+    budget_free(l->budget);
+    l->budget = TAKE(budget);
     l->model = model_ref(m);
     model_unref(before);
     return OK;
+}
+
+/* The promise sees each verdict, and the next one is judged by what it came to. */
+static void follow(struct line *l, const struct watch *w, const struct verdict *v,
+                   enum watch_event event)
+{
+    struct err err;
+    const enum rc rc =
+        budget_push(l->budget, scorer_watched(l->scorer, v), event == WATCH_OPENED, w->open, &err);
+
+    (void)rc; /* without memory the threshold stays for a day more: nothing to drop a verdict for */
+    scorer_set_threshold(l->scorer, budget_threshold(l->budget));
 }
 
 void line_push(struct line *l, int64_t ts_ms, const float *frame, struct line_step *ret)
@@ -50,11 +80,27 @@ void line_push(struct line *l, int64_t ts_ms, const float *frame, struct line_st
         silence_mark(l->silence, l->scorer, &ret->verdict, &l->watch.incident);
         ret->incident = l->watch.incident;
     }
+    follow(l, &l->watch, &ret->verdict, ret->event);
+}
+
+void line_recall_verdict(struct line *l, struct watch *w, const struct verdict *v, bool after_gap)
+{
+    struct incident in;
+
+    assert(l->scorer);
+    if (after_gap) {
+        (void)watch_end(w, &in); /* as the daemon does that stops */
+        budget_gap(l->budget);
+    }
+    const enum watch_event event = watch_push(w, v, &in);
+    follow(l, w, v, event);
 }
 
 void line_forget(struct line *l)
 {
-    if (l->scorer)
+    if (l->scorer) {
         scorer_clear(l->scorer);
+        budget_gap(l->budget);
+    }
     watch_gap(&l->watch);
 }

@@ -6,6 +6,7 @@
 #include "data/schema.h"
 #include "data/settings.h"
 #include "data/verdict.h"
+#include "detect/budget.h"
 #include "detect/scorer.h"
 #include "detect/silence.h"
 #include "detect/watch.h"
@@ -22,6 +23,7 @@ struct line {
     struct scorer *scorer; /* of it */
     struct silence *silence;
     struct watch watch;
+    struct budget *budget; /* of the model: its promise, and the threshold that follows */
 };
 
 struct line_step {
@@ -34,13 +36,18 @@ void line_init(struct line *l, struct confirm_spec confirm);
 void line_done(struct line *l); /* a zeroed one is fine */
 
 /* Judge frames of this schema with m from now on; takes a new reference. The scorer starts without
- * a past; an open incident stays open. E_STATE when m has other features; then nothing changed. */
+ * a past, the promise of alarms anew; an open incident stays open. E_STATE when m has other
+ * features; then nothing changed. */
 MUST_CHECK enum rc line_set_model(struct line *l, const struct schema *frames, struct model *m,
                                   struct err *err);
 
 /* Needs a model. When an incident opens, and at each new peak of it, the causes that would silence
  * it are marked. */
 void line_push(struct line *l, int64_t ts_ms, const float *frame, struct line_step *ret);
+
+/* A verdict of the past, from the store, by w, which begins as a new watch: the promise and the
+ * threshold that follows it go on where they were. Needs a model. */
+void line_recall_verdict(struct line *l, struct watch *w, const struct verdict *v, bool after_gap);
 
 /* What came before the clock or the machine jumped must not stand beside what comes after it. An
  * open incident stays open. */

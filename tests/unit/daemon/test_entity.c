@@ -311,6 +311,29 @@ static void a_replay_of_its_frames_comes_to_the_same(void **state)
     replay_done(&r);
 }
 
+static void a_replay_follows_a_budget_as_live(void **state)
+{
+    struct fixture *x = *state;
+    const struct threshold_spec spec = {.method = THRESHOLD_BUDGET, .value = 5000};
+    struct replay r;
+    struct model *m;
+    struct err err;
+
+    learn_and_train(x);
+    assert_int_equal(model_with_threshold(entity_model(x->entity), &spec, &m, &err), OK);
+    assert_int_equal(entity_set_model(x->entity, m, 43, &err), OK);
+    replay_init(&r, (struct confirm_spec){3, 5}, INTERVAL_MS, profile_window_ms(x->profile));
+    assert_int_equal(line_set_model(&r.line, entity_schema(x->entity), m, &err), OK);
+    for (int i = 0; i < 4000; i++) {
+        x->level_shift = i % 1000 > 980 ? 2 : 0;
+        x->level_gone = i % 90 > 80;
+        tick_and_replay(x, &r);
+    }
+    assert_true(budget_threshold(r.line.budget) != m->threshold); /* it followed */
+    replay_done(&r);
+    model_unref(m);
+}
+
 /* The promise of alarms, and the threshold that follows it, are what the scores make of them. */
 static void verdicts_of_an_earlier_run_bring_the_promise_back(void **state)
 {
@@ -376,6 +399,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_replay_of_its_frames_comes_to_the_same, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(a_replay_follows_a_budget_as_live, set_up, tear_down),
         cmocka_unit_test_setup_teardown(verdicts_of_an_earlier_run_bring_the_promise_back, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_model_of_another_schema_is_refused, set_up, tear_down),

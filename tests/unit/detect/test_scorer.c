@@ -87,6 +87,33 @@ static void fewer_features_raise_the_bar_so_that_the_same_errors_ring(void **sta
     model_unref(m);
 }
 
+static void what_is_watched_of_a_partial_frame_is_as_of_a_whole_one(void **state)
+{
+    (void)state;
+    const struct threshold_spec percentile = {.method = THRESHOLD_PERCENTILE, .value = 99.5};
+    struct model *m = learn(&percentile);
+    struct scorer *s;
+    struct err err;
+
+    assert_int_equal(scorer_new(m, &s, &err), OK);
+    for (size_t here = 1; here < N; here++) {
+        struct verdict v = judge(m, here, 2, NAN);
+        const float share = scorer_watched(s, &v) / m->threshold;
+
+        assert_float_equal(share, verdict_watched(&v) / v.threshold, 1e-5f * share);
+        v.evidence = v.score / 2; /* the lesser of both */
+        assert_float_equal(scorer_watched(s, &v), share * m->threshold / 2, 1e-5f * share);
+    }
+    struct verdict v = judge(m, N - 1, 2, 5);
+    assert_true(scorer_watched(s, &v) == verdict_watched(&v));
+    v.confidence = NAN; /* a damaged store */
+    assert_true(scorer_watched(s, &v) == verdict_watched(&v));
+    v.confidence = 0;
+    assert_true(scorer_watched(s, &v) > 0);
+    scorer_free(s);
+    model_unref(m);
+}
+
 static void a_fixed_threshold_stays_as_it_was_given(void **state)
 {
     (void)state;
@@ -223,6 +250,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fewer_features_raise_the_bar_so_that_the_same_errors_ring),
+        cmocka_unit_test(what_is_watched_of_a_partial_frame_is_as_of_a_whole_one),
         cmocka_unit_test(a_fixed_threshold_stays_as_it_was_given),
         cmocka_unit_test(a_constant_rings_from_a_little_over_one_span),
         cmocka_unit_test(the_parts_of_a_frame_sum_to_its_score),
