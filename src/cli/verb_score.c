@@ -234,7 +234,7 @@ const struct verb verb_score = {
         "                        write what each feature added to each row's score, a column each\n"
         "      --threshold SPEC  percentile:99.5, sigma:3, auto (of the model's validation "
         "scores),\n"
-        "                        budget:2/week (false alarms, by the scores of all its rows) or\n"
+        "                        budget:2/week (so many false alarms, by the same) or\n"
         "                        fixed:0.1998 (default: the model's own threshold)\n"
         "      --profile NAME    the columns are the base features of this profile, its derived\n"
         "                        ones are added; none: the columns are the features (default: the\n"

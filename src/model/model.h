@@ -64,7 +64,7 @@ struct model {
      * rank, the largest always kept. In the model file too. */
     float *scores;
     size_t n_scores;
-    struct tail tail; /* of the scores of all rows, in time order: for a budget of alarms */
+    struct tail tail; /* of the same in time order: for a budget of alarms */
     struct threshold_spec threshold_spec;
     float threshold;
     float threshold_widening; /* >= 1: by how much short history widened it; included */

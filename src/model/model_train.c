@@ -46,8 +46,7 @@ struct learner {
     uint8_t *weight[2];
     uint8_t *bounded; /* [n] 1 where the resolution is known */
     float *scores;    /* [validation.rows] */
-    struct tail_builder *tail;
-    float *row; /* scratch of one row: model_score's work, filled, expected, error */
+    float *row;       /* scratch of one row: model_score's work, filled, expected, error */
     uint8_t *present;
 };
 
@@ -65,7 +64,6 @@ static void learner_done(struct learner *l)
     mem_free(l->bounded);
     mem_free(l->train.owned);
     mem_free(l->validation.owned);
-    tail_builder_free(l->tail);
 }
 
 static enum rc check_spec(const struct learn_spec *s, struct err *err)
@@ -289,44 +287,35 @@ static void set_errors(struct learner *l)
     }
 }
 
-/* What is watched of p's rows (score and evidence, whichever is less: verdict.h), in time order:
- * into l->tail, and to scores where that is not NULL (those that are numbers; how many). */
-static size_t score_part(struct learner *l, struct departure *d, const struct part *p,
-                         float *scores)
-{
-    const int64_t *const ts = p->d->ts_ms + p->first, interval_ms = l->m->interval_ms;
-    size_t n = 0;
-
-    for (size_t r = 0; r < p->rows; r++) {
-        struct departure_score s;
-
-        departure_push(d, ts[r], raw_rows(p) + r * p->d->n, &s);
-        const float watched = fminf(s.score, s.evidence); /* both are NaN or neither is */
-        if (r > 0 && interval_ms > 0 && ts[r] - ts[r - 1] > DEPARTURE_GAP * interval_ms)
-            tail_builder_gap(l->tail);
-        tail_builder_push(l->tail, watched);
-        if (scores && !isnan(watched))
-            scores[n++] = watched;
-    }
-    return n;
-}
-
-/* What is watched of the validation rows into l->scores, *ret_n of them; of all rows, the tail. */
-static enum rc score_all(struct learner *l, struct confirm_spec confirm, size_t *ret_n,
-                         struct err *err)
+/* What is watched of the validation rows (score and evidence, whichever is less: verdict.h) into
+ * l->scores, in time order, and into the tail. */
+static enum rc score_validation(struct learner *l, struct confirm_spec confirm, size_t *ret_n,
+                                struct err *err)
 {
     CLEANUP(departure_freep) struct departure *d = NULL;
+    CLEANUP(tail_builder_freep) struct tail_builder *tail = NULL;
+    const struct part *const t = &l->train, *const v = &l->validation;
+    const int64_t *const ts = v->d->ts_ms + v->first, interval_ms = l->m->interval_ms;
+    const size_t warm_up =
+        l->one_dataset ? (t->rows < DEPARTURE_MEMORY ? t->rows : DEPARTURE_MEMORY) : 0;
+    struct departure_score s;
 
+    *ret_n = 0;
     if (departure_new(l->m, true, &d, err) != OK ||
-        tail_builder_new(confirm, TAIL_PEAKS_MAX, &l->tail, err) != OK)
+        tail_builder_new(confirm, TAIL_PEAKS_MAX, &tail, err) != OK)
         return err->rc;
-    (void)score_part(l, d, &l->train, NULL);
-    if (!l->one_dataset) {
-        departure_clear(d);
-        tail_builder_gap(l->tail);
+    for (size_t r = t->rows - warm_up; r < t->rows; r++)
+        departure_push(d, t->d->ts_ms[t->first + r], raw_rows(t) + r * t->d->n, &s);
+    for (size_t r = 0; r < v->rows; r++) {
+        departure_push(d, ts[r], raw_rows(v) + r * v->d->n, &s);
+        const float watched = fminf(s.score, s.evidence); /* both are NaN or neither is */
+        if (r > 0 && interval_ms > 0 && ts[r] - ts[r - 1] > DEPARTURE_GAP * interval_ms)
+            tail_builder_gap(tail);
+        tail_builder_push(tail, watched);
+        if (!isnan(watched))
+            l->scores[(*ret_n)++] = watched;
     }
-    *ret_n = score_part(l, d, &l->validation, l->scores);
-    return tail_builder_take(l->tail, l->m->interval_ms, &l->m->tail, err);
+    return tail_builder_take(tail, interval_ms, &l->m->tail, err);
 }
 
 /* scores[n] ascending to at most MODEL_SCORES_MAX of them, evenly by rank, the ends kept. */
@@ -385,7 +374,7 @@ static enum rc judge(struct learner *l, const struct threshold_spec *threshold, 
     if (trim_units(l, err) != OK)
         return err->rc;
     set_errors(l);
-    enum rc rc = score_all(l, threshold->confirm, &n, err);
+    enum rc rc = score_validation(l, threshold->confirm, &n, err);
     if (rc != OK)
         return rc;
     if (n == 0)
