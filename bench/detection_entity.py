@@ -52,7 +52,6 @@ class Tools:
         self.tocsin = tocsin
         verdict = tocsin.parent / "bench" / "bench-verdict"
         self.verdict = verdict if os.access(verdict, os.X_OK) else None
-        self.gives_contributions = "--contributions" in run([tocsin, "score", "--help"])[0]
 
 
 def run(command, **more):
@@ -95,7 +94,7 @@ def measure_verdict(tools, entity, model, result):
 def measure_tocsin(tools, entity, place):
     model, scores, contributions = f"{place}.tsm", f"{place}.scores.csv", f"{place}.why.csv"
     causes = entity.file("causes.txt")
-    with_causes = tools.gives_contributions and os.path.isfile(causes)
+    with_causes = os.path.isfile(causes)
     _, train_s = run([tools.tocsin, "train", "--data", entity.file("train.csv"), "--model", model,
                       "--profile", "none"])
     run([tools.tocsin, "score", "--data", entity.file("test.csv"), "--model", model, "-o", scores,

@@ -7,17 +7,25 @@ from . import recording
 CLOSE_SHARE = 0.8  # of the threshold, under which an incident calms down: detect/watch.h
 
 
-def read_verdicts(path):
-    """[score over threshold] of each row; NaN where there is no score."""
+def read_verdicts(path, contributions):
+    """[how many times its threshold a row reaches], NaN where there is no score: the smaller of the
+    score and the row's own evidence, which is what its contributions add up to; src/data/verdict.h
+    has why."""
     header, rows = recording.read_table(path)
     if header[:4] != ["timestamp", "score", "threshold", "anomalous"]:
         raise ValueError(f"{path}: expected timestamp,score,threshold,anomalous, found "
                          f"{','.join(header)}")  # fmt: skip
-    # a ratio a hair over 1 may round to 1, so the verdict itself decides there
+    parts = contributions[1]
+    if len(parts) != len(rows):
+        raise ValueError(f"{path}: expected contributions to each of {len(rows)} rows, found {len(parts)}")
     ratios = []
-    for row in rows:
-        ratio = float(row[1]) / float(row[2])
-        ratios.append(ratio if (ratio > 1) == (row[3] == "1") else math.nextafter(1, 2))
+    for (_, score, threshold, anomalous, *_), part in zip(rows, parts):
+        if math.isnan(float(score)):
+            ratios.append(math.nan)
+            continue
+        ratio = min(float(score), sum(part)) / float(threshold)
+        # what is a hair beside 1 may round to the other side, so the verdict itself decides there
+        ratios.append(max(ratio, math.nextafter(1, 2)) if anomalous == "1" else min(ratio, 1.0))
     return ratios
 
 
@@ -26,11 +34,11 @@ def read_contributions(path):
     header, rows = recording.read_table(path)
     if header[:1] != ["timestamp"] or len(header) < 2:
         raise ValueError(f"{path}: expected timestamp,<feature>..., found {','.join(header)}")
-    return header[1:], [[float(c) if c else math.nan for c in row[1:]] for row in rows]
+    return header[1:], [[float(c) for c in row[1:]] for row in rows]
 
 
 def incidents(ratios, factor, k, of):
-    """[(row of its first verdict, row in which it opened, row in which it closed)], as
+    """[([rows of the verdicts that opened it, the last of which did], row in which it closed)], as
     detect/watch.c does it: k of the last `of` verdicts over the threshold open one, `of` in a row
     well under it close it."""
     found, recent, calm, is_open = [], [], 0, False
@@ -41,22 +49,22 @@ def incidents(ratios, factor, k, of):
             calm = calm + 1 if ratio < factor * CLOSE_SHARE else 0
             if calm >= of:
                 is_open, recent = False, []
-                found[-1] = (*found[-1][:2], row)
+                found[-1] = (found[-1][0], row)
             continue
         recent = [*recent, (row, ratio > factor)][-of:]
         high = [r for r, anomalous in recent if anomalous]
         if ratio > factor and len(high) >= k:
-            found.append((high[0], row, len(ratios)))
+            found.append((high, len(ratios)))
             is_open, calm = True, 0
     return found
 
 
-def first_cause(contributions, start, opened):
-    """The feature that accounts for most of the rows that opened an incident."""
-    features, rows = contributions
-    sums = [sum(c for c in column if not math.isnan(c))
-            for column in zip(*rows[start : opened + 1])]  # fmt: skip
-    return features[max(range(len(sums)), key=sums.__getitem__)]
+def first_cause(contributions, rows):
+    """The feature that an incident names first: with the largest part in any of the verdicts that
+    opened it, as detect/watch.c does it; of equal ones the first."""
+    features, parts = contributions
+    most = [max(column) for column in zip(*(parts[row] for row in rows))]
+    return features[max(range(len(most)), key=most.__getitem__)]
 
 
 class Judge:
@@ -77,7 +85,7 @@ class Judge:
     def false_alarms(self, found):
         """Incidents that are open while there is nothing, those that outlast a fault among them:
         a bell that never stops tells nobody anything."""
-        return sum(any(self.quiet[opened:closed]) for _, opened, closed in found)
+        return sum(any(self.quiet[rows[-1] : closed]) for rows, closed in found)
 
     def at(self, factor):
         """What comes of it with the threshold times factor."""
@@ -89,7 +97,7 @@ class Judge:
         both = rung["strong"] + rung["weak"]
         an_hour = alarms / hours if hours else None
         return {"factor": factor, "strong": len(rung["strong"]), "weak": len(rung["weak"]),
-                "right_first": sum(x["right"] for x in both) if self.contributions else None,
+                "right_first": sum(x["right"] for x in both),
                 "false_alarms": alarms, "an_hour": an_hour,
                 "a_day": an_hour and 24 * an_hour, "events": lines}  # fmt: skip
 
@@ -97,12 +105,11 @@ class Judge:
         first, last, kind, strength, groups, _ = event
         line = {"kind": kind, "strength": strength, "first": first, "last": last, "after": None,
                 "cause": None, "right": None}  # fmt: skip
-        for start, opened, _ in found:
-            if first <= opened < first + self.o.within:
-                line["after"] = opened - first + 1
-                if self.contributions:
-                    line["cause"] = first_cause(self.contributions, max(start, first), opened)
-                    line["right"] = self.groups.get(line["cause"]) in groups
+        for rows, _ in found:
+            if first <= rows[-1] < first + self.o.within:
+                line["after"] = rows[-1] - first + 1
+                line["cause"] = first_cause(self.contributions, rows)
+                line["right"] = self.groups.get(line["cause"]) in groups
                 break
         return line
 

@@ -2,7 +2,9 @@
 """bench/record: what is in a recording, what --check refuses, and that nothing is left behind
 however it ends; bench/score_record: what it makes of scores."""
 import csv
+import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -178,6 +180,7 @@ def test_the_table_of_faults_is_the_documented_one():
 
 
 def judge(ratios, events, contributions=None):
+    contributions = contributions or (["a", "b"], [[0.0, 0.0]] * len(ratios))
     options = types.SimpleNamespace(k=3, of=5, within=10, settle=5)
     groups = {"a": "cpu", "b": "disk"}
     return scoring.Judge(ratios, events, contributions, groups, options)
@@ -193,6 +196,10 @@ def test_a_fault_is_rung_when_an_incident_opens_in_time():
     assert (got["strong"], got["weak"], got["right_first"], got["false_alarms"]) == (1, 0, 1, 0)
     assert got["events"][0]["after"] == 5 and got["events"][0]["cause"] == "b"
     assert judge(ratios, events, (["a", "b"], [[3.0, 1.0]] * 100)).at(1.0)["right_first"] == 0
+    causes[1][25] = [9.0, 3.0]  # later than it is named
+    assert judge(ratios, events, causes).at(1.0)["right_first"] == 1
+    causes[1][23] = [3.5, 0.0]  # the largest part of a row that opened it, though not the largest sum
+    assert judge(ratios, events, causes).at(1.0)["right_first"] == 0
 
 
 def test_alarms_without_a_fault_are_false_and_set_the_bound():
@@ -206,3 +213,45 @@ def test_alarms_without_a_fault_are_false_and_set_the_bound():
     assert j.at(1.5)["false_alarms"] == 0 and j.at(1.5)["strong"] == 1
     ratios[52:] = [3.0] * 48  # one that never ends
     assert judge(ratios, events).at(1.5)["false_alarms"] == 1
+
+
+def test_a_row_reaches_what_both_its_score_and_its_evidence_reach(tmp_path):
+    scores = tmp_path / "scores.csv"
+    parts = (["a", "b"], [[0.5, 0.25], [3.0, 1.0], [0.5, 0.0], [2.0, 0.0], [1.0, 1.0], [0.0, 0.0]])
+    scores.write_text("timestamp,score,threshold,anomalous\n"
+                      "1,3,2,0\n"  # the tail of what was before
+                      "2,3,2,1\n3,1,2,0\n"
+                      "4,2,2,1\n5,2,2,0\n"  # a hair over the threshold, and at it
+                      "6,NaN,2,0\n")
+    got = scoring.read_verdicts(scores, parts)
+    assert got[:3] == [0.375, 1.5, 0.25] and 1 < got[3] < 1 + 1e-9 and got[4] == 1 and got[5] != got[5]
+    with pytest.raises(ValueError, match="contributions to each of 6 rows, found 5"):
+        scoring.read_verdicts(scores, (parts[0], parts[1][:5]))
+
+
+def test_a_recording_is_scored_by_the_verbs(binary, tmp_path):
+    """Two features, and one fault of each that nobody can miss; a spike that ends at once rings no
+    incident, though its tail keeps the score over the threshold for longer than 3 of 5 rows."""
+    rng, base = random.Random(1), str(tmp_path / "made-1")
+    spans, spike = {"a": range(300, 320), "b": range(600, 620)}, 450
+    for part, rows in ("train", 1200), ("test", 900):
+        with open(f"{base}.{part}.csv", "w") as f:
+            f.write("timestamp,a,b\n")
+            for i in range(rows):
+                wrong = {name: part == "test" and i in span for name, span in spans.items()}
+                a = rng.gauss(0, 1) + (60 if wrong["a"] or (part == "test" and i == spike) else 0)
+                b = rng.gauss(0, 1) + (60 if wrong["b"] else 0)
+                f.write(f"{1700000000 + i + (1200 if part == 'test' else 0)},{a:.4f},{b:.4f}\n")
+    with open(f"{base}.events.csv", "w") as f:
+        f.write("first,last,kind,strength,groups,features\n")
+        for name, kind in ("a", "cpu"), ("b", "write"):
+            f.write(f"{spans[name][0]},{spans[name][-1]},{kind},strong,of-{name},{name}\n")
+    with open(f"{base}.about.json", "w") as f:
+        json.dump({"groups": {"a": "of-a", "b": "of-b"}}, f)
+    done = subprocess.run([sys.executable, os.path.join(ROOT, "bench", "score_record"), "--tocsin",
+                           binary, "--json", tmp_path], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    stands = json.loads(done.stdout)["made-1"]["stands"]
+    assert [(e["cause"], e["right"]) for e in stands["events"]] == [("a", True), ("b", True)]
+    assert all(e["after"] <= 5 for e in stands["events"])
+    assert (stands["strong"], stands["right_first"], stands["false_alarms"]) == (2, 2, 0)
