@@ -130,30 +130,78 @@ static int open_tmp(const char *path, char tmp[PATH_MAX])
     return -1;
 }
 
+/* Where what is written to path goes: itself, or what the link there names; *ret_through for what
+ * is no file (devices, pipes) and is written into. */
+static enum rc find_target(const char *path, char resolved[PATH_MAX], const char **ret,
+                           bool *ret_through, struct err *err)
+{
+    struct stat st;
+
+    *ret = path;
+    *ret_through = false;
+    if (stat(path, &st) != 0)
+        return OK;
+    if (S_ISDIR(st.st_mode))
+        return err_set(err, E_IO, "'%s': is a directory", path);
+    *ret_through = !S_ISREG(st.st_mode);
+    if (!*ret_through)
+        *ret = realpath(path, resolved); /* a symbolic link stays one */
+    return *ret ? OK : err_set(err, E_IO, "'%s': %m", path);
+}
+
+static enum rc open_beside(const char *path, const char *target, char tmp[PATH_MAX], int *ret,
+                           struct err *err)
+{
+    *ret = open_tmp(target, tmp);
+    if (*ret < 0)
+        return err_set(err, E_IO, "'%s': create a temporary file beside it: %m", path);
+    return OK;
+}
+
 enum rc file_write(const char *path, const void *p, size_t n, struct err *err)
 {
     char resolved[PATH_MAX], tmp[PATH_MAX];
-    const char *target = path;
-    struct stat st;
+    CLEANUP(fd_closep) int fd = -1;
+    const char *target;
+    bool through;
 
-    if (stat(path, &st) == 0) {
-        if (S_ISDIR(st.st_mode))
-            return err_set(err, E_IO, "'%s': is a directory", path);
-        if (!S_ISREG(st.st_mode))
-            return write_through(path, p, n, err);
-        target = realpath(path, resolved); /* a symbolic link stays one */
-        if (!target)
-            return err_set(err, E_IO, "'%s': %m", path);
-    }
-    CLEANUP(fd_closep) int fd = open_tmp(target, tmp);
-    if (fd < 0)
-        return err_set(err, E_IO, "'%s': create a temporary file beside it: %m", path);
+    if (find_target(path, resolved, &target, &through, err) != OK)
+        return err->rc;
+    if (through)
+        return write_through(path, p, n, err);
+    if (open_beside(path, target, tmp, &fd, err) != OK)
+        return err->rc;
     if (!write_all(fd, p, n) || fsync(fd) != 0 || rename(tmp, target) != 0) {
         (void)err_set(err, E_IO, "'%s': write: %m", path);
         (void)unlink(tmp); /* best effort */
         return E_IO;
     }
     return sync_folder(target, err);
+}
+
+enum rc file_expect_writable(const char *path, struct err *err)
+{
+    char resolved[PATH_MAX], tmp[PATH_MAX];
+    CLEANUP(fd_closep) int fd = -1;
+    const char *target;
+    bool through;
+
+    if (find_target(path, resolved, &target, &through, err) != OK)
+        return err->rc;
+    if (through)
+        return access(path, W_OK) == 0 ? OK : err_set(err, E_IO, "'%s': open: %m", path);
+    if (open_beside(path, target, tmp, &fd, err) != OK)
+        return err->rc;
+    (void)unlink(tmp); /* best effort */
+    return OK;
+}
+
+bool file_same(const char *a, const char *b)
+{
+    struct stat x, y;
+
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && S_ISREG(x.st_mode) && x.st_dev == y.st_dev &&
+           x.st_ino == y.st_ino;
 }
 
 enum rc file_mkdirs(const char *path, struct err *err)

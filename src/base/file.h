@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -18,6 +19,12 @@ MUST_CHECK enum rc file_read(const char *path, size_t limit, char **ret, size_t 
  * fails, the new one is there). Mode 0644 less the umask. A symbolic link stays: its target is
  * replaced. Devices and pipes (/dev/stdout) are written into. */
 MUST_CHECK enum rc file_write(const char *path, const void *p, size_t n, struct err *err);
+
+/* Whether file_write would get as far as writing: what would take an hour to make is not made for
+ * nothing. E_IO. */
+MUST_CHECK enum rc file_expect_writable(const char *path, struct err *err);
+/* Whether both are there and are the same file, by whatever names; not for devices and pipes. */
+bool file_same(const char *a, const char *b);
 
 /* mkdir -p with mode 0750 for what is made. */
 MUST_CHECK enum rc file_mkdirs(const char *path, struct err *err);

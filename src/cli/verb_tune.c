@@ -267,6 +267,22 @@ static uint32_t epochs_of(const struct tuning *t, const struct learn_spec *spec)
     return train_epochs(spec, (size_t)((double)t->fit.rows * (1 - spec->validation)));
 }
 
+/* Before the work, and after the state was written: the result has somewhere to go, and that is
+ * none of the files that are read or kept. */
+static enum rc expect_output(const struct tune_options *o, struct err *err)
+{
+    const char *const taken[] = {o->data, o->validation, o->state};
+
+    if (!o->output)
+        return OK;
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
+        if (taken[i] && file_same(o->output, taken[i]))
+            return err_set(err, E_CONFIG,
+                           "-o '%s': expected another file than '%s', found the same", o->output,
+                           taken[i]);
+    return file_expect_writable(o->output, err);
+}
+
 static enum rc prepare(struct tuning *t, struct err *err)
 {
     const struct tune_options *o = t->o;
@@ -291,9 +307,9 @@ static enum rc prepare(struct tuning *t, struct err *err)
                                  .fit_rows = t->fit.rows,
                                  .judge_rows = t->held.rows};
     t->identity = identity_of(t);
-    if (restore(t, err) != OK)
+    if (restore(t, err) != OK || save(t, err) != OK)
         return err->rc;
-    return save(t, err); /* a file that cannot be written is told now, not after an hour's work */
+    return expect_output(o, err); /* what cannot be written is told now, not after an hour's work */
 }
 
 /* -- the search -- */

@@ -234,6 +234,22 @@ def test_wrong_words_get_one_sentence(tocsin, data, args, code, message):
     assert len([line for line in p.stderr.splitlines() if not line.startswith("Try")]) == 1
 
 
+def test_where_the_result_cannot_go_is_told_before_the_work(tune, data, tmp_path):
+    state, link = tmp_path / "search.state", tmp_path / "link.csv"
+    link.symlink_to(data)
+    held = data.read_bytes()
+    for words, code, sentence in [
+        (["-o", tmp_path / "nowhere" / "x.yml"], 1, "x.yml': create a temporary file beside it: No"),
+        (["-o", tmp_path], 1, "': is a directory"),
+        (["-o", link], 2, f"link.csv': expected another file than '{data}', found the same"),
+        (["-o", state, "--state", state], 2, f"expected another file than '{state}', found the same"),
+    ]:
+        p = tune(*words, code=code)
+        assert sentence in p.stderr and p.stderr.count("\n") == 1 and p.stdout == ""
+    assert data.read_bytes() == held and state.read_text().startswith("tocsin tune 1\n")
+    assert sorted(os.listdir(tmp_path)) == ["link.csv", "search.state"]
+
+
 def test_rows_that_say_nothing_get_one_sentence(tocsin, tmp_path):
     few, still = write_csv(tmp_path / "few.csv", 200, 1), tmp_path / "still.csv"
     p = tocsin("tune", "--data", few, code=1)

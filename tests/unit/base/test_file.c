@@ -199,6 +199,36 @@ static void writing_where_it_cannot_be_says_so(void **state)
     assert_int_equal(file_write(longer, "x", 1, &err), E_IO);
 }
 
+static void what_can_be_written_is_known_before(void **state)
+{
+    (void)state;
+    struct err err;
+    struct stat st;
+
+    assert_int_equal(file_expect_writable("later", &err), OK);
+    assert_int_equal(stat("later", &st), -1); /* nothing is made */
+    assert_int_equal(file_expect_writable("/dev/null", &err), OK);
+    assert_int_equal(file_expect_writable(".", &err), E_IO);
+    assert_string_equal(err.msg, "'.': is a directory");
+    assert_int_equal(file_expect_writable("none/later", &err), E_IO);
+    assert_string_equal(err.msg, "'none/later': create a temporary file beside it: "
+                                 "No such file or directory");
+}
+
+static void one_file_has_many_names(void **state)
+{
+    (void)state;
+    struct err err;
+
+    assert_int_equal(file_write("one", "x", 1, &err), OK);
+    assert_int_equal(file_write("two", "x", 1, &err), OK);
+    assert_int_equal(symlink("one", "one.link"), 0);
+    assert_true(file_same("one", "./one.link"));
+    assert_false(file_same("one", "two"));
+    assert_false(file_same("none", "none"));
+    assert_false(file_same("/dev/null", "/dev/null"));
+}
+
 static void temporary_name_that_is_taken_is_passed_over(void **state)
 {
     (void)state;
@@ -291,6 +321,8 @@ int main(void)
         cmocka_unit_test(write_replaces_and_does_not_overwrite),
         cmocka_unit_test(failed_write_leaves_the_old_file_and_no_other),
         cmocka_unit_test(writing_where_it_cannot_be_says_so),
+        cmocka_unit_test(what_can_be_written_is_known_before),
+        cmocka_unit_test(one_file_has_many_names),
         cmocka_unit_test(temporary_name_that_is_taken_is_passed_over),
         cmocka_unit_test(symbolic_link_stays_and_its_target_is_replaced),
         cmocka_unit_test(pipes_and_devices_are_written_into),
