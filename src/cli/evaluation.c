@@ -92,15 +92,22 @@ static enum rc read_scores(const struct evaluation_files *f, struct evaluation *
         expect_same_rows(f->scores, s->rows, s->ts_ms, f->labels, e->labels.rows, e->labels.ts_ms,
                          err) != OK)
         return err->rc;
-    e->unscored = ranking_fill(s->v[SCORE], s->rows);
-    if (e->unscored == s->rows)
+    return OK;
+}
+
+static enum rc rank_scores(const struct evaluation_files *f, struct evaluation *e, struct err *err)
+{
+    double *score = e->scores.v[SCORE];
+
+    e->unscored = ranking_fill(score, e->scores.rows);
+    if (e->unscored == e->scores.rows)
         return err_set(err, E_STATE, "%s: expected scores, found none in %zu rows", f->scores,
-                       s->rows);
-    return ranking_new(s->v[SCORE], s->rows, &e->ranking, err);
+                       e->scores.rows);
+    return ranking_new(score, e->scores.rows, &e->ranking, err);
 }
 
 /* Which rows a threshold flags: the one that is given, or what the scores' file says of each row.
- */
+ * Before they are ranked, for then a row without a score has one. */
 static enum rc take_flags(const struct evaluation_files *f, struct evaluation *e, struct err *err)
 {
     const double *score = e->scores.v[SCORE], *threshold = e->scores.v[THRESHOLD];
@@ -206,7 +213,8 @@ enum rc evaluation_make(const struct evaluation_files *files, struct evaluation 
     CLEANUP(evaluation_done) struct evaluation e = {0};
 
     if (read_labels(files->labels, &e, err) != OK || read_scores(files, &e, err) != OK ||
-        take_flags(files, &e, err) != OK || measure(files, &e, err) != OK)
+        take_flags(files, &e, err) != OK || rank_scores(files, &e, err) != OK ||
+        measure(files, &e, err) != OK)
         return err->rc;
     *ret = e;
     e = (struct evaluation){0};

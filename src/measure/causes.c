@@ -58,10 +58,8 @@ static enum rc parse_rows(const struct reader *r, struct str s, struct cause *c,
     if (!str_to_u64(cut(&s, '-'), &first) || !str_to_u64(s, &last) || first > last)
         return fail(r, "rows such as 10-19, from 0 and rising", whole, err);
     if (first >= r->rows || last > r->rows)
-        return err_set(err, E_PARSE,
-                       "%s:%zu: expected rows of the %zu that are labelled or not, "
-                       "found '%.*s'",
-                       r->file, r->number, r->rows, (int)whole.n, whole.p);
+        return err_set(err, E_PARSE, "%s:%zu: expected rows from 0 to %zu, found '%.*s'", r->file,
+                       r->number, r->rows - 1, (int)whole.n, whole.p);
     c->first = (size_t)first;
     c->last = (size_t)last;
     return OK;

@@ -220,3 +220,13 @@ def test_what_train_and_score_write_is_taken(binary, evaluate, tmp_path):
                                 tmp_path / "scores.csv", "--json").stdout)
     assert found["vus_pr"] > 0.8
     assert found["at_threshold"]["events_found"] == 1
+
+
+@pytest.mark.parametrize("more", [["--threshold", 0.25], []])
+def test_a_row_without_a_score_never_rings(evaluate, files, more):
+    """Also where the least of the others, with which it ranks, reaches the threshold."""
+    words = files(labels="label\n0\n1\n0\n0\n",
+                  scores="score,threshold\nNaN,0.25\n0.75,0.25\n,0.25\n0.5,0.75\n")
+    at = json.loads(evaluate(*words, *more, "--json").stdout)["at_threshold"]
+    assert (at["events_found"], at["false_alarm_events"]) == (1, 1 if more else 0)
+    assert at["precision"] == (0.5 if more else 1)
