@@ -40,11 +40,11 @@ def check(folder):
 
 @pytest.fixture(scope="module")
 def recorded(binary, tmp_path_factory):
-    """A recording of 40 s with two faults; nothing of it may be left."""
+    """A recording of 38 s with two faults; nothing of it may be left."""
     out = tmp_path_factory.mktemp("recorded")
     with tempfile.TemporaryDirectory(dir="/var/tmp") as work:
         recording = subprocess.Popen(
-            command(binary, "--for", "40s", "--train", "12s", "--events", 2, "--kinds", "files",
+            command(binary, "--for", "38s", "--train", "10s", "--events", 2, "--kinds", "files",
                     "--day", "20s", "--load", "batch", "--work", work, "-o", out),
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         seen = {}
@@ -69,9 +69,9 @@ def rows(folder, part):
 
 def test_a_recording_has_its_parts(recorded):
     train, test = rows(recorded, "train"), rows(recorded, "test")
-    assert (len(train), len(test)) == (12, 28)
+    assert (len(train), len(test)) == (10, 28)
     times = [int(row["timestamp"]) for row in train + test]
-    assert times == list(range(times[0], times[0] + 40))
+    assert times == list(range(times[0], times[0] + 38))
     labels = [row["label"] for row in rows(recorded, "label")]
     events = rows(recorded, "events")
     assert {(e["kind"], e["strength"]) for e in events} == {("files", "strong"), ("files", "weak")}
@@ -98,7 +98,7 @@ def test_a_fault_is_seen_where_it_is_labelled(recorded):
 def test_a_recording_is_fine_until_it_is_changed(recorded, tmp_path):
     done = check(recorded)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("batch-1: fine, 12 + 28 rows")
+    assert done.stdout.startswith("batch-1: fine, 10 + 28 rows")
     for part, change, sentence in [
         ("label", lambda text: text.replace("1\n", "0\n"), "are not the ones that are labelled"),
         ("label", lambda text: text + "0\n", "expected 28 labels, one a test row, found 29"),
@@ -119,30 +119,44 @@ def test_a_folder_without_a_recording_is_not_fine(tmp_path):
     assert done.returncode == 1 and "has no recording" in done.stderr
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-def test_nothing_is_left_when_it_is_ended_in_a_fault(binary, disk_dir, tmp_path, how):
-    recording = subprocess.Popen(
-        command(binary, "--for", "600s", "--train", "10s", "--kinds", "inodes", "--events", 20,
-                "--work", disk_dir, "-o", tmp_path / "out"),
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    seen = {}
+def under_way(folder):
+    """Whether a recording in that work folder is making a fault that leaves files."""
+    inodes = [os.path.join(folder, d, "inodes") for d in os.listdir(folder)]
+    return any(os.listdir(d) for d in inodes if os.path.isdir(d))
 
-    def under_way():
-        seen.update(children_of(recording.pid))
-        return any(os.listdir(os.path.join(disk_dir, d, "inodes"))
-                   for d in os.listdir(disk_dir)
-                   if os.path.isdir(os.path.join(disk_dir, d, "inodes")))
+
+def test_nothing_is_left_when_it_is_ended_in_a_fault(binary, disk_dir, tmp_path):
+    recordings = {}  # how it is ended: (process, its work folder, the processes below it)
+    for how in signal.SIGTERM, signal.SIGKILL:  # beside each other: most of it is waiting
+        work = os.path.join(disk_dir, how.name)
+        os.mkdir(work)
+        recordings[how] = (subprocess.Popen(
+            command(binary, "--for", "600s", "--train", "10s", "--kinds", "inodes", "--events", 100,
+                    "--work", work, "-o", tmp_path / how.name),
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL), work, {})
+
+    def end_those_under_way():
+        for how, (process, work, seen) in recordings.items():
+            if process.poll() is None:
+                seen.update(children_of(process.pid))
+                if under_way(work):
+                    process.send_signal(how)
+                    process.wait(timeout=60)
+        return all(process.poll() is not None for process, _, _ in recordings.values())
 
     try:
-        wait_until(under_way, "a fault begins", 300)
+        wait_until(end_those_under_way, "a fault begins in both", 300)
     finally:
-        recording.send_signal(how)
-        recording.wait(timeout=60)
-    assert recording.returncode != 0
-    wait_until(lambda: not any(started(pid) == at and at for pid, at in seen.items()),
-               "processes are still there", 60)
-    wait_until(lambda: os.listdir(disk_dir) == [], "files are still there", 60)
-    assert not os.path.exists(tmp_path / "out")
+        for process, _, _ in recordings.values():
+            process.terminate()
+            process.wait(timeout=60)
+    for how, (process, work, seen) in recordings.items():
+        assert process.returncode == (1 if how == signal.SIGTERM else -signal.SIGKILL), how
+        assert len(seen) >= 4, "a worker, a watcher, a server and its client at least"
+        wait_until(lambda: not any(started(pid) == at and at for pid, at in seen.items()),
+                   "processes are still there", 60)
+        wait_until(lambda: os.listdir(work) == [], "files are still there", 60)
+        assert not os.path.exists(tmp_path / how.name)
 
 
 @pytest.mark.parametrize("words, sentence", [
