@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""bench/detection: finds entities, runs the verbs, sums groups up."""
+"""bench/detection: finds entities, runs the verbs, sums groups up; bench/tune_correlation."""
+import importlib.machinery
+import importlib.util
 import json
 import os
 import random
@@ -17,7 +19,7 @@ def write_entity(folder, name, seed, faults=((100, 110), (200, 215))):
     rng = random.Random(seed)
     folder.mkdir(parents=True, exist_ok=True)
     labelled = [any(a <= i < b for a, b in faults) for i in range(300)]
-    for kind, fault in (("train", [False] * 300), ("test", labelled)):
+    for kind, fault in (("train", [False] * 480), ("test", labelled)):
         with open(folder / f"{name}.{kind}.csv", "w") as f:
             f.write("timestamp,m0,m1\n")
             for i, wrong in enumerate(fault):
@@ -105,3 +107,41 @@ def test_trouble_is_one_sentence(detection, data, tmp_path):
     os.remove(data / "lab" / "web.label.csv")
     assert "expected web.label.csv beside it" in detection(data, code=1).stderr
     assert "expected GROUP=VUS-PR" in detection(data, "--target", "lab", code=2).stderr
+
+
+CORRELATION = os.path.join(ROOT, "bench", "tune_correlation")
+
+
+def test_settings_are_measured_as_the_verbs_measure_them(binary, data, tmp_path):
+    done = subprocess.run([sys.executable, CORRELATION, data / "lab", "--tocsin", binary, "--trials", "2",
+                           "--executions", "1"], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    lines = [line.split() for line in done.stdout.splitlines() if line]
+    figures = [float(word) for word in lines[-2][1:]]
+    assert lines[-2][0] == "lab/web" and lines[-1] == ["mean", *lines[-2][1:]]
+    assert -1 <= figures[0] <= 1 and figures[2] <= min(figures[3:]) and figures[6] >= max(figures[3:])
+    base, model, scores = data / "lab" / "web", tmp_path / "m.tsm", tmp_path / "s.csv"
+    for words in [["train", "--data", f"{base}.train.csv", "--model", model],
+                  ["score", "--model", model, "--data", f"{base}.test.csv", "-o", scores]]:
+        subprocess.run([binary, *words], capture_output=True, check=True, timeout=60)
+    told = subprocess.run([binary, "evaluate", "--labels", f"{base}.label.csv", "--scores", scores, "--json",
+                           "--series", f"{base}.train.csv,{base}.test.csv"],
+                          capture_output=True, check=True, timeout=60)
+    assert figures[3] == pytest.approx(json.loads(told.stdout)["vus_pr"], abs=6e-4)  # the defaults
+
+
+def test_rank_correlation_shares_ranks_among_equals(monkeypatch):
+    monkeypatch.syspath_prepend(os.path.dirname(CORRELATION))
+    loader = importlib.machinery.SourceFileLoader("tune_correlation", CORRELATION)
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+    sys.dont_write_bytecode, before = True, sys.dont_write_bytecode
+    try:
+        loader.exec_module(module)
+    finally:
+        sys.dont_write_bytecode = before
+    assert module.ranks([3, 1, 3, 2]) == [2.5, 0, 2.5, 1]
+    assert module.spearman([1, 2, 3, 4], [10, 20, 25, 90]) == pytest.approx(1)
+    assert module.spearman([1, 2, 3], [9, 4, 1]) == pytest.approx(-1)
+    assert module.spearman([1, 1, 1], [1, 2, 3]) != module.spearman([1, 1, 1], [1, 2, 3])  # NaN
+    # 1 - 6 sum d^2 / (n (n^2 - 1)) without ties
+    assert module.spearman([1, 2, 3, 4, 5], [2, 1, 4, 3, 5]) == pytest.approx(0.8)
