@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "base/err.h"
 
 /* lock - one tocsin a database: flock(2) on PATH.lock, which ends with its process however it ends
@@ -9,3 +12,7 @@
 
 /* *ret_fd keeps the lock until it is closed. E_STATE when another process has it; E_IO. */
 MUST_CHECK enum rc lock_take(const char *path, int *ret_fd, struct err *err);
+
+/* Who has it: *ret_held, and *ret_pid where the file says it, else 0. To ask is to hold a shared
+ * lock for a moment, which lock_take waits out. E_IO. */
+MUST_CHECK enum rc lock_holder(const char *path, int64_t *ret_pid, bool *ret_held, struct err *err);

@@ -4,6 +4,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#define ONE_LIVE(name, act)                                                                        \
+    "CREATE TRIGGER " name " AFTER " act " ON models WHEN NEW.state = 'live' BEGIN"                \
+    " UPDATE models SET state = 'retired', state_ms = NEW.state_ms WHERE state = 'live'"           \
+    " AND entity = NEW.entity AND schema_hash = NEW.schema_hash AND id <> NEW.id; END;"
+
 /* Hashes and model numbers are 64 bits without a sign; SQLite has a sign, so they are kept as the
  * same bits. Keys (entity, ts_ms) without a rowid keep one entity's time line together on disk. */
 const char *const store_steps[] = {
@@ -59,6 +64,27 @@ const char *const store_steps[] = {
 
     /* Score and evidence are both held against the threshold. NULL: kept by an older tocsin. */
     "ALTER TABLE scores ADD COLUMN evidence REAL;",
+
+    /* The model in use is the live one: one an entity and schema, which the triggers
+       hold whoever writes. Before, it was the one put last. */
+    "ALTER TABLE models ADD COLUMN state TEXT NOT NULL DEFAULT 'live';"
+    "ALTER TABLE models ADD COLUMN state_ms INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE models ADD COLUMN reason TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE models ADD COLUMN figures TEXT NOT NULL DEFAULT '{}';"
+    "UPDATE models SET state_ms = created_ms;"
+    "UPDATE models SET state = 'retired' WHERE id < (SELECT max(id) FROM models AS other"
+    " WHERE other.entity = models.entity AND other.schema_hash = models.schema_hash);" ONE_LIVE(
+        "models_put", "INSERT") ONE_LIVE("models_set", "UPDATE OF state")
+
+    /* What an operator said of an incident or of a stretch of time. */
+    "CREATE TABLE marks ("
+    " id INTEGER PRIMARY KEY,"
+    " entity INTEGER," /* NULL: all of them */
+    " kind TEXT NOT NULL,"
+    " incident INTEGER," /* NULL: a stretch */
+    " start_ms INTEGER NOT NULL,"
+    " end_ms INTEGER NOT NULL,"
+    " made_ms INTEGER NOT NULL);",
 };
 const size_t store_steps_count = sizeof store_steps / sizeof store_steps[0];
 

@@ -221,6 +221,8 @@ static enum rc prune_some(struct store *s, int64_t cut_ms, uint64_t *deleted, st
     const uint64_t before = *deleted;
     enum rc rc = run_delete(s, ST_PRUNE_INCIDENTS, cut_ms, PRUNE_INCIDENTS, deleted, err);
 
+    if (rc == OK)
+        rc = run_delete(s, ST_PRUNE_MARKS, cut_ms, 0, deleted, err);
     for (int i = 0; rc == OK && i < PRUNE_ENTITIES && *deleted - before < PRUNE_ROWS; i++) {
         int64_t entity = 0;
         bool found = false, more;

@@ -223,23 +223,45 @@ enum rc store_close_orphans(struct store *s, struct err *err)
         return rc;
     if (sqlite3_bind_int64(st, 1, s->first_incident))
         return conn_fail(&s->c, "bind", err);
+    if ((rc = conn_run(&s->c, st, "orphans", err)) != OK ||
+        (rc = conn_statement(&s->c, ST_REJECT_CANDIDATES, &st, err)) != OK)
+        return rc;
     return conn_run(&s->c, st, "orphans", err);
 }
 
 enum rc store_put_model(struct store *s, int64_t entity, const struct store_model *m,
                         struct err *err)
 {
-    CLEANUP(mem_freep) char *file = mem_strndup(m->file, strnlen(m->file, sizeof m->file));
-    CLEANUP(mem_freep)
-    char *provenance = mem_strndup(m->provenance, strnlen(m->provenance, sizeof m->provenance));
+    const char *const texts[] = {m->file, m->provenance, store_model_state_name(m->state),
+                                 m->reason, m->figures[0] ? m->figures : "{}"};
+    struct said said = {.st = ST_PUT_MODEL,
+                        .n_numbers = 5,
+                        .number = {entity, m->created_ms, (int64_t)m->model_id,
+                                   (int64_t)m->schema_hash, m->state_ms}};
+    bool whole = true;
 
-    if (!file || !provenance)
-        return err_set(err, E_NOMEM, "store '%s': out of memory", s->c.path);
-    struct said said = {
-        .st = ST_PUT_MODEL,
-        .n_numbers = 4,
-        .number = {entity, m->created_ms, (int64_t)m->model_id, (int64_t)m->schema_hash},
-        .n_texts = 2,
-        .text = {TAKE(file), TAKE(provenance)}};
-    return said_put(s, &said, err);
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        said.text[said.n_texts] = mem_strndup(texts[i], strlen(texts[i]));
+        whole = whole && said.text[said.n_texts++];
+    }
+    if (whole)
+        return said_put(s, &said, err);
+    for (size_t i = 0; i < said.n_texts; i++)
+        mem_free(said.text[i]);
+    return err_set(err, E_NOMEM, "store '%s': out of memory", s->c.path);
+}
+
+enum rc store_set_live(struct store *s, int64_t entity, uint64_t model_id, int64_t state_ms,
+                       const char *reason, struct err *err)
+{
+    sqlite3_stmt *st;
+    enum rc rc;
+
+    if ((rc = store_ready(s, err)) != OK ||
+        (rc = conn_statement(&s->c, ST_SET_LIVE, &st, err)) != OK)
+        return rc;
+    if (sqlite3_bind_int64(st, 1, entity) || sqlite3_bind_int64(st, 2, (int64_t)model_id) ||
+        sqlite3_bind_int64(st, 3, state_ms) || sqlite3_bind_text(st, 4, reason, -1, SQLITE_STATIC))
+        return conn_fail(&s->c, "bind", err);
+    return conn_run(&s->c, st, "live model", err);
 }

@@ -6,10 +6,8 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "store/conn.h"
 #include "store/migrate.h"
 #include "store/reader.h"
-#include "store/store.h"
 
 /* Rows are copied a chunk at a time, the statement ends, and only then fn sees them: a slow fn
  * holds no snapshot, so the writer's log can always start afresh. */
@@ -22,6 +20,9 @@ enum {
 };
 _Static_assert((int)FLOATS_A_CHUNK >= (int)SCHEMA_FEATURES_MAX, "one frame always fits");
 
+#define MODEL_ROW                                                                                  \
+    "SELECT m.id, instance, created_ms, model_id, schema_hash, state, state_ms, file, provenance," \
+    " reason, figures FROM models m JOIN entities e ON e.id = m.entity"
 #define ENTITY_1 "entity = (SELECT id FROM entities WHERE instance = ?1)"
 
 static const char *const sql[RD_COUNT] = {
@@ -39,8 +40,6 @@ static const char *const sql[RD_COUNT] = {
                      " WHERE (?1 IS NULL OR instance = ?1) AND start_ms <= ?3"
                      " AND (end_ms IS NULL OR end_ms >= ?2) AND (start_ms, i.id) < (?4, ?5)"
                      " ORDER BY start_ms DESC, i.id DESC",
-    [RD_MODEL] = "SELECT created_ms, model_id, schema_hash, file, provenance FROM models"
-                 " WHERE " ENTITY_1 " AND schema_hash = ?2 ORDER BY id DESC LIMIT 1",
     [RD_HISTORIES] = "SELECT instance, (SELECT min(ts_ms) FROM frames WHERE entity = e.id),"
                      " (SELECT max(ts_ms) FROM frames WHERE entity = e.id)"
                      " FROM entities e WHERE instance > ?1 ORDER BY instance LIMIT 1",
@@ -48,6 +47,14 @@ static const char *const sql[RD_COUNT] = {
     [RD_OTHERS] = "SELECT CASE WHEN EXISTS (SELECT 1 FROM schemas WHERE hash != ?4) THEN"
                   " (SELECT count(*) FROM frames WHERE " ENTITY_1
                   " AND ts_ms BETWEEN ?2 AND ?3 AND schema_hash != ?4) ELSE 0 END",
+    [RD_MODEL] = MODEL_ROW " WHERE instance = ?1 AND schema_hash = ?2 AND state = 'live'"
+                           " ORDER BY m.id DESC LIMIT 1",
+    [RD_MODELS] = MODEL_ROW " WHERE (?1 IS NULL OR instance = ?1) AND m.id < ?2"
+                            " ORDER BY m.id DESC",
+    [RD_MARKS] = "SELECT m.id, kind, incident, start_ms, end_ms, made_ms, ifnull(instance, '')"
+                 " FROM marks m LEFT JOIN entities e ON e.id = m.entity"
+                 " WHERE (?1 IS NULL OR instance = ?1 OR m.entity IS NULL) AND m.id > ?2"
+                 " ORDER BY m.id",
 };
 
 static void store_reader_closep(struct store_reader **r)
@@ -389,48 +396,5 @@ enum rc store_read_incidents(struct store_reader *r, const char *instance, int64
             id = chunk->row[chunk->n - 1].id;
         }
     }
-    return OK;
-}
-
-static enum rc copy_text(const struct conn *c, sqlite3_stmt *st, int column, char *out, size_t size,
-                         struct err *err)
-{
-    const unsigned char *text = sqlite3_column_text(st, column);
-    const size_t n = (size_t)sqlite3_column_bytes(st, column);
-
-    if (n >= size)
-        return err_set(err, E_LIMIT, "store '%s': a model's %s has %zu bytes, at most %zu fit",
-                       c->path, sqlite3_column_name(st, column), n, size - 1);
-    if (text)
-        memcpy(out, text, n);
-    out[n] = '\0';
-    return OK;
-}
-
-enum rc store_read_model(struct store_reader *r, const char *instance, uint64_t schema_hash,
-                         struct store_model *ret, struct err *err)
-{
-    CLEANUP(conn_resetp) sqlite3_stmt *st = NULL;
-    struct store_model m = {0};
-    enum rc rc;
-
-    if ((rc = conn_statement(&r->c, RD_MODEL, &st, err)) != OK)
-        return rc;
-    if (sqlite3_bind_text(st, 1, instance, -1, SQLITE_STATIC) ||
-        sqlite3_bind_int64(st, 2, (int64_t)schema_hash))
-        return conn_fail(&r->c, "bind", err);
-    const int code = sqlite3_step(st);
-    if (code == SQLITE_DONE)
-        return err_set(err, E_STATE, "store '%s': no model of '%s' with this schema yet", r->c.path,
-                       instance);
-    if (code != SQLITE_ROW)
-        return conn_fail(&r->c, "read model", err);
-    m.created_ms = sqlite3_column_int64(st, 0);
-    m.model_id = (uint64_t)sqlite3_column_int64(st, 1);
-    m.schema_hash = (uint64_t)sqlite3_column_int64(st, 2);
-    if ((rc = copy_text(&r->c, st, 3, m.file, sizeof m.file, err)) != OK ||
-        (rc = copy_text(&r->c, st, 4, m.provenance, sizeof m.provenance, err)) != OK)
-        return rc;
-    *ret = m;
     return OK;
 }

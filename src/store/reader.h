@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "store/conn.h"
+#include "store/store.h"
 
 /* reader - what the files that read rows share: the read-only connection and its statements
  *
@@ -15,6 +16,8 @@ enum statement {
     RD_MODEL,
     RD_HISTORIES,
     RD_OTHERS,
+    RD_MODELS,
+    RD_MARKS,
     RD_COUNT
 };
 

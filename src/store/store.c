@@ -20,6 +20,12 @@
     "?3"
 #define PRUNE(table) "DELETE FROM " table " WHERE entity = ?1 AND ts_ms < ?2"
 
+#define TEXT_OF(x) #x
+#define TEXT(x) TEXT_OF(x)
+#define MODELS_KEPT_NUMBER 32
+#define MODELS_KEPT TEXT(MODELS_KEPT_NUMBER)
+_Static_assert(MODELS_KEPT_NUMBER == STORE_MODELS_KEPT, "SQL and header agree");
+
 static const char *const sql[ST_COUNT] = {
     [ST_FIND_ENTITY] = "SELECT id FROM entities WHERE instance = ?1",
     [ST_PUT_ENTITY] = "INSERT OR IGNORE INTO entities (id, instance) VALUES (?1, ?2)",
@@ -40,9 +46,16 @@ static const char *const sql[ST_COUNT] = {
     [ST_CLOSE_ORPHANS] = "UPDATE incidents SET end_ms = max(start_ms, peak_ms, ifnull((SELECT"
                          " max(ts_ms) FROM scores WHERE scores.entity = incidents.entity), 0))"
                          " WHERE end_ms IS NULL AND id < ?1",
-    [ST_PUT_MODEL] = "INSERT OR REPLACE INTO models"
-                     " (entity, created_ms, model_id, schema_hash, file, provenance)"
-                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    [ST_REJECT_CANDIDATES] = "UPDATE models SET state = 'rejected', reason ="
+                             " 'tocsin ended before it was judged' WHERE state = 'candidate'",
+    [ST_PUT_MODEL] = "INSERT INTO models (entity, created_ms, model_id, schema_hash, state_ms,"
+                     " file, provenance, state, reason, figures)"
+                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+                     " ON CONFLICT (entity, model_id) DO UPDATE SET state = excluded.state,"
+                     " state_ms = excluded.state_ms, reason = excluded.reason,"
+                     " figures = excluded.figures",
+    [ST_SET_LIVE] = "UPDATE models SET state = 'live', state_ms = ?3, reason = ?4"
+                    " WHERE entity = ?1 AND model_id = ?2 AND state <> 'live'",
     [ST_NEXT_ENTITY] = "SELECT id FROM entities WHERE id > ?1 ORDER BY id LIMIT 1",
     [ST_OLDEST_FRAMES] = OLDEST("frames"),
     [ST_OLDEST_SCORES] = OLDEST("scores"),
@@ -50,11 +63,16 @@ static const char *const sql[ST_COUNT] = {
     [ST_NTH_SCORE] = NTH("scores"),
     [ST_PRUNE_FRAMES] = PRUNE("frames"),
     [ST_PRUNE_SCORES] = PRUNE("scores"),
-    [ST_PRUNE_MODELS] = "DELETE FROM models WHERE entity = ?1 AND created_ms < ?2"
-                        " AND id < (SELECT max(id) FROM models WHERE entity = ?1)",
+    [ST_PRUNE_MODELS] = "DELETE FROM models WHERE entity = ?1 AND id <> ifnull((SELECT max(id)"
+                        " FROM models WHERE entity = ?1 AND state = 'live'), 0)"
+                        " AND (created_ms < ?2 OR (state <> 'live' AND id NOT IN (SELECT id FROM"
+                        " models WHERE entity = ?1 AND state <> 'live' ORDER BY id DESC"
+                        " LIMIT " MODELS_KEPT ")))",
     [ST_FORGET_MODELS] = "DELETE FROM models WHERE entity = ?1",
     [ST_PRUNE_INCIDENTS] = "DELETE FROM incidents WHERE id IN (SELECT id FROM incidents"
                            " WHERE start_ms < ?1 AND end_ms < ?1 ORDER BY start_ms LIMIT ?2)",
+    [ST_PRUNE_MARKS] = "DELETE FROM marks WHERE end_ms < ?1 AND NOT EXISTS (SELECT 1 FROM incidents"
+                       " WHERE incidents.id = marks.incident)",
     [ST_UNUSED_SCHEMA] = "SELECT hash FROM schemas WHERE used_ms < ?1"
                          " AND NOT EXISTS (SELECT 1 FROM models WHERE schema_hash = hash)",
     [ST_DROP_SCHEMA] = "DELETE FROM schemas WHERE hash = ?1 AND used_ms < ?2",

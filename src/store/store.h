@@ -46,28 +46,47 @@ MUST_CHECK enum rc store_put_score(struct store *s, int64_t entity, uint64_t mod
 /* Inserts when in->id is 0 (and sets it), else updates. Causes are kept by name. */
 MUST_CHECK enum rc store_put_incident(struct store *s, int64_t entity, const struct schema *schema,
                                       struct incident *in, struct err *err);
-/* An incident that a crash left open (end 0, its process gone) is closed at its last score. */
+/* What a crash left undone: an incident that is open (end 0, its process gone) is closed at its
+ * last score, a model that was not judged is rejected. */
 MUST_CHECK enum rc store_close_orphans(struct store *s, struct err *err);
+
+/* Of an entity's models of one schema at most one is live: the one in use. */
+enum store_model_state {
+    STORE_MODEL_LIVE,      /* in use; to put one retires the one before */
+    STORE_MODEL_CANDIDATE, /* trained, not judged yet */
+    STORE_MODEL_REJECTED,  /* judged worse, or taken back by an operator: kept to be looked at */
+    STORE_MODEL_RETIRED,   /* was live */
+};
+const char *store_model_state_name(enum store_model_state state); /* "live", ... */
 
 struct store_model {
     int64_t created_ms;
     uint64_t model_id, schema_hash;
+    enum store_model_state state;
+    int64_t state_ms;      /* since when */
     char file[256];        /* name below the models folder of the data directory */
     char provenance[1024]; /* JSON object */
+    char reason[512];      /* a sentence: why it came into this state */
+    char figures[512];     /* JSON object: what it was judged by; "" = {} */
 };
+/* Inserts, or updates the one of this entity with the same model_id. */
 MUST_CHECK enum rc store_put_model(struct store *s, int64_t entity, const struct store_model *m,
                                    struct err *err);
+/* Make a model that was put the live one. No such model: nothing happens. */
+MUST_CHECK enum rc store_set_live(struct store *s, int64_t entity, uint64_t model_id,
+                                  int64_t state_ms, const char *reason, struct err *err);
 /* Delete this entity's models and frames, as for learning anew; its scores and incidents stay. Not
  * within a transaction; a failure may leave frames, but no model once one frame is gone. */
 MUST_CHECK enum rc store_forget(struct store *s, const char *instance, struct err *err);
 /* A call that deletes this many has left some for the next one; none deletes much over three times
  * as many. */
 enum { STORE_PRUNE_ROWS = 1000 };
+enum { STORE_MODELS_KEPT = 32 }; /* a month of daily trainings */
 /* Delete rows older than now_ms - max_age_ms, then the oldest until the database with its log is at
- * most max_bytes; open incidents and each entity's newest model stay. Bounded work a call: call it
- * often, outside of a transaction. E_IO
- * also for a checkpoint that failed after an earlier commit. *ret_deleted counts what is gone, also
- * on failure. */
+ * most max_bytes; open incidents and each entity's live model stay. Of models that are not live an
+ * entity keeps the newest STORE_MODELS_KEPT, of marks those whose incident or time is still there.
+ * Bounded work a call: call it often, outside of a transaction. E_IO also for a checkpoint that
+ * failed after an earlier commit. *ret_deleted counts what is gone, also on failure. */
 MUST_CHECK enum rc store_prune(struct store *s, int64_t now_ms, int64_t max_age_ms,
                                uint64_t max_bytes, uint64_t *ret_deleted, struct err *err);
 
@@ -125,6 +144,32 @@ typedef bool store_incident_fn(void *arg, const struct store_incident *row);
 MUST_CHECK enum rc store_read_incidents(struct store_reader *r, const char *instance,
                                         int64_t from_ms, int64_t to_ms, store_incident_fn *fn,
                                         void *arg, struct err *err);
-/* The newest model of this entity that was trained on this schema; E_STATE when there is none. */
+/* The live model of this entity that was trained on this schema; E_STATE when there is none. */
 MUST_CHECK enum rc store_read_model(struct store_reader *r, const char *instance,
                                     uint64_t schema_hash, struct store_model *ret, struct err *err);
+
+struct store_model_row {
+    int64_t id;
+    const char *instance; /* valid during the call */
+    struct store_model model;
+};
+typedef bool store_model_fn(void *arg, const struct store_model_row *row);
+/* Newest first; instance NULL = all. */
+MUST_CHECK enum rc store_read_models(struct store_reader *r, const char *instance,
+                                     store_model_fn *fn, void *arg, struct err *err);
+
+/* What an operator said of an incident, or of a stretch of time. */
+enum store_mark_kind { STORE_MARK_ANOMALY, STORE_MARK_NORMAL, STORE_MARK_MAINTENANCE };
+const char *store_mark_kind_name(enum store_mark_kind kind); /* "anomaly", ... */
+struct store_mark {
+    int64_t id;
+    enum store_mark_kind kind;
+    int64_t incident;         /* its number; 0: a stretch */
+    int64_t start_ms, end_ms; /* inclusive; of an incident as it was when it was marked */
+    int64_t made_ms;
+    const char *instance; /* valid during the call; "": all */
+};
+typedef bool store_mark_fn(void *arg, const struct store_mark *row);
+/* In the order in which they were made; instance NULL = all, else those that concern it. */
+MUST_CHECK enum rc store_read_marks(struct store_reader *r, const char *instance, store_mark_fn *fn,
+                                    void *arg, struct err *err);

@@ -22,7 +22,9 @@ enum statement {
     ST_PUT_SCORE,
     ST_PUT_INCIDENT,
     ST_CLOSE_ORPHANS,
+    ST_REJECT_CANDIDATES,
     ST_PUT_MODEL,
+    ST_SET_LIVE,
     ST_NEXT_ENTITY,
     ST_OLDEST_FRAMES,
     ST_OLDEST_SCORES,
@@ -33,6 +35,7 @@ enum statement {
     ST_PRUNE_MODELS,
     ST_FORGET_MODELS,
     ST_PRUNE_INCIDENTS,
+    ST_PRUNE_MARKS,
     ST_UNUSED_SCHEMA,
     ST_DROP_SCHEMA,
     ST_COUNT
@@ -51,8 +54,8 @@ enum {
 struct said {
     enum statement st; /* ?1.. are the numbers, then the texts */
     size_t n_numbers, n_texts;
-    int64_t number[4];
-    char *text[2]; /* owned */
+    int64_t number[5];
+    char *text[5]; /* owned */
 };
 
 struct known_schema { /* put or used by this process: never pruned */

@@ -4,7 +4,7 @@
 
 #include "store/migrate.h"
 
-enum { NOW = 2, STEPS = NOW + 3 };
+enum { NOW = 3, STEPS = NOW + 3 };
 
 /* The real versions, then three of a future, the last of which breaks half-way. */
 static const char *const *future(void)
@@ -117,6 +117,35 @@ static void scores_of_an_older_version_have_no_evidence(void **state)
     store_reader_close(r);
 }
 
+static void of_the_models_of_version_1_the_last_one_put_is_live(void **state)
+{
+    struct fixture *x = *state;
+    struct store_reader *r;
+    struct store_model got;
+    struct err err;
+
+    store_close(x->store);
+    x->store = NULL;
+    assert_int_equal(unlink(x->path), 0);
+    change(x->path, "PRAGMA journal_mode = WAL");
+    migrate(x, 1, OK, &err);
+    change(x->path,
+           "INSERT INTO entities VALUES (1, 'a');"
+           "INSERT INTO models (entity, created_ms, model_id, schema_hash, file,"
+           " provenance) VALUES (1, 30, 1, 5, '1.tsm', '{}'), (1, 20, 2, 5, '2.tsm', '{}'),"
+           " (1, 10, 3, 6, '3.tsm', '{}')");
+
+    WORKS(store_open(x->path, &x->store, E));
+    assert_int_equal(ask(x, "PRAGMA user_version"), NOW);
+    assert_int_equal(ask(x, "SELECT count(*) FROM models WHERE state = 'live'"), 2);
+    WORKS(store_reader_open(x->path, &r, E));
+    WORKS(store_read_model(r, "a", 5, &got, E));
+    assert_true(got.model_id == 2 && got.state_ms == 20);
+    WORKS(store_read_model(r, "a", 6, &got, E));
+    assert_true(got.model_id == 3);
+    store_reader_close(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -124,6 +153,7 @@ int main(void)
         TEST(a_step_that_breaks_leaves_the_version_before_it),
         TEST(a_new_database_takes_every_step),
         TEST(scores_of_an_older_version_have_no_evidence),
+        TEST(of_the_models_of_version_1_the_last_one_put_is_live),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -87,8 +87,14 @@ static void open_incidents_and_the_newest_model_stay(void **state)
     const int64_t a = new_entity(x, "a"), b = new_entity(x, "b");
     struct incident open = {.start_ms = 10}, closed = {.start_ms = 10, .end_ms = 20},
                     late = {.start_ms = 10, .end_ms = 5000};
-    const struct store_model first = {1, 1, 1, "1", "{}"}, second = {2, 2, 1, "2", "{}"},
-                             other = {3, 3, 1, "3", "{}"};
+    const struct store_model
+        first = {.created_ms = 1, .model_id = 1, .schema_hash = 1, .file = "1", .provenance = "{}"},
+        second = {.created_ms = 2,
+                  .model_id = 2,
+                  .schema_hash = 1,
+                  .file = "2",
+                  .provenance = "{}"},
+        other = {.created_ms = 3, .model_id = 3, .schema_hash = 1, .file = "3", .provenance = "{}"};
 
     WORKS(store_put_incident(x->store, a, x->schema, &open, E));
     WORKS(store_put_incident(x->store, a, x->schema, &closed, E));

@@ -378,10 +378,17 @@ static void the_model_put_last_is_the_newest(void **state)
 {
     struct fixture *x = *state;
     const int64_t a = new_entity(x, "a");
-    const struct store_model early = {2000, 0xfedcba9876543210, x->schema->hash, "early.tsm",
-                                      "{\"rows\":1}"};
+    const struct store_model early = {.created_ms = 2000,
+                                      .model_id = 0xfedcba9876543210,
+                                      .schema_hash = x->schema->hash,
+                                      .file = "early.tsm",
+                                      .provenance = "{\"rows\":1}"};
     /* made while the clock was wrong: still the newest */
-    const struct store_model late = {1000, 2, x->schema->hash, "late.tsm", "{\"rows\":2}"};
+    const struct store_model late = {.created_ms = 1000,
+                                     .model_id = 2,
+                                     .schema_hash = x->schema->hash,
+                                     .file = "late.tsm",
+                                     .provenance = "{\"rows\":2}"};
     struct store_model got;
     struct store_reader *r;
     struct err err;
@@ -433,8 +440,16 @@ static void a_model_is_found_by_its_schema(void **state)
 {
     struct fixture *x = *state;
     const int64_t a = new_entity(x, "a");
-    const struct store_model node = {1, 11, 0x8000000000000001, "node.tsm", "{}"};
-    const struct store_model classic = {2, 12, 5, "classic.tsm", "{}"};
+    const struct store_model node = {.created_ms = 1,
+                                     .model_id = 11,
+                                     .schema_hash = 0x8000000000000001,
+                                     .file = "node.tsm",
+                                     .provenance = "{}"};
+    const struct store_model classic = {.created_ms = 2,
+                                        .model_id = 12,
+                                        .schema_hash = 5,
+                                        .file = "classic.tsm",
+                                        .provenance = "{}"};
     struct store_model got;
     struct store_reader *r;
     struct err err;
@@ -480,7 +495,8 @@ static void forgetting_takes_models_and_frames_of_one_entity(void **state)
 {
     struct fixture *x = *state;
     const int64_t a = new_entity(x, "a"), b = new_entity(x, "b");
-    const struct store_model m = {1, 2, 3, "m.tsm", "{}"};
+    const struct store_model m = {
+        .created_ms = 1, .model_id = 2, .schema_hash = 3, .file = "m.tsm", .provenance = "{}"};
     struct incident in = {.start_ms = 1, .end_ms = 2};
     struct err err;
 

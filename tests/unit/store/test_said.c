@@ -5,7 +5,8 @@
 static void what_is_said_once_survives_a_rollback(void **state)
 {
     struct fixture *x = *state;
-    const struct store_model model = {1, 2, 3, "m.tsm", "{}"};
+    const struct store_model model = {
+        .created_ms = 1, .model_id = 2, .schema_hash = 3, .file = "m.tsm", .provenance = "{}"};
     struct incident lost = {.start_ms = 1}, other = {.start_ms = 2};
     int64_t id, again, second;
     struct err err;
@@ -42,7 +43,16 @@ static void what_is_said_once_survives_a_rollback(void **state)
 static void what_is_said_again_and_again_is_kept_once(void **state)
 {
     struct fixture *x = *state;
-    struct store_model model = {1, 2, 3, "m.tsm", "{}"}, next = {1, 4, 3, "next.tsm", "{}"};
+    struct store_model model = {.created_ms = 1,
+                                .model_id = 2,
+                                .schema_hash = 3,
+                                .file = "m.tsm",
+                                .provenance = "{}"},
+                       next = {.created_ms = 1,
+                               .model_id = 4,
+                               .schema_hash = 3,
+                               .file = "next.tsm",
+                               .provenance = "{}"};
     int64_t id;
     struct err err;
 

@@ -58,7 +58,7 @@ static void a_newer_database_is_refused_with_both_versions(void **state)
     close_store(x);
     change(x->path, "PRAGMA user_version = 99");
     refused(x->path, E_STATE, "version is 99");
-    refused(x->path, E_STATE, "up to 2");
+    refused(x->path, E_STATE, "up to 3");
     reading_refused(x->path, E_STATE, "version is 99");
 }
 
@@ -416,6 +416,18 @@ static void a_reader_without_an_end_cannot_fill_the_disk(void **state)
     assert_int_equal(ask(x, "SELECT count(*) FROM frames"), 1001);
 }
 
+static bool see_any_model(void *arg, const struct store_model_row *row)
+{
+    (void)arg;
+    return row->model.state <= STORE_MODEL_RETIRED;
+}
+
+static bool see_any_mark(void *arg, const struct store_mark *row)
+{
+    (void)arg;
+    return row->kind <= STORE_MARK_MAINTENANCE;
+}
+
 /* Anything may come of a damaged file, but a crash, and an error without a sentence. */
 static void use_damaged(const char *path)
 {
@@ -435,7 +447,9 @@ static void use_damaged(const char *path)
     err = (struct err){0};
     if (store_reader_open(path, &r, &err) != OK ||
         store_read_scores(r, "a", 0, INT64_MAX, see_score, &seen, &err) != OK ||
-        store_read_model(r, "a", 3, &model, &err) != OK)
+        store_read_model(r, "a", 3, &model, &err) != OK ||
+        store_read_models(r, NULL, see_any_model, NULL, &err) != OK ||
+        store_read_marks(r, NULL, see_any_mark, NULL, &err) != OK)
         assert_true(err.rc != OK && err.msg[0]);
     store_reader_close(r);
 }
@@ -444,7 +458,8 @@ static void a_damaged_database_never_crashes(void **state)
 {
     struct fixture *x = *state;
     const int64_t id = new_entity(x, "a");
-    const struct store_model model = {1, 2, 3, "m.tsm", "{}"};
+    const struct store_model model = {
+        .created_ms = 1, .model_id = 2, .schema_hash = 3, .file = "m.tsm", .provenance = "{}"};
     struct incident in = {.start_ms = 4};
     struct rng rng;
     char *good;
@@ -479,7 +494,8 @@ static void no_memory_is_an_error_at_every_allocation(void **state)
 
     close_store(x);
     for (uint64_t n = 1; n < 60; n++) {
-        const struct store_model model = {1, 2, 3, "m.tsm", "{}"};
+        const struct store_model model = {
+            .created_ms = 1, .model_id = 2, .schema_hash = 3, .file = "m.tsm", .provenance = "{}"};
         struct incident in = {.start_ms = 4};
         struct err err = {0};
         struct store_reader *r = NULL;
