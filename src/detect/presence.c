@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "detect/presence.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -45,6 +46,12 @@ void presence_clear(struct presence *p)
     memset(p->slot, 0, p->scaler->n * sizeof p->slot[0]);
     for (size_t i = 0; i < p->scaler->n; i++)
         p->slot[i].last = NAN; /* equal to nothing */
+}
+
+void presence_resume(struct presence *p, const struct presence *from)
+{
+    assert(p->scaler->n == from->scaler->n);
+    memcpy(p->slot, from->slot, p->scaler->n * sizeof p->slot[0]);
 }
 
 static bool can_freeze(const struct scaler *s, size_t i)

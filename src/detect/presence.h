@@ -33,3 +33,5 @@ static inline void presence_freep(struct presence **p)
 bool presence_push(struct presence *p, const float *frame);
 enum presence_state presence_of(const struct presence *p, size_t feature);
 void presence_clear(struct presence *p); /* after a gap: count again from nothing */
+/* Go on counting where `from` is, which is of as many features: the model was changed. */
+void presence_resume(struct presence *p, const struct presence *from);
