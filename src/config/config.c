@@ -15,6 +15,7 @@
 #include "data/dataset.h"
 
 enum { KNOWN_MAX = 64 };
+enum { RETRAIN_LEAST_MS = 10000 }; /* training and judging take seconds */
 
 /* Empty when neither variable helps; config_validate says so. */
 static void default_data_dir(char out[CONFIG_TEXT_MAX])
@@ -45,6 +46,7 @@ void config_defaults(struct config *ret)
     };
     default_data_dir(ret->data_dir);
     settings_learn_defaults(&ret->learn);
+    settings_retrain_defaults(&ret->retrain);
     settings_threshold_defaults(&ret->threshold);
     settings_confirm_defaults(&ret->confirm);
 }
@@ -100,6 +102,12 @@ static enum rc contradiction(const struct config *c, const char *ret_paths[2], s
                        "learn.for: expected time for at most %d samples at sources.host.interval, "
                        "found time for %" PRId64,
                        DATASET_ROWS_MAX, rows);
+    }
+    if (c->retrain.every_ms != 0 && c->retrain.every_ms < RETRAIN_LEAST_MS) {
+        ret_paths[0] = ret_paths[1] = "learn.retrain";
+        return err_set(err, E_CONFIG,
+                       "learn.retrain: expected 0 (never) or at least %ds, found %" PRId64 " ms",
+                       RETRAIN_LEAST_MS / 1000, c->retrain.every_ms);
     }
     if (c->learn.scaling == SCALING_NONE) {
         ret_paths[0] = ret_paths[1] = "learn.scaling";

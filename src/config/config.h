@@ -28,6 +28,7 @@ struct config {
         char procfs[CONFIG_TEXT_MAX], sysfs[CONFIG_TEXT_MAX], rootfs[CONFIG_TEXT_MAX];
     } host;
     struct learn_spec learn;
+    struct retrain_spec retrain; /* learn: retrain, window, quarantine */
     struct threshold_spec threshold;
     struct confirm_spec confirm;
     struct {

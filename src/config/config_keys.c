@@ -54,6 +54,12 @@ const struct config_key config_keys[] = {
     {"learn", "scaling", CONFIG_CHOICE, MEMBER(learn.scaling), .words = scaling_words,
      .help =
          "minmax; quantile: robust against outliers; none: already 0 to 1 (tocsin train alone)"},
+    {"learn", "retrain", CONFIG_DURATION, MEMBER(retrain.every_ms), .least = 0, .most = YEAR,
+     .help = "how often to learn anew while watching; 0s = never"},
+    {"learn", "window", CONFIG_DURATION, MEMBER(retrain.window_ms), .least = MINUTE,
+     .most = 10 * YEAR, .help = "how far back that looks"},
+    {"learn", "quarantine", CONFIG_DURATION, MEMBER(retrain.quarantine_ms), .least = 0,
+     .most = YEAR, .help = "a frame is used once this has passed without an incident"},
     {"model", "layers", CONFIG_LAYERS, MEMBER(learn),
      .help = "widths of the layers, as [14, 8, 4, 8, 14]; [] = from the profile"},
     {"model", "hidden", CONFIG_CHOICE, MEMBER(learn.hidden), .words = hidden_words,

@@ -197,6 +197,8 @@ enum rc entity_set_model(struct entity *e, struct model *m, uint64_t model_id, s
     if (presence_new(&m->scaler, &presence, err) != OK ||
         line_set_model(&e->line, e->schema, m, err) != OK)
         return err->rc;
+    if (e->phase == PHASE_WATCHING)
+        presence_resume(presence, e->presence);
     presence_free(e->presence);
     dataset_free(TAKE(e->learned));
     e->presence = TAKE(presence);
@@ -230,6 +232,11 @@ const struct schema *entity_schema(const struct entity *e)
 const struct model *entity_model(const struct entity *e)
 {
     return e->line.model;
+}
+
+struct model *entity_model_ref(const struct entity *e)
+{
+    return e->line.model ? model_ref(e->line.model) : NULL;
 }
 
 uint64_t entity_model_id(const struct entity *e)

@@ -72,7 +72,8 @@ struct dataset *entity_take_training(struct entity *e);
 void entity_training_failed(struct entity *e, struct dataset *d);
 
 /* Watch with this model from now on; takes a new reference. After learning, windows fill anew,
- * since training itself used this machine. E_STATE when the model is of another schema. */
+ * since training itself used this machine; while watching they are kept, and an open incident stays
+ * open. E_STATE when the model is of another schema. */
 MUST_CHECK enum rc entity_set_model(struct entity *e, struct model *m, uint64_t model_id,
                                     struct err *err);
 void entity_set_confirm(struct entity *e, struct confirm_spec confirm);
@@ -84,6 +85,7 @@ enum watch_event entity_end(struct entity *e, struct incident *ret);
 enum phase entity_phase(const struct entity *e);
 const struct schema *entity_schema(const struct entity *e);
 const struct model *entity_model(const struct entity *e); /* NULL while learning */
+struct model *entity_model_ref(const struct entity *e);   /* the same, with a new reference */
 uint64_t entity_model_id(const struct entity *e);
 enum presence_state entity_presence(const struct entity *e, size_t feature); /* watching only */
 const struct profile *entity_profile(const struct entity *e);

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "daemon/model_files.h"
 #include "model/departure.h"
 #include "store/store.h"
 
@@ -24,27 +25,17 @@ static void store_reader_closep(struct store_reader **r)
  * before the watching begins; docs/budget.md has how long that takes. */
 enum { RECALL_SCORES = 14 * 24 * 3600 };
 
-/* A folder made of file names that a damaged database could hold would lead anywhere. */
-static bool is_plain_name(const char *name)
-{
-    return name[0] && name[0] != '.' && !strchr(name, '/');
-}
-
 enum rc restore_model(struct store_reader *r, const char *instance, uint64_t schema_hash,
                       const struct restore_options *o, struct restored *ret, struct err *err)
 {
     CLEANUP(model_unrefp) struct model *kept = NULL;
     struct store_model row;
-    char path[1024];
 
     const enum rc rc = store_read_model(r, instance, schema_hash, &row, err);
     ret->known = rc != E_STATE;
     if (rc != OK)
         return rc;
-    if (!is_plain_name(row.file))
-        return err_set(err, E_PARSE, "model file '%s': expected a plain file name", row.file);
-    (void)snprintf(path, sizeof path, "%s/%s", o->models_dir, row.file);
-    if (model_load(path, &kept, err) != OK ||
+    if (model_files_load(o->models_dir, row.file, &kept, err) != OK ||
         model_with_threshold(kept, &o->threshold, &ret->model, err) != OK)
         return err->rc;
     ret->id = row.model_id;
@@ -166,15 +157,47 @@ static enum rc recall_scores(struct entity *e, const struct restore_options *o,
                              last_ms, recall_score, &p, err);
 }
 
-enum rc restore_entity(struct entity *e, const struct restore_options *o, struct err *err)
+struct last_training {
+    uint64_t schema_hash;
+    int64_t ms;
+};
+
+static bool is_last(void *arg, const struct store_model_row *row)
+{
+    struct last_training *l = arg;
+
+    if (row->model.schema_hash != l->schema_hash)
+        return true;
+    l->ms = row->model.created_ms;
+    return false;
+}
+
+/* What no row speaks of any more, and when the newest model was made, whatever became of it. */
+static void look_at_models(const struct entity *e, const struct restore_options *o,
+                           struct store_reader *r, int64_t *ret_trained_ms)
+{
+    struct last_training last = {.schema_hash = entity_schema(e)->hash};
+    struct err err;
+    size_t removed;
+
+    if (store_read_models(r, entity_instance(e), is_last, &last, &err) == OK)
+        *ret_trained_ms = last.ms;
+    if (model_files_sweep(o->models_dir, r, o->now_ms, 0, &removed, &err) != OK)
+        log_event(LOG_WARN, "old model files were not removed", "err", err.msg, NULL);
+}
+
+enum rc restore_entity(struct entity *e, const struct restore_options *o, int64_t *ret_trained_ms,
+                       struct err *err)
 {
     CLEANUP(store_reader_closep) struct store_reader *r = NULL;
     bool there_is_one = false;
 
+    *ret_trained_ms = 0;
     if (store_reader_open(o->database, &r, err) != OK) {
         log_event(LOG_WARN, "nothing of an earlier run can be read", "err", err->msg, NULL);
         return OK;
     }
+    look_at_models(e, o, r, ret_trained_ms);
     enum rc rc = take_model(e, o, r, &there_is_one, err);
     if (rc == OK && recall_scores(e, o, r, err) != OK)
         log_event(LOG_WARN, "scores of an earlier run were not taken: alarms are counted anew",

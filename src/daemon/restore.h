@@ -28,12 +28,13 @@ struct restored {
     bool known; /* the store has one, whatever became of it; also on failure */
 };
 
-/* The newest model of this entity with this schema from the store and its folder, asked for the
+/* The live model of this entity with this schema from the store and its folder, asked for the
  * threshold in force. E_STATE when there is none that fits; E_IO, E_PARSE, E_NOMEM. */
 MUST_CHECK enum rc restore_model(struct store_reader *r, const char *instance, uint64_t schema_hash,
                                  const struct restore_options *o, struct restored *ret,
                                  struct err *err);
 
-/* E_NOMEM alone. */
+/* *ret_trained_ms: when its newest model was made; 0: never. Model files that no row speaks of are
+ * removed. E_NOMEM alone. */
 MUST_CHECK enum rc restore_entity(struct entity *e, const struct restore_options *o,
-                                  struct err *err);
+                                  int64_t *ret_trained_ms, struct err *err);

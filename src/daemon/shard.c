@@ -16,8 +16,12 @@ enum { SHARD_QUEUE = 256, SHARD_ENTITIES_MAX = BOARD_ENTITIES_MAX };
 struct slot {
     struct entity *entity;
     size_t board_slot;
-    enum presence_state *told; /* [schema->n] what was said of each feature */
-    enum rc dropped;           /* why ticks are being dropped: said once, until it passes */
+    enum presence_state *told;    /* [schema->n] what was said of each feature */
+    enum rc dropped;              /* why ticks are being dropped: said once, until it passes */
+    bool retraining;              /* the trainer has not answered yet */
+    struct continuity_clocks now; /* of the last tick */
+    int64_t trained_ms, trained_mono_ms; /* when it was trained last, whatever came of it: before
+                                          * the first tick by the wall's clock, then monotonic */
 };
 
 struct shard {
@@ -40,11 +44,6 @@ void shard_message_free(void *message)
     model_unref(m->model);
     dataset_free(m->dataset);
     mem_free(m);
-}
-
-static inline void shard_message_freep(struct shard_message **m)
-{
-    shard_message_free(*m);
 }
 
 static void publish(struct shard *s, struct slot *slot)
@@ -136,6 +135,17 @@ static void tell_incident(struct shard *s, size_t at, const struct entity_step *
     keep_incident(s, at, &step->incident);
 }
 
+static void describe_job(const struct shard *s, size_t at, struct trainer_job *job)
+{
+    const struct entity *e = s->slot[at].entity;
+
+    job->threshold = s->o.threshold;
+    job->slot = at;
+    job->schema = entity_schema(e);
+    (void)snprintf(job->instance, sizeof job->instance, "%s", entity_instance(e));
+    (void)snprintf(job->profile, sizeof job->profile, "%s", profile_name(entity_profile(e)));
+}
+
 /* Hand what was learned to the trainer; when that cannot be, learning simply goes on. */
 static void order_training(struct shard *s, size_t at)
 {
@@ -149,17 +159,63 @@ static void order_training(struct shard *s, size_t at)
         trainer_job_free(job);
         return;
     }
-    job->threshold = s->o.threshold;
-    job->slot = at;
-    job->schema = entity_schema(e);
-    (void)snprintf(job->instance, sizeof job->instance, "%s", entity_instance(e));
-    (void)snprintf(job->profile, sizeof job->profile, "%s", profile_name(entity_profile(e)));
+    describe_job(s, at, job);
     job->dataset = entity_take_training(e);
     if (queue_push(s->o.trainer, job))
         return;
     telemetry_add(s->o.telemetry, TEL_TRAININGS_FAILED, 1); /* or everything is stopping */
     entity_training_failed(e, TAKE(job->dataset));
     trainer_job_free(job);
+}
+
+/* Learn anew beside the watching, from what the store has: the entry for whoever has a reason. */
+static void order_retraining(struct shard *s, size_t at, const char *reason)
+{
+    struct slot *slot = &s->slot[at];
+    struct entity *e = slot->entity;
+    uint64_t rows, wanted;
+
+    if (slot->retraining || entity_phase(e) != PHASE_WATCHING)
+        return;
+    slot->trained_mono_ms = slot->now.mono_ms; /* whatever comes of it: not again at each tick */
+    struct trainer_job *job = mem_alloc(sizeof *job);
+    if (job)
+        job->reply = mem_alloc(sizeof *job->reply);
+    if (!job || !job->reply) {
+        telemetry_add(s->o.telemetry, TEL_TRAININGS_FAILED, 1);
+        trainer_job_free(job);
+        return;
+    }
+    entity_progress(e, &rows, &wanted);
+    describe_job(s, at, job);
+    job->live = entity_model_ref(e);
+    job->live_id = entity_model_id(e);
+    (void)snprintf(job->reason, sizeof job->reason, "%s", reason);
+    job->retrain = s->o.retrain;
+    job->confirm = s->o.confirm;
+    job->interval_ms = entity_interval_ms(e);
+    job->memory_ms =
+        profile_window_ms(entity_profile(e)) + (int64_t)s->o.confirm.of * job->interval_ms;
+    job->least_rows = wanted / 2;
+    slot->retraining = queue_push(s->o.trainer, job);
+    if (slot->retraining)
+        return;
+    telemetry_add(s->o.telemetry, TEL_TRAININGS_FAILED, 1);
+    trainer_job_free(job);
+}
+
+static void keep_schedule(struct shard *s, size_t at, const struct continuity_clocks *now)
+{
+    struct slot *slot = &s->slot[at];
+    const bool first = slot->now.mono_ms == 0;
+
+    slot->now = *now;
+    if (first) /* an earlier run's training is as old as the wall's clock says */
+        slot->trained_mono_ms = now->mono_ms - (slot->trained_ms && now->wall_ms > slot->trained_ms
+                                                    ? now->wall_ms - slot->trained_ms
+                                                    : 0);
+    if (s->o.retrain.every_ms && now->mono_ms - slot->trained_mono_ms >= s->o.retrain.every_ms)
+        order_retraining(s, at, "schedule");
 }
 
 static void count_drop(struct shard *s, struct slot *slot, const struct err *err)
@@ -209,6 +265,7 @@ static void on_tick(struct shard *s, const struct shard_message *m)
     }
     if (step.training_due)
         order_training(s, m->slot);
+    keep_schedule(s, m->slot, &m->clocks);
     publish(s, slot);
 }
 
@@ -229,18 +286,37 @@ static enum rc apply_threshold(struct shard *s, struct entity *e, struct err *er
     return entity_set_model(e, changed, entity_model_id(e), err);
 }
 
+/* The store's live model is the one in use, in the order in which models came to be. */
+static void keep_live(struct shard *s, size_t at)
+{
+    struct storekeeper_message *m = storekeeper_message_new(KEEP_LIVE, at, NULL, 0);
+
+    if (m) {
+        m->model_id = entity_model_id(s->slot[at].entity);
+        m->ts_ms = s->slot[at].now.wall_ms;
+    }
+    keep(s, m);
+}
+
 static void on_model(struct shard *s, const struct shard_message *m)
 {
     struct slot *slot = &s->slot[m->slot];
     struct entity *e = slot->entity;
     struct err err;
 
+    if (!m->by_operator) {
+        slot->retraining = false;
+        slot->trained_mono_ms = slot->now.mono_ms;
+    }
     if (entity_set_model(e, m->model, m->model_id, &err) != OK || apply_threshold(s, e, &err)) {
         announce_break(s->o.announcer);
         log_event(LOG_ERROR, "the new model was not taken", "instance", entity_instance(e), "err",
                   err.msg, NULL);
+        if (entity_model(e))
+            keep_live(s, m->slot);
         return;
     }
+    keep_live(s, m->slot);
     const struct model *now = entity_model(e);
     announce_watching(s->o.announcer, entity_instance(e), entity_schema(e)->n,
                       now->stats.train_rows + now->stats.validation_rows, now->threshold,
@@ -263,6 +339,8 @@ static void on_training_failed(struct shard *s, struct shard_message *m)
 static void on_settings(struct shard *s, const struct shard_message *m)
 {
     s->o.threshold = m->threshold;
+    s->o.confirm = m->confirm;
+    s->o.retrain = m->retrain;
     for (size_t i = 0; i < s->n; i++) {
         struct entity *e = s->slot[i].entity;
         struct err err;
@@ -296,6 +374,12 @@ static void *run(void *arg)
         case SHARD_TRAINING_FAILED:
             on_training_failed(s, m);
             break;
+        case SHARD_UNCHANGED:
+            s->slot[m->slot].retraining = false;
+            break;
+        case SHARD_RETRAIN:
+            order_retraining(s, m->slot, m->why.msg);
+            break;
         case SHARD_SETTINGS:
             on_settings(s, m);
             break;
@@ -316,7 +400,8 @@ enum rc shard_new(const struct shard_options *o, struct shard **ret, struct err 
     return OK;
 }
 
-enum rc shard_add(struct shard *s, struct entity *e, size_t *ret_slot, struct err *err)
+enum rc shard_add(struct shard *s, struct entity *e, int64_t trained_ms, size_t *ret_slot,
+                  struct err *err)
 {
     if (s->n == SHARD_ENTITIES_MAX)
         return err_set(err, E_LIMIT, "entity '%s': a shard holds %d", entity_instance(e),
@@ -330,6 +415,7 @@ enum rc shard_add(struct shard *s, struct entity *e, size_t *ret_slot, struct er
         return err->rc;
     slot->entity = e;
     slot->told = TAKE(told);
+    slot->trained_ms = trained_ms;
     publish(s, slot);
     *ret_slot = s->n++;
     return OK;

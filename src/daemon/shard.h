@@ -19,7 +19,9 @@ enum shard_message_kind {
     SHARD_TICK,            /* snapshot, clocks */
     SHARD_MODEL,           /* model, model_id: trained, watch with it */
     SHARD_TRAINING_FAILED, /* dataset comes back, why */
-    SHARD_SETTINGS,        /* confirm, threshold: the configuration was read again */
+    SHARD_UNCHANGED,       /* learning anew ended, and the model stays */
+    SHARD_RETRAIN,         /* learn anew; why.msg says for what reason */
+    SHARD_SETTINGS,        /* confirm, threshold, retrain: the configuration was read again */
 };
 
 struct shard_message { /* owns what it points to */
@@ -29,13 +31,19 @@ struct shard_message { /* owns what it points to */
     struct continuity_clocks clocks;
     struct model *model;
     uint64_t model_id;
+    bool by_operator; /* the model: not the trainer's answer */
     struct dataset *dataset;
     struct err why;
     struct confirm_spec confirm;
     struct threshold_spec threshold;
+    struct retrain_spec retrain;
 };
 
 void shard_message_free(void *m); /* NULL is fine; void * for queue_free */
+static inline void shard_message_freep(struct shard_message **m)
+{
+    shard_message_free(*m);
+}
 
 struct shard_options {
     struct board *board; /* lent, all of them, until shard_stop */
@@ -43,12 +51,16 @@ struct shard_options {
     struct queue *trainer; /* of struct trainer_job */
     struct queue *store;   /* of struct storekeeper_message */
     struct announcer *announcer;
-    struct threshold_spec threshold; /* until SHARD_SETTINGS brings another */
+    struct threshold_spec threshold; /* until SHARD_SETTINGS brings others */
+    struct confirm_spec confirm;
+    struct retrain_spec retrain;
 };
 
 MUST_CHECK enum rc shard_new(const struct shard_options *o, struct shard **ret, struct err *err);
-/* Takes e. *ret_slot numbers it in messages; the storekeeper and the board use the same number. */
-MUST_CHECK enum rc shard_add(struct shard *s, struct entity *e, size_t *ret_slot, struct err *err);
+/* Takes e. trained_ms: when it was trained last, by an earlier run (0: never). *ret_slot numbers it
+ * in messages; the storekeeper and the board use the same number. */
+MUST_CHECK enum rc shard_add(struct shard *s, struct entity *e, int64_t trained_ms,
+                             size_t *ret_slot, struct err *err);
 struct queue *shard_queue(struct shard *s);
 MUST_CHECK enum rc shard_start(struct shard *s, struct err *err);
 /* Takes no more messages, works off those it has, ends the thread, closes open incidents and frees

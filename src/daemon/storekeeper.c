@@ -15,13 +15,12 @@ enum {
     KEEP_QUEUE = 4096, /* over an hour of one host's ticks, should the disk hang */
     KEEP_SLOTS_MAX = BOARD_ENTITIES_MAX,
     PENDING_MAX = 256, /* incidents that wait for a store that works */
+    MODELS_MAX = 64,   /* and models; each entity has one or two at a time */
     COMMIT_EVERY_MS = 1000,
     PRUNE_EVERY_MS = 60000,
 };
 
 struct kept {
-    bool model_waits; /* for a store that works */
-    struct store_model model;
     char instance[INSTANCE_MAX];
     const struct schema *schema;
     int64_t entity; /* its number in the store; 0 = not known */
@@ -33,6 +32,12 @@ struct kept {
 struct pending {
     size_t slot;
     struct incident incident;
+};
+
+struct pending_model {
+    size_t slot;
+    bool live_alone; /* nothing but that it is the live one: model_id, state_ms */
+    struct store_model model;
 };
 
 struct storekeeper {
@@ -51,6 +56,8 @@ struct storekeeper {
     int64_t committed_ms, pruned_ms; /* monotonic; of the last attempt */
     size_t n_pending;
     struct pending pending[PENDING_MAX];
+    size_t n_models;
+    struct pending_model models[MODELS_MAX];
     size_t n;
     struct kept kept[KEEP_SLOTS_MAX];
 };
@@ -145,22 +152,47 @@ static void settle_pending(struct storekeeper *k)
     k->n_pending = 0;
 }
 
+/* In the order in which they came, since the last one to be live is; an earlier word about the same
+ * model is taken over. */
+static void remember_model(struct storekeeper *k, size_t slot, const struct store_model *m,
+                           bool live_alone)
+{
+    struct pending_model p = {slot, live_alone, *m};
+
+    for (size_t i = 0; i < k->n_models; i++) {
+        struct pending_model *old = &k->models[i];
+        if (old->slot != slot || old->model.model_id != m->model_id)
+            continue;
+        if (live_alone && !old->live_alone) {
+            p = *old;
+            p.model.state = STORE_MODEL_LIVE;
+            p.model.state_ms = m->state_ms;
+        }
+        memmove(old, old + 1, (--k->n_models - i) * sizeof *old);
+        break;
+    }
+    if (k->n_models == MODELS_MAX) { /* the store has failed for long: the oldest goes */
+        telemetry_add(k->o.telemetry, TEL_DROPPED_STORE_FULL, 1);
+        memmove(&k->models[0], &k->models[1], --k->n_models * sizeof k->models[0]);
+    }
+    k->models[k->n_models++] = p;
+}
+
 /* The models that wait, in the open transaction. */
 static enum rc put_models(struct storekeeper *k, struct err *err)
 {
-    for (size_t i = 0; i < k->n; i++) {
-        struct kept *kept = &k->kept[i];
-        if (kept->model_waits && (know(k, kept, err) != OK ||
-                                  store_put_model(k->store, kept->entity, &kept->model, err) != OK))
-            return err->rc;
+    for (size_t i = 0; i < k->n_models; i++) {
+        const struct pending_model *p = &k->models[i];
+        struct kept *kept = &k->kept[p->slot];
+        enum rc rc = know(k, kept, err);
+        if (rc == OK)
+            rc = p->live_alone ? store_set_live(k->store, kept->entity, p->model.model_id,
+                                                p->model.state_ms, "taken into use", err)
+                               : store_put_model(k->store, kept->entity, &p->model, err);
+        if (rc != OK)
+            return rc;
     }
     return OK;
-}
-
-static void settle_models(struct storekeeper *k)
-{
-    for (size_t i = 0; i < k->n; i++)
-        k->kept[i].model_waits = false;
 }
 
 static enum rc put_frame(struct storekeeper *k, const struct storekeeper_message *m,
@@ -179,10 +211,11 @@ static void remember(struct storekeeper *k, const struct storekeeper_message *m)
 {
     if (m->kind == KEEP_INCIDENT)
         remember_incident(k, m->slot, &m->incident);
-    if (m->kind == KEEP_MODEL) {
-        k->kept[m->slot].model = m->model;
-        k->kept[m->slot].model_waits = true;
-    }
+    if (m->kind == KEEP_MODEL)
+        remember_model(k, m->slot, &m->model, false);
+    if (m->kind == KEEP_LIVE)
+        remember_model(k, m->slot,
+                       &(struct store_model){.model_id = m->model_id, .state_ms = m->ts_ms}, true);
     if (m->kind == KEEP_RETENTION) {
         k->o.max_age_ms = m->max_age_ms;
         k->o.max_size_bytes = m->max_size_bytes;
@@ -267,7 +300,7 @@ static void commit(struct storekeeper *k)
     telemetry_add(k->o.telemetry, TEL_STORE_COMMITS, 1);
     if (kept) {
         settle_pending(k);
-        settle_models(k);
+        k->n_models = 0;
     }
     prune(k, k->committed_ms);
     if (!k->marred && !k->prune_failed)

@@ -22,7 +22,8 @@ struct storekeeper;
 enum storekeeper_kind {
     KEEP_FRAME,    /* frame, and verdict when scored */
     KEEP_INCIDENT, /* opened, updated or closed: the whole incident, told by its start */
-    KEEP_MODEL,
+    KEEP_MODEL,    /* model: a new one, or another state of one */
+    KEEP_LIVE,     /* model_id, ts_ms: is in use from now on */
     KEEP_RETENTION,
 };
 

@@ -14,9 +14,10 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "daemon/shard.h"
 #include "daemon/storekeeper.h"
-#include "model/model.h"
+#include "detect/promotion.h"
 
 enum { TRAINER_QUEUE = 64, NICEST = 19, REPLY_RETRY_US = 10000 };
 
@@ -37,6 +38,7 @@ void trainer_job_free(void *job)
     if (!j)
         return;
     dataset_free(j->dataset);
+    model_unref(j->live);
     shard_message_free(j->reply);
     mem_free(j);
 }
@@ -50,13 +52,13 @@ static bool on_epoch(void *arg, uint32_t done, uint32_t of, double validation_ms
     return !atomic_load_explicit(&t->stopping, memory_order_relaxed);
 }
 
-static enum rc train(struct trainer *t, const struct trainer_job *j, struct model **ret,
-                     struct err *err)
+static enum rc train(struct trainer *t, const struct trainer_job *j, const struct dataset *d,
+                     struct model **ret, struct err *err)
 {
     struct model_provenance p = {
         .created_ms = clock_wall_ms(),
-        .first_ms = j->dataset->rows ? j->dataset->ts_ms[0] : 0,
-        .last_ms = j->dataset->rows ? j->dataset->ts_ms[j->dataset->rows - 1] : 0,
+        .first_ms = d->rows ? d->ts_ms[0] : 0,
+        .last_ms = d->rows ? d->ts_ms[d->rows - 1] : 0,
         .seed = t->o.learn.seed,
     };
 
@@ -64,45 +66,48 @@ static enum rc train(struct trainer *t, const struct trainer_job *j, struct mode
     (void)snprintf(p.profile, sizeof p.profile, "%s", j->profile);
     (void)snprintf(p.version, sizeof p.version, "%s", TOCSIN_VERSION);
     announce_training(t->o.announcer, j->instance, 0, 1);
-    return model_train(j->dataset, NULL, j->schema, &t->o.learn, &j->threshold, &p, on_epoch, t,
-                       ret, err);
+    return model_train(d, NULL, j->schema, &t->o.learn, &j->threshold, &p, on_epoch, t, ret, err);
 }
 
-/* A model that cannot be saved still watches: only a restart would miss it. */
-static void save(struct trainer *t, const struct trainer_job *j, const struct model *m,
-                 uint64_t model_id)
+static enum rc save(struct trainer *t, const struct model *m, uint64_t model_id, struct err *err)
 {
-    CLEANUP(mem_freep)
+    char path[sizeof t->models_dir + 32];
+
+    (void)snprintf(path, sizeof path, "%s/%016" PRIx64 ".tsm", t->models_dir, model_id);
+    return file_mkdirs(t->models_dir, err) != OK ? err->rc : model_save(m, path, err);
+}
+
+/* Its row in the store: new, or in another state. */
+static void record(struct trainer *t, const struct trainer_job *j, const struct model *m,
+                   uint64_t model_id, enum store_model_state state, const char *reason,
+                   const char *figures)
+{
     struct storekeeper_message *k = storekeeper_message_new(KEEP_MODEL, j->slot, NULL, 0);
-    char path[sizeof t->models_dir + sizeof k->model.file];
-    struct err err;
 
     if (!k)
         return;
     k->model.created_ms = m->provenance.created_ms;
     k->model.model_id = model_id;
     k->model.schema_hash = m->schema->hash;
-    snprintf(k->model.file, sizeof k->model.file, "%016" PRIx64 ".tsm", model_id);
-    snprintf(k->model.provenance, sizeof k->model.provenance,
-             "{\"version\":\"%s\",\"seed\":%" PRIu64 ",\"train_rows\":%" PRIu64
-             ",\"validation_rows\":%" PRIu64 ",\"epochs\":%" PRIu32
-             ",\"train_mse\":%.9g,\"validation_mse\":%.9g,\"threshold\":%.9g,\"first_ms\":%" PRId64
-             ",\"last_ms\":%" PRId64 "}",
-             m->provenance.version, m->provenance.seed, m->stats.train_rows,
-             m->stats.validation_rows, m->stats.epochs, m->stats.train_mse, m->stats.validation_mse,
-             (double)m->threshold, m->provenance.first_ms, m->provenance.last_ms);
-    snprintf(path, sizeof path, "%s/%s", t->models_dir, k->model.file);
-    if (file_mkdirs(t->models_dir, &err) != OK || model_save(m, path, &err) != OK) {
-        announce_break(t->o.announcer);
-        telemetry_add(t->o.telemetry, TEL_STORE_ERRORS, 1);
-        log_event(LOG_ERROR, "the model could not be saved; a restart will learn again", "err",
-                  err.msg, NULL);
-        return;
-    }
+    k->model.state = state;
+    k->model.state_ms = clock_wall_ms();
+    (void)snprintf(k->model.file, sizeof k->model.file, "%016" PRIx64 ".tsm", model_id);
+    (void)snprintf(
+        k->model.provenance, sizeof k->model.provenance,
+        "{\"version\":\"%s\",\"seed\":%" PRIu64 ",\"train_rows\":%" PRIu64
+        ",\"validation_rows\":%" PRIu64 ",\"epochs\":%" PRIu32
+        ",\"train_mse\":%.9g,\"validation_mse\":%.9g,\"threshold\":%.9g,\"first_ms\":%" PRId64
+        ",\"last_ms\":%" PRId64 "}",
+        m->provenance.version, m->provenance.seed, m->stats.train_rows, m->stats.validation_rows,
+        m->stats.epochs, m->stats.train_mse, m->stats.validation_mse, (double)m->threshold,
+        m->provenance.first_ms, m->provenance.last_ms);
+    (void)snprintf(k->model.reason, sizeof k->model.reason, "%s", reason);
+    (void)snprintf(k->model.figures, sizeof k->model.figures, "%s", figures);
     if (queue_push(t->o.store, k))
         k = NULL;
     else
         telemetry_add(t->o.telemetry, TEL_DROPPED_STORE_FULL, 1);
+    mem_free(k);
 }
 
 /* A full queue holds ticks only, and they pass: the answer must arrive. */
@@ -117,27 +122,148 @@ static void reply(struct trainer *t, struct trainer_job *j)
     }
 }
 
-static void work(struct trainer *t, struct trainer_job *j)
+/* A first model that cannot be saved still watches: only a restart would miss it. */
+static enum rc train_first(struct trainer *t, struct trainer_job *j, struct err *err)
 {
     struct shard_message *m = j->reply;
+    struct err unsaved;
+
+    if (train(t, j, j->dataset, &m->model, err) != OK) {
+        m->kind = SHARD_TRAINING_FAILED;
+        m->why = *err;
+        m->dataset = TAKE(j->dataset);
+        return err->rc;
+    }
+    m->kind = SHARD_MODEL;
+    m->model_id = model_id(m->model);
+    if (atomic_load(&t->stopping))
+        return OK;
+    if (save(t, m->model, m->model_id, &unsaved) == OK) {
+        record(t, j, m->model, m->model_id, STORE_MODEL_LIVE, "the first one", "");
+        return OK;
+    }
+    announce_break(t->o.announcer);
+    telemetry_add(t->o.telemetry, TEL_STORE_ERRORS, 1);
+    log_event(LOG_ERROR, "the model could not be saved; a restart will learn again", "err",
+              unsaved.msg, NULL);
+    return OK;
+}
+
+static void format_figures(const struct promotion_figures *f, const char *reason, char *out,
+                           size_t size)
+{
+    char clean[RETRAIN_REASON_MAX];
+
+    (void)snprintf(clean, sizeof clean, "%s", reason);
+    str_make_printable(clean);
+    for (char *c = clean; *c; c++)
+        if (*c == '"' || *c == '\\')
+            *c = '\'';
+    (void)snprintf(out, size,
+                   "{\"trained\":\"%s\",\"confirmed\":%" PRIu32 ",\"confirmed_missed\":%" PRIu32
+                   ",\"unmarked\":%" PRIu32 ",\"unmarked_missed\":%" PRIu32 ",\"unheard\":%" PRIu32
+                   ",\"unheard_gained\":%" PRIu32 ",\"quiet_frames\":%" PRIu64
+                   ",\"live_opened\":%" PRIu32 ",\"candidate_opened\":%" PRIu32
+                   ",\"live_ringing\":%" PRIu64 ",\"candidate_ringing\":%" PRIu64 "}",
+                   clean, f->confirmed, f->confirmed_missed, f->unmarked, f->unmarked_missed,
+                   f->unheard, f->unheard_gained, f->quiet_frames, f->live_opened,
+                   f->candidate_opened, f->live_ringing, f->candidate_ringing);
+}
+
+/* The gate: m goes live, or is kept to be looked at. */
+static void judge(struct trainer *t, struct trainer_job *j, const struct promotion_figures *f,
+                  struct model *m, uint64_t id)
+{
+    char why[PROMOTION_REASON_MAX], figures[512], number[24];
+    const bool good = promotion_judge(f, why);
+
+    format_figures(f, j->reason, figures, sizeof figures);
+    (void)snprintf(number, sizeof number, "%016" PRIx64, id);
+    record(t, j, m, id, good ? STORE_MODEL_LIVE : STORE_MODEL_REJECTED, why, figures);
+    telemetry_add(t->o.telemetry, good ? TEL_PROMOTED : TEL_REJECTED, 1);
+    announce_break(t->o.announcer);
+    log_event(LOG_INFO, good ? "the new model goes live" : "the new model is rejected", "instance",
+              j->instance, "model", number, "reason", why, NULL);
+    if (!good)
+        return;
+    j->reply->kind = SHARD_MODEL;
+    j->reply->model = model_ref(m);
+    j->reply->model_id = id;
+}
+
+/* Learn anew from what the store has, and judge. *ret_skipped: nothing to learn from, no failure.
+ */
+static enum rc train_again(struct trainer *t, struct trainer_job *j, bool *ret_skipped,
+                           struct err *err)
+{
+    const struct retrain_question q = {.database = t->o.database,
+                                       .instance = j->instance,
+                                       .schema = j->schema,
+                                       .now_ms = clock_wall_ms(),
+                                       .interval_ms = j->interval_ms,
+                                       .memory_ms = j->memory_ms,
+                                       .spec = j->retrain,
+                                       .confirm = j->confirm,
+                                       .least_rows = j->least_rows,
+                                       .stopping = &t->stopping};
+    CLEANUP(retrain_closep) struct retrain *r = NULL;
+    CLEANUP(dataset_freep) struct dataset *d = NULL;
+    CLEANUP(model_unrefp) struct model *m = NULL;
+    struct promotion_figures figures = {0};
+
+    j->reply->kind = SHARD_UNCHANGED;
+    announce_break(t->o.announcer);
+    log_event(LOG_INFO, "learning anew", "instance", j->instance, "reason", j->reason, NULL);
+    if (retrain_open(&q, &r, err) != OK)
+        return err->rc;
+    retrain_sweep(r, t->models_dir, j->live_id);
+    if (retrain_gather(r, &d, err) != OK) {
+        *ret_skipped = err->rc == E_STATE;
+        return err->rc;
+    }
+    if (train(t, j, d, &m, err) != OK)
+        return err->rc;
+    const uint64_t id = model_id(m);
+    if (save(t, m, id, err) != OK)
+        return err->rc;
+    record(t, j, m, id, STORE_MODEL_CANDIDATE, "trained, not judged yet", "");
+    if (retrain_rehearse(r, j->live, m, &figures, err) != OK) {
+        record(t, j, m, id, STORE_MODEL_REJECTED, err->msg, "");
+        return err->rc;
+    }
+    judge(t, j, &figures, m, id);
+    return OK;
+}
+
+static void tell_failure(struct trainer *t, const struct trainer_job *j, bool skipped,
+                         const struct err *err)
+{
+    if (!j->live) /* the shard tells */
+        return;
+    announce_break(t->o.announcer);
+    log_event(skipped ? LOG_INFO : LOG_ERROR,
+              skipped ? "nothing was learned anew; the live model stays"
+                      : "training failed; the live model stays",
+              "instance", j->instance, "reason", err->msg, NULL);
+}
+
+static void work(struct trainer *t, struct trainer_job *j)
+{
+    bool skipped = false;
     struct err err;
 
-    m->slot = j->slot;
+    j->reply->slot = j->slot;
     t->job = j;
-    const enum rc rc = train(t, j, &m->model, &err);
+    const enum rc rc = j->live ? train_again(t, j, &skipped, &err) : train_first(t, j, &err);
     if (atomic_load(&t->stopping))
         return; /* nobody waits for it: the frames are in the store */
-    if (rc == OK) {
-        m->kind = SHARD_MODEL;
-        m->model_id = model_id(m->model);
-        telemetry_add(t->o.telemetry, TEL_TRAININGS, 1);
-        save(t, j, m->model, m->model_id);
-    } else {
-        m->kind = SHARD_TRAINING_FAILED;
-        m->why = err;
-        m->dataset = TAKE(j->dataset);
-        telemetry_add(t->o.telemetry, TEL_TRAININGS_FAILED, 1);
-    }
+    telemetry_add(t->o.telemetry,
+                  rc == OK  ? TEL_TRAININGS
+                  : skipped ? TEL_TRAININGS_SKIPPED
+                            : TEL_TRAININGS_FAILED,
+                  1);
+    if (rc != OK)
+        tell_failure(t, j, skipped, &err);
     reply(t, j);
 }
 

@@ -6,16 +6,21 @@
 #include "base/err.h"
 #include "base/queue.h"
 #include "daemon/announce.h"
+#include "daemon/retrain.h"
 #include "data/dataset.h"
 #include "data/schema.h"
 #include "data/settings.h"
 #include "data/telemetry.h"
 #include "data/verdict.h"
+#include "model/model.h"
 
 /* trainer - the thread that learns beside the watching, at the lowest priority
  *
- * Takes a dataset, gives the shard a model, or the dataset back with the reason. The model is
- * saved before it is used, and the store's thread records it. Thread: start and stop from main. */
+ * The first time it takes a dataset and gives the shard a model, or the dataset back with the
+ * reason. Later it takes its material from the store, and its model goes to the shard only when
+ * detect/promotion.h finds it no worse than the live one; the shard gets an answer in any case. A
+ * model is saved before it is used, and the store's thread records it with its state and the
+ * reason. Thread: start and stop from main. */
 struct trainer;
 
 struct shard_message;
@@ -25,9 +30,16 @@ struct trainer_job {             /* owns the dataset and the reply */
     size_t slot;
     char instance[INSTANCE_MAX];
     char profile[96];
-    const struct schema *schema; /* lent: the profile's, lives as long as the daemon */
-    struct dataset *dataset;
+    const struct schema *schema;     /* lent: the profile's, lives as long as the daemon */
+    struct dataset *dataset;         /* NULL: from the store, and what follows is set */
     struct threshold_spec threshold; /* in force when it was ordered */
+    struct model *live;              /* owns a reference */
+    uint64_t live_id;
+    char reason[RETRAIN_REASON_MAX]; /* why it was ordered: "schedule", "drift: ..." */
+    struct retrain_spec retrain;
+    struct confirm_spec confirm;
+    int64_t interval_ms, memory_ms; /* of ticks; of the rolling windows */
+    uint64_t least_rows;
 };
 
 void trainer_job_free(void *job); /* NULL is fine; void * for queue_free */
@@ -35,6 +47,7 @@ void trainer_job_free(void *job); /* NULL is fine; void * for queue_free */
 struct trainer_options {
     struct learn_spec learn;
     const char *models_dir;      /* copied */
+    const char *database;        /* lent */
     struct queue *store;         /* of struct storekeeper_message; lent */
     struct telemetry *telemetry; /* lent */
     struct announcer *announcer; /* lent */

@@ -2,6 +2,7 @@
 #include "daemon/wiring.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include "base/mem.h"
 #include "daemon/announce.h"
 #include "daemon/collector.h"
+#include "daemon/model_files.h"
 #include "daemon/restore.h"
 #include "daemon/shard.h"
 #include "daemon/storekeeper.h"
@@ -28,6 +30,7 @@ struct daemon {
     char database[CONFIG_TEXT_MAX + 32], models_dir[CONFIG_TEXT_MAX + 32];
     char boot_file[CONFIG_TEXT_MAX + 32];
     char instance[INSTANCE_MAX];
+    size_t slot; /* of the one entity, in messages and on the board */
     bool pretty;
     struct telemetry telemetry;
     struct profile *profile;
@@ -60,6 +63,11 @@ static void daemon_done(struct daemon **daemon)
     host_close(d->host);
     profile_free(d->profile);
     mem_free(d);
+}
+
+static void store_reader_closep(struct store_reader **r)
+{
+    store_reader_close(*r);
 }
 
 static enum rc open_source(struct daemon *d, struct err *err)
@@ -111,8 +119,8 @@ static struct threshold_spec threshold_of(const struct config *c)
 static enum rc make_stages(struct daemon *d, struct err *err)
 {
     const struct trainer_options trainer = {d->config.learn, d->models_dir,
-                                            storekeeper_queue(d->storekeeper), &d->telemetry,
-                                            d->announcer};
+                                            d->database,     storekeeper_queue(d->storekeeper),
+                                            &d->telemetry,   d->announcer};
     if (trainer_new(&trainer, &d->trainer, err) != OK)
         return err->rc;
     const struct shard_options shard = {d->board,
@@ -120,7 +128,9 @@ static enum rc make_stages(struct daemon *d, struct err *err)
                                         trainer_queue(d->trainer),
                                         storekeeper_queue(d->storekeeper),
                                         d->announcer,
-                                        threshold_of(&d->config)};
+                                        threshold_of(&d->config),
+                                        d->config.confirm,
+                                        d->config.retrain};
     return shard_new(&shard, &d->shard, err);
 }
 
@@ -157,9 +167,10 @@ static enum rc add_entity(struct daemon *d, size_t *ret_slot, struct err *err)
                                             clock_wall_ms(),
                                             wanted};
     CLEANUP(entity_freep) struct entity *e = NULL;
+    int64_t trained_ms = 0;
 
-    if (entity_new(&o, &e, err) != OK || restore_entity(e, &restore, err) != OK ||
-        shard_add(d->shard, e, ret_slot, err) != OK)
+    if (entity_new(&o, &e, err) != OK || restore_entity(e, &restore, &trained_ms, err) != OK ||
+        shard_add(d->shard, e, trained_ms, ret_slot, err) != OK)
         return err->rc;
     const struct model *m = entity_model(e);
     if (m)
@@ -202,7 +213,6 @@ static enum rc start(struct daemon *d, size_t slot, struct err *err)
 static enum rc daemon_start(const struct daemon_options *o, struct daemon **ret, struct err *err)
 {
     CLEANUP(daemon_done) struct daemon *d = mem_alloc(sizeof *d);
-    size_t slot = 0;
 
     if (!d)
         return err_set(err, E_NOMEM, "daemon: no memory");
@@ -213,7 +223,7 @@ static enum rc daemon_start(const struct daemon_options *o, struct daemon **ret,
         make_stages(d, err) != OK)
         return err->rc;
     note_boot(d);
-    if (add_entity(d, &slot, err) != OK || start(d, slot, err) != OK)
+    if (add_entity(d, &d->slot, err) != OK || start(d, d->slot, err) != OK)
         return err->rc;
     *ret = TAKE(d);
     return OK;
@@ -248,6 +258,7 @@ static void apply_config(struct daemon *d, const struct config *c)
         s->kind = SHARD_SETTINGS;
         s->confirm = c->confirm;
         s->threshold = threshold_of(c);
+        s->retrain = c->retrain;
         k->max_age_ms = c->retention.max_age_ms;
         k->max_size_bytes = c->retention.max_size_bytes;
     }
@@ -263,6 +274,7 @@ static void apply_config(struct daemon *d, const struct config *c)
     log_init(c->log.level, d->pretty ? LOG_PLAIN : c->log.format);
     d->config.confirm = c->confirm;
     d->config.threshold = c->threshold;
+    d->config.retrain = c->retrain;
     d->config.retention = c->retention;
     d->config.log = c->log;
 }
@@ -275,6 +287,63 @@ static enum rc read_again(const struct daemon_options *o, struct config *ret, st
     if (o->reload(o->arg, ret, err) != OK)
         return err->rc;
     return profile_load(ret->profile, ret->host.interval_ms, &p, err);
+}
+
+/* An operator may have made another model the live one (`tocsin models promote`). */
+static enum rc adopt_live(struct daemon *d, struct err *err)
+{
+    CLEANUP(store_reader_closep) struct store_reader *r = NULL;
+    CLEANUP(mem_freep) struct entity_view *view = mem_alloc(sizeof *view);
+    CLEANUP(shard_message_freep) struct shard_message *m = mem_alloc(sizeof *m);
+    struct store_model row;
+    char id[24];
+
+    if (!view || !m)
+        return err_set(err, E_NOMEM, "models: no memory");
+    if (!board_read(d->board, d->slot, view) || view->phase == PHASE_TRAINING)
+        return OK;
+    if (store_reader_open(d->database, &r, err) != OK)
+        return err->rc;
+    if (store_read_model(r, d->instance, profile_schema(d->profile)->hash, &row, err) != OK)
+        return err->rc == E_STATE ? OK : err->rc; /* none: it is still learning */
+    if (view->phase == PHASE_WATCHING && view->model_id == row.model_id)
+        return OK;
+    if (model_files_load(d->models_dir, row.file, &m->model, err) != OK)
+        return err->rc;
+    m->kind = SHARD_MODEL;
+    m->slot = d->slot;
+    m->model_id = row.model_id;
+    m->by_operator = true;
+    if (!queue_push(shard_queue(d->shard), m))
+        return err_set(err, E_LIMIT, "the queue is full; send SIGHUP again");
+    m = NULL; /* the shard's now */
+    (void)snprintf(id, sizeof id, "%016" PRIx64, row.model_id);
+    log_event(LOG_INFO, "an operator changed the live model", "model", id, "reason", row.reason,
+              NULL);
+    return OK;
+}
+
+static void look_for_model(struct daemon *d)
+{
+    struct err err;
+
+    if (adopt_live(d, &err) != OK)
+        log_event(LOG_ERROR, "the model in use stays", "err", err.msg, NULL);
+}
+
+static void ask_retraining(struct daemon *d)
+{
+    struct shard_message *m = mem_alloc(sizeof *m);
+
+    if (m) {
+        m->kind = SHARD_RETRAIN;
+        m->slot = d->slot;
+        (void)snprintf(m->why.msg, sizeof m->why.msg, "asked");
+    }
+    if (m && queue_push(shard_queue(d->shard), m))
+        return;
+    shard_message_free(m);
+    log_event(LOG_ERROR, "nothing is learned anew: the queue is full", NULL);
 }
 
 static void reload(struct daemon *d, const struct daemon_options *o)
@@ -314,6 +383,7 @@ enum rc daemon_run(const struct daemon_options *o, struct err *err)
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGHUP);
+    sigaddset(&signals, SIGUSR1);
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before threads: they inherit it */
     (void)signal(SIGPIPE, SIG_IGN);
     /* A file-size limit must be an error of the store, not the end of the daemon. */
@@ -328,8 +398,12 @@ enum rc daemon_run(const struct daemon_options *o, struct err *err)
         const int sig = sigwaitinfo(&signals, &info);
         if (sig == SIGTERM || sig == SIGINT || (sig == SIGHUP && is_hangup(o, &info)))
             break;
-        if (sig == SIGHUP)
+        if (sig == SIGHUP) {
             reload(d, o);
+            look_for_model(d);
+        }
+        if (sig == SIGUSR1)
+            ask_retraining(d);
     }
     announce_break(d->announcer);
     log_event(LOG_INFO, "stopping", NULL);

@@ -6,7 +6,8 @@
 #include "config/config.h"
 
 /* wiring - the whole daemon: builds every stage from a configuration, joins them by queues, runs
- * until SIGTERM or SIGINT, reads the configuration again at SIGHUP
+ * until SIGTERM or SIGINT; at SIGHUP reads the configuration again and takes the model that an
+ * operator made the live one, at SIGUSR1 learns anew
  *
  *   collector --ticks--> shard --rows--> storekeeper          (one thread each)
  *                        |   ^ models
@@ -25,6 +26,6 @@ struct daemon_options {
     bool pretty;   /* see announce.h */
 };
 
-/* Returns when told to stop. Signals SIGTERM, SIGINT, SIGHUP are blocked and waited for here; the
- * SIGHUP of a terminal that closes stops it. */
+/* Returns when told to stop. Signals SIGTERM, SIGINT, SIGHUP, SIGUSR1 are blocked and waited for
+ * here; the SIGHUP of a terminal that closes stops it. */
 MUST_CHECK enum rc daemon_run(const struct daemon_options *o, struct err *err);

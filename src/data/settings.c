@@ -50,6 +50,15 @@ uint64_t settings_learn_hash(const struct learn_spec *s)
     return hash_bytes(v, sizeof v, 0);
 }
 
+void settings_retrain_defaults(struct retrain_spec *s)
+{
+    const int64_t hour = 3600 * 1000;
+
+    /* Two weeks hold each day of the week twice: what comes once is told from what comes weekly. */
+    *s = (struct retrain_spec){
+        .every_ms = 24 * hour, .window_ms = 14 * 24 * hour, .quarantine_ms = hour};
+}
+
 void settings_threshold_defaults(struct threshold_spec *s)
 {
     *s = (struct threshold_spec){.method = THRESHOLD_PERCENTILE, .value = 99.5};

@@ -70,9 +70,16 @@ struct learn_spec {
     double feature_dropout; /* chance that a feature is hidden from the input in training */
 };
 
+struct retrain_spec {
+    int64_t every_ms;      /* 0: never on schedule */
+    int64_t window_ms;     /* how far back the material reaches */
+    int64_t quarantine_ms; /* how long a frame must have passed without an incident */
+};
+
 /* The defaults that `tocsin check --print` shows. */
 void settings_learn_defaults(struct learn_spec *s);
 /* Equal settings, equal hashes; without the learning time, which says nothing of the model. */
 uint64_t settings_learn_hash(const struct learn_spec *s);
+void settings_retrain_defaults(struct retrain_spec *s);
 void settings_threshold_defaults(struct threshold_spec *s);
 void settings_confirm_defaults(struct confirm_spec *s);

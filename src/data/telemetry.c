@@ -3,6 +3,8 @@
 
 #define TRAININGS "tocsin_trainings_total"
 #define TRAININGS_HELP "Trainings of a model, by result."
+#define PROMOTIONS "tocsin_promotions_total"
+#define PROMOTIONS_HELP "Models that were trained anew and judged beside the live one, by result."
 #define DROPPED "tocsin_dropped_total"
 #define DROPPED_HELP "What was refused or thrown away, by reason."
 #define DISCONTINUITIES "tocsin_discontinuities_total"
@@ -21,6 +23,9 @@ const struct telemetry_row telemetry_rows[TEL_COUNT] = {
     [TEL_INCIDENTS] = {"tocsin_incidents_total", "", "Incidents opened."},
     [TEL_TRAININGS] = {TRAININGS, "result=\"ok\"", TRAININGS_HELP},
     [TEL_TRAININGS_FAILED] = {TRAININGS, "result=\"failed\"", TRAININGS_HELP},
+    [TEL_TRAININGS_SKIPPED] = {TRAININGS, "result=\"skipped\"", TRAININGS_HELP},
+    [TEL_PROMOTED] = {PROMOTIONS, "result=\"promoted\"", PROMOTIONS_HELP},
+    [TEL_REJECTED] = {PROMOTIONS, "result=\"rejected\"", PROMOTIONS_HELP},
     [TEL_DROPPED_SHARD_FULL] = {DROPPED, "reason=\"shard_queue_full\"", DROPPED_HELP},
     [TEL_DROPPED_STORE_FULL] = {DROPPED, "reason=\"store_queue_full\"", DROPPED_HELP},
     [TEL_DROPPED_OUT_OF_ORDER] = {DROPPED, "reason=\"out_of_order\"", DROPPED_HELP},

@@ -18,6 +18,9 @@ enum telemetry_id {
     TEL_INCIDENTS,            /* tocsin_incidents_total */
     TEL_TRAININGS,            /* tocsin_trainings_total{result="ok"} */
     TEL_TRAININGS_FAILED,     /* tocsin_trainings_total{result="failed"} */
+    TEL_TRAININGS_SKIPPED,    /* tocsin_trainings_total{result="skipped"}: too little material */
+    TEL_PROMOTED,             /* tocsin_promotions_total{result="promoted"} */
+    TEL_REJECTED,             /* tocsin_promotions_total{result="rejected"} */
     TEL_DROPPED_SHARD_FULL,   /* tocsin_dropped_total{reason="shard_queue_full"} */
     TEL_DROPPED_STORE_FULL,   /* tocsin_dropped_total{reason="store_queue_full"} */
     TEL_DROPPED_OUT_OF_ORDER, /* tocsin_dropped_total{reason="out_of_order"} */

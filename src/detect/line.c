@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/mem.h"
 
 void line_init(struct line *l, struct confirm_spec confirm)
 {
@@ -19,6 +20,8 @@ void line_done(struct line *l)
     model_unref(l->model);
     budget_free(l->budget);
     l->budget = NULL;
+    mem_free(l->past.X);
+    l->past.X = NULL;
     l->scorer = NULL;
     l->silence = NULL;
     l->model = NULL;
@@ -37,6 +40,28 @@ static enum rc new_budget(const struct line *l, const struct model *m, struct bu
     return budget_new(&o, ret, err);
 }
 
+static void remember(struct line *l, int64_t ts_ms, const float *frame)
+{
+    struct line_past *p = &l->past;
+    const size_t n = l->model->schema->n;
+
+    p->ts_ms[p->head] = ts_ms;
+    memcpy(&p->X[p->head * n], frame, n * sizeof *frame);
+    p->head = (p->head + 1) % DEPARTURE_MEMORY;
+    p->n += p->n < DEPARTURE_MEMORY;
+}
+
+/* Its verdicts are of the past: nobody hears them. */
+static void warm_up(struct scorer *s, const struct line_past *p, size_t n)
+{
+    struct verdict v;
+
+    for (size_t i = DEPARTURE_MEMORY - p->n; i < DEPARTURE_MEMORY; i++) {
+        const size_t at = (p->head + i) % DEPARTURE_MEMORY;
+        scorer_push(s, p->ts_ms[at], &p->X[at * n], &v);
+    }
+}
+
 enum rc line_set_model(struct line *l, const struct schema *frames, struct model *m,
                        struct err *err)
 {
@@ -47,6 +72,11 @@ enum rc line_set_model(struct line *l, const struct schema *frames, struct model
     if (schema_match(frames, m->schema, err) != OK || scorer_new(m, &scorer, err) != OK ||
         new_budget(l, m, &budget, err) != OK || silence_new(m->schema->n, &silence, err) != OK)
         return err->rc;
+    if (!l->past.X && !(l->past.X = mem_array(DEPARTURE_MEMORY, m->schema->n * sizeof(float)))) {
+        silence_free(silence);
+        return err_set(err, E_NOMEM, "line: no memory");
+    }
+    warm_up(scorer, &l->past, m->schema->n);
     struct model *const before = l->model; /* may be m */
     scorer_free(l->scorer);
     silence_free(l->silence);
@@ -74,6 +104,7 @@ static void follow(struct line *l, const struct watch *w, const struct verdict *
 void line_push(struct line *l, int64_t ts_ms, const float *frame, struct line_step *ret)
 {
     assert(l->scorer);
+    remember(l, ts_ms, frame);
     scorer_push(l->scorer, ts_ms, frame, &ret->verdict);
     ret->event = watch_push(&l->watch, &ret->verdict, &ret->incident);
     if (ret->event == WATCH_OPENED || ret->event == WATCH_UPDATED) {
@@ -96,8 +127,18 @@ void line_recall_verdict(struct line *l, struct watch *w, const struct verdict *
     follow(l, w, v, event);
 }
 
+void line_recall(struct line *l, int64_t ts_ms, const float *frame)
+{
+    struct verdict v;
+
+    assert(l->scorer);
+    remember(l, ts_ms, frame);
+    scorer_push(l->scorer, ts_ms, frame, &v);
+}
+
 void line_forget(struct line *l)
 {
+    l->past.n = 0;
     if (l->scorer) {
         scorer_clear(l->scorer);
         budget_gap(l->budget);

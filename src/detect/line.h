@@ -10,6 +10,7 @@
 #include "detect/scorer.h"
 #include "detect/silence.h"
 #include "detect/watch.h"
+#include "model/departure.h"
 #include "model/model.h"
 
 /* line - one entity's frames to incidents: the model in force, its scorer and the watch
@@ -18,12 +19,20 @@
  * here, so that a replay rings when the daemon would.
  * Pure: time comes with the frame. Thread: its holder's. */
 
+/* The last frames: all that a score knows of, so that a new model goes on where the old one was. */
+struct line_past {
+    size_t n, head; /* frames there; the place of the next */
+    int64_t ts_ms[DEPARTURE_MEMORY];
+    float *X; /* [DEPARTURE_MEMORY][n features]; NULL until line_set_model */
+};
+
 struct line {
     struct model *model;   /* NULL until line_set_model */
     struct scorer *scorer; /* of it */
     struct silence *silence;
     struct watch watch;
     struct budget *budget; /* of the model: its promise, and the threshold that follows */
+    struct line_past past;
 };
 
 struct line_step {
@@ -35,9 +44,10 @@ struct line_step {
 void line_init(struct line *l, struct confirm_spec confirm);
 void line_done(struct line *l); /* a zeroed one is fine */
 
-/* Judge frames of this schema with m from now on; takes a new reference. The scorer starts without
- * a past, the promise of alarms anew; an open incident stays open. E_STATE when m has other
- * features; then nothing changed. */
+/* Judge frames of this schema with m from now on; takes a new reference. Its scorer is shown the
+ * past first, so that scores are as if it had been there all the time; the promise of alarms begins
+ * anew; an open incident stays open. E_STATE when m has other features; E_NOMEM; then nothing
+ * changed. */
 MUST_CHECK enum rc line_set_model(struct line *l, const struct schema *frames, struct model *m,
                                   struct err *err);
 
@@ -48,6 +58,9 @@ void line_push(struct line *l, int64_t ts_ms, const float *frame, struct line_st
 /* A verdict of the past, from the store, by w, which begins as a new watch: the promise and the
  * threshold that follows it go on where they were. Needs a model. */
 void line_recall_verdict(struct line *l, struct watch *w, const struct verdict *v, bool after_gap);
+/* A frame that an earlier run judged: the past to go on from, nobody hears of it. Needs a model;
+ * DEPARTURE_MEMORY of them are as good as all. */
+void line_recall(struct line *l, int64_t ts_ms, const float *frame);
 
 /* What came before the clock or the machine jumped must not stand beside what comes after it. An
  * open incident stays open. */

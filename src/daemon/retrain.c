@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/retrain.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "daemon/model_files.h"
+#include "detect/material.h"
+#include "store/store.h"
+
+enum {
+    MARKS_MAX = 4096, /* an operator's, newest; more are a fault */
+    GAP_INTERVALS = 10,
+    SWEEP_AGE_MS = 10 * 60 * 1000, /* a row follows its file within seconds */
+};
+
+struct mark {
+    enum store_mark_kind kind;
+    int64_t incident, start_ms, end_ms;
+};
+
+struct kept_incident {
+    int64_t start_ms, end_ms;
+    bool confirmed;
+};
+
+struct retrain {
+    struct retrain_question q;
+    struct store_reader *reader;
+    struct material *material;
+    struct mark *marks;
+    size_t n_marks, room_marks;
+    size_t n_incidents;
+    struct kept_incident incident[RETRAIN_INCIDENTS_MAX]; /* newest first */
+    int64_t from_ms, to_ms; /* what may be learned from, before the material's refusals */
+    enum rc rc;             /* of a callback */
+    struct err *err;
+};
+
+static void store_reader_closep(struct store_reader **r)
+{
+    store_reader_close(*r);
+}
+
+void retrain_close(struct retrain *r)
+{
+    if (!r)
+        return;
+    store_reader_close(r->reader);
+    material_free(r->material);
+    mem_free(r->marks);
+    mem_free(r);
+}
+
+static bool is_stopping(struct retrain *r)
+{
+    if (!atomic_load_explicit(r->q.stopping, memory_order_relaxed))
+        return false;
+    r->rc = err_set(r->err, E_STATE, "training was cut short: tocsin is stopping");
+    return true;
+}
+
+/* Callbacks leave their failure in r: the reads themselves went well. */
+static enum rc finish_read(struct retrain *r, enum rc rc)
+{
+    return rc != OK ? rc : r->rc;
+}
+
+static void start_read(struct retrain *r, struct err *err)
+{
+    r->rc = OK;
+    r->err = err;
+}
+
+/* -- what operators said -- */
+
+static enum rc take_stretch(struct retrain *r, const struct store_mark *m, struct err *err)
+{
+    if (m->incident)
+        return OK; /* as long as the incident is by now: see take_incident */
+    if (m->kind == STORE_MARK_NORMAL)
+        return material_allow(r->material, m->start_ms, m->end_ms, err);
+    return material_bar(r->material, m->start_ms, m->end_ms, err);
+}
+
+static bool on_mark(void *arg, const struct store_mark *m)
+{
+    struct retrain *r = arg;
+
+    if (r->n_marks == MARKS_MAX) {
+        r->rc = err_set(r->err, E_LIMIT, "'%s' has more than %d marks; `tocsin mark --delete`",
+                        r->q.instance, MARKS_MAX);
+        return false;
+    }
+    if (r->n_marks == r->room_marks) {
+        const size_t room = r->room_marks ? 2 * r->room_marks : 16;
+        struct mark *p = mem_grow(r->marks, room, sizeof *p);
+        if (!p) {
+            r->rc = err_set(r->err, E_NOMEM, "marks of '%s': no memory", r->q.instance);
+            return false;
+        }
+        r->marks = p;
+        r->room_marks = room;
+    }
+    r->marks[r->n_marks++] = (struct mark){m->kind, m->incident, m->start_ms, m->end_ms};
+    r->rc = take_stretch(r, m, r->err);
+    return r->rc == OK;
+}
+
+/* The newest mark of the incident itself, else of a stretch that it began in. */
+static const struct mark *mark_of(const struct retrain *r, const struct store_incident *in)
+{
+    const struct mark *stretch = NULL;
+
+    for (size_t i = r->n_marks; i-- > 0;) {
+        const struct mark *m = &r->marks[i];
+        if (m->incident == in->id)
+            return m;
+        if (!stretch && !m->incident && in->start_ms >= m->start_ms && in->start_ms <= m->end_ms)
+            stretch = m;
+    }
+    return stretch;
+}
+
+static bool on_incident(void *arg, const struct store_incident *in)
+{
+    struct retrain *r = arg;
+    const struct mark *mark = mark_of(r, in);
+    const int64_t end_ms = in->end_ms ? in->end_ms : INT64_MAX;
+
+    if (mark && mark->kind == STORE_MARK_NORMAL) /* a false alarm */
+        return true;
+    r->rc = material_incident(r->material, in->start_ms, end_ms, r->err);
+    if (r->rc == OK && mark && mark->kind == STORE_MARK_ANOMALY)
+        r->rc = material_bar(r->material, in->start_ms, end_ms, r->err);
+    if (r->rc != OK)
+        return false;
+    if (in->end_ms && r->n_incidents < RETRAIN_INCIDENTS_MAX &&
+        !(mark && mark->kind == STORE_MARK_MAINTENANCE))
+        r->incident[r->n_incidents++] =
+            (struct kept_incident){in->start_ms, end_ms, mark && mark->kind == STORE_MARK_ANOMALY};
+    return true;
+}
+
+static bool on_first_frame(void *arg, int64_t ts_ms, const float *frame, size_t n)
+{
+    (void)frame;
+    (void)n;
+    *(int64_t *)arg = ts_ms;
+    return false;
+}
+
+/* The window, the quarantine, and what is refused within. */
+static enum rc look_around(struct retrain *r, struct err *err)
+{
+    const struct retrain_question *q = &r->q;
+    const int64_t window_ms = q->now_ms - q->spec.window_ms;
+    int64_t first_ms = q->now_ms;
+    enum rc rc;
+
+    if ((rc = store_read_frames(r->reader, q->instance, q->schema->hash, window_ms, q->now_ms,
+                                false, on_first_frame, &first_ms, err)) != OK)
+        return rc;
+    const int64_t quarantine = material_quarantine_ms(first_ms, q->now_ms, q->spec.quarantine_ms);
+    const struct material_margins margins = {.before_ms = quarantine, .after_ms = q->memory_ms};
+    r->from_ms = first_ms;
+    r->to_ms = q->now_ms - quarantine;
+    if ((rc = material_new(margins, &r->material, err)) != OK)
+        return rc;
+    start_read(r, err);
+    rc = finish_read(r, store_read_marks(r->reader, q->instance, on_mark, r, err));
+    /* an incident that began before the window may reach into it, by its margin too */
+    if (rc == OK)
+        rc = finish_read(r, store_read_incidents(r->reader, q->instance, window_ms - q->memory_ms,
+                                                 q->now_ms, on_incident, r, err));
+    material_settle(r->material);
+    return rc;
+}
+
+enum rc retrain_open(const struct retrain_question *q, struct retrain **ret, struct err *err)
+{
+    CLEANUP(retrain_closep) struct retrain *r = mem_alloc(sizeof *r);
+    CLEANUP(store_reader_closep) struct store_reader *reader = NULL;
+
+    if (!r)
+        return err_set(err, E_NOMEM, "training of '%s': no memory", q->instance);
+    if (store_reader_open(q->database, &reader, err) != OK)
+        return err->rc;
+    r->q = *q;
+    r->reader = TAKE(reader);
+    if (look_around(r, err) != OK)
+        return err->rc;
+    *ret = TAKE(r);
+    return OK;
+}
+
+/* -- to learn from -- */
+
+struct gathering {
+    struct retrain *r;
+    struct dataset *d;
+    size_t in_run;
+};
+
+static bool on_frame(void *arg, int64_t ts_ms, const float *frame, size_t n)
+{
+    struct gathering *g = arg;
+
+    if (n != g->r->q.schema->n || !material_takes(g->r->material, ts_ms))
+        return true;
+    g->r->rc = dataset_append(g->d, ts_ms, frame, g->r->err);
+    return g->r->rc == OK && ++g->in_run < RETRAIN_RUN;
+}
+
+enum rc retrain_gather(struct retrain *r, struct dataset **ret, struct err *err)
+{
+    enum { RUNS = RETRAIN_ROWS_MAX / RETRAIN_RUN };
+    CLEANUP(dataset_freep) struct dataset *d = NULL;
+    const int64_t span = r->to_ms - r->from_ms + 1;
+    enum rc rc = dataset_new(r->q.schema->n, &d, err);
+
+    start_read(r, err);
+    for (int64_t i = 0; i < RUNS && rc == OK && !is_stopping(r); i++) {
+        struct gathering g = {r, d, 0};
+        const int64_t from = r->from_ms + span * i / RUNS; /* a span of years fits: times are ms */
+        const int64_t to = r->from_ms + span * (i + 1) / RUNS - 1;
+        if (to >= from)
+            rc = finish_read(r, store_read_frames(r->reader, r->q.instance, r->q.schema->hash, from,
+                                                  to, false, on_frame, &g, err));
+    }
+    if (rc != OK || r->rc != OK)
+        return finish_read(r, rc);
+    if (d->rows < r->q.least_rows)
+        return err_set(err, E_STATE,
+                       "%zu frames fit to learn from, expected at least %" PRIu64
+                       ": the rest is missing, too new, an incident, or marked",
+                       d->rows, r->q.least_rows);
+    *ret = TAKE(d);
+    return OK;
+}
+
+/* -- to judge by -- */
+
+struct listening {
+    struct retrain *r;
+    struct rehearsal *rehearsal;
+    int64_t last_ms;
+    bool quiet;
+};
+
+static bool on_heard(void *arg, int64_t ts_ms, const float *frame, size_t n)
+{
+    struct listening *l = arg;
+    const bool taken = !l->quiet || material_takes(l->r->material, ts_ms);
+
+    if (n != l->r->q.schema->n || is_stopping(l->r))
+        return l->r->rc == OK;
+    if (!taken)
+        return true;
+    if (l->quiet && ts_ms - l->last_ms > GAP_INTERVALS * l->r->q.interval_ms)
+        rehearsal_quiet(l->rehearsal);
+    l->last_ms = ts_ms;
+    rehearsal_push(l->rehearsal, ts_ms, frame);
+    return true;
+}
+
+static enum rc hear(struct listening *l, int64_t from_ms, int64_t to_ms, struct err *err)
+{
+    struct retrain *r = l->r;
+
+    return finish_read(r, store_read_frames(r->reader, r->q.instance, r->q.schema->hash, from_ms,
+                                            to_ms, false, on_heard, l, err));
+}
+
+static int64_t lesser(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+enum rc retrain_rehearse(struct retrain *r, struct model *live, struct model *candidate,
+                         struct promotion_figures *ret, struct err *err)
+{
+    CLEANUP(rehearsal_freep) struct rehearsal *rehearsal = NULL;
+    const int64_t step = r->q.interval_ms, newest = r->to_ms - RETRAIN_QUIET_MAX * step;
+    enum rc rc = rehearsal_new(live, candidate, r->q.confirm, &rehearsal, err);
+
+    start_read(r, err);
+    for (size_t i = 0; i < r->n_incidents && rc == OK; i++) {
+        const struct kept_incident *in = &r->incident[i];
+        struct listening l = {.r = r, .rehearsal = rehearsal};
+        rehearsal_incident(rehearsal, in->start_ms, in->confirmed);
+        rc = hear(&l, in->start_ms - RETRAIN_LEAD * step,
+                  lesser(in->end_ms, in->start_ms + RETRAIN_INCIDENT_MAX * step), err);
+    }
+    if (rc != OK)
+        return rc;
+    struct listening l = {.r = r, .rehearsal = rehearsal, .quiet = true, .last_ms = r->from_ms};
+    rehearsal_quiet(rehearsal);
+    rc = hear(&l, newest > r->from_ms ? newest : r->from_ms, r->to_ms, err);
+    if (rc == OK)
+        rehearsal_figures(rehearsal, ret);
+    return rc;
+}
+
+/* -- files -- */
+
+struct presence_of_row {
+    uint64_t model_id;
+    bool found;
+};
+
+static bool on_row(void *arg, const struct store_model_row *row)
+{
+    struct presence_of_row *p = arg;
+
+    p->found |= row->model.model_id == p->model_id;
+    return !p->found;
+}
+
+void retrain_sweep(struct retrain *r, const char *models_dir, uint64_t live_id)
+{
+    struct presence_of_row p = {.model_id = live_id};
+    struct err err;
+    size_t removed = 0;
+
+    if (store_read_models(r->reader, r->q.instance, on_row, &p, &err) == OK && !p.found)
+        return;
+    if (!p.found ||
+        model_files_sweep(models_dir, r->reader, r->q.now_ms, SWEEP_AGE_MS, &removed, &err) != OK)
+        log_event(LOG_WARN, "old model files were not removed", "err", err.msg, NULL);
+}
