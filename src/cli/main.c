@@ -6,8 +6,9 @@
 #include "cli/verb.h"
 
 static const struct verb *const verbs[] = {
-    &verb_run,    &verb_train, &verb_tune,   &verb_score, &verb_evaluate, &verb_explain,
-    &verb_replay, &verb_check, &verb_status, &verb_drill, &verb_sample,   NULL,
+    &verb_run,     &verb_train,  &verb_tune,   &verb_score,  &verb_evaluate,
+    &verb_explain, &verb_replay, &verb_check,  &verb_status, &verb_drill,
+    &verb_sample,  &verb_mark,   &verb_models, NULL,
 };
 
 static void print_help(FILE *out)

@@ -191,6 +191,14 @@ static void judge(struct trainer *t, struct trainer_job *j, const struct promoti
     j->reply->model_id = id;
 }
 
+/* The live model saw exactly these: the same data and seed would give the same model. */
+static bool is_known(const struct model *live, const struct dataset *d)
+{
+    return live->stats.train_rows + live->stats.validation_rows == d->rows &&
+           live->provenance.first_ms == d->ts_ms[0] &&
+           live->provenance.last_ms == d->ts_ms[d->rows - 1];
+}
+
 /* Learn anew from what the store has, and judge. *ret_skipped: nothing to learn from, no failure.
  */
 static enum rc train_again(struct trainer *t, struct trainer_job *j, bool *ret_skipped,
@@ -220,6 +228,14 @@ static enum rc train_again(struct trainer *t, struct trainer_job *j, bool *ret_s
     if (retrain_gather(r, &d, err) != OK) {
         *ret_skipped = err->rc == E_STATE;
         return err->rc;
+    }
+    if (is_known(j->live, d)) {
+        *ret_skipped = true;
+        return err_set(
+            err, E_STATE,
+            "the live model was learned from the same %zu frames, nothing has come since "
+            "that is fit to learn from",
+            d->rows);
     }
     if (train(t, j, d, &m, err) != OK)
         return err->rc;

@@ -190,6 +190,74 @@ static void what_never_moved_in_training_rings_when_it_moves(void **state)
                      schema_find(entity_schema(x->entity), STR("swap")));
 }
 
+static struct model *another_model(const struct fixture *x)
+{
+    const struct threshold_spec other = {THRESHOLD_PERCENTILE, 99.9};
+    struct model *m = NULL;
+    struct err err;
+
+    assert_int_equal(model_with_threshold(entity_model(x->entity), &other, &m, &err), OK);
+    return m;
+}
+
+static void a_swap_while_watching_forgets_nothing(void **state)
+{
+    struct fixture *x = *state;
+    struct entity_view v;
+    struct err err;
+
+    learn_and_train(x);
+    (void)until(x, WATCH_OPENED, 20);
+    x->level_gone = true; /* absent for good, and for a while filled with its last value */
+    for (int i = 0; i < 20; i++)
+        tick(x);
+    x->swap_now = 500;
+    assert_int_equal(until(x, WATCH_OPENED, 10), 3);
+    const struct verdict before = x->step.verdict;
+
+    struct model *m = another_model(x);
+    assert_int_equal(entity_set_model(x->entity, m, 43, &err), OK);
+    model_unref(m);
+    entity_view(x->entity, &v);
+    assert_true(v.ringing && v.model_id == 43 && v.n_absent == 2);
+    tick(x);
+    assert_true(x->step.scored); /* no windows to fill */
+    assert_false(x->step.presence_changed);
+    assert_int_not_equal(x->step.event, WATCH_OPENED);
+    assert_true(x->step.verdict.confidence == before.confidence);
+    x->swap_now = 0;
+    assert_in_range(until(x, WATCH_CLOSED, 20), 4, 8);
+}
+
+/* The score of the second frame that lacks a feature, with or without a swap between the two. */
+static float score_in_gap(struct fixture *x, bool swap)
+{
+    struct err err;
+
+    learn_and_train(x);
+    (void)until(x, WATCH_OPENED, 30);
+    x->level_gone = true;
+    tick(x);
+    if (swap) {
+        struct model *m = another_model(x);
+        assert_int_equal(entity_set_model(x->entity, m, 43, &err), OK);
+        model_unref(m);
+    }
+    tick(x);
+    assert_true(x->step.scored);
+    return x->step.verdict.score;
+}
+
+/* The scorer knows the last value from before the swap, so the score is the same to the bit. */
+static void a_gap_is_filled_across_a_swap(void **state)
+{
+    const float swapped = score_in_gap(*state, true);
+
+    assert_int_equal(tear_down(state), 0);
+    assert_int_equal(set_up(state), 0);
+    assert_true(swapped == score_in_gap(*state, false));
+}
+
 static void a_missing_feature_lowers_confidence_and_is_named(void **state)
 {
     struct fixture *x = *state;
@@ -391,6 +459,8 @@ int main(void)
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_never_moved_in_training_rings_when_it_moves, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(a_swap_while_watching_forgets_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_gap_is_filled_across_a_swap, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_missing_feature_lowers_confidence_and_is_named, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_clock_that_jumps_is_named_and_is_no_anomaly, set_up,

@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a store with a past in it: what is learned from, and what is judged by. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "../rng_normal.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "daemon/model_files.h"
+#include "daemon/retrain.h"
+#include "store/edit.h"
+
+enum { N = 3, STEP = 1000 };
+
+#define WORKS(call)                                                                                \
+    do {                                                                                           \
+        struct err err_;                                                                           \
+        if ((call) != OK)                                                                          \
+            fail_msg("%s: %s", #call, err_.msg);                                                   \
+    } while (0)
+#define E (&err_) /* the error of the call in WORKS */
+
+struct fixture {
+    char folder[64], path[96];
+    struct schema *schema;
+    struct store *store;
+    int64_t entity;
+    atomic_bool stopping;
+    struct retrain_question q;
+};
+
+static int set_up(void **state)
+{
+    static struct fixture x;
+    static const struct feature f[N] = {{.name = "a", .resolution = 0.5f},
+                                        {.name = "b", .resolution = 0.5f},
+                                        {.name = "c", .resolution = 0.5f}};
+    struct err err;
+
+    memset(&x, 0, sizeof x);
+    *state = &x;
+    (void)snprintf(x.folder, sizeof x.folder, "/tmp/tocsin-retrain-XXXXXX");
+    if (!mkdtemp(x.folder))
+        return 1;
+    (void)snprintf(x.path, sizeof x.path, "%s/t.db", x.folder);
+    if (schema_new(f, N, &x.schema, &err) != OK || store_open(x.path, &x.store, &err) != OK ||
+        store_put_schema(x.store, x.schema, &err) != OK ||
+        store_entity(x.store, "host", &x.entity, &err) != OK)
+        return 1;
+    x.q = (struct retrain_question){.database = x.path,
+                                    .instance = "host",
+                                    .schema = x.schema,
+                                    .interval_ms = STEP,
+                                    .memory_ms = 5 * STEP,
+                                    .spec = {0, 100000 * STEP, 20 * STEP},
+                                    .confirm = {3, 5},
+                                    .least_rows = 20,
+                                    .stopping = &x.stopping};
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *x = *state;
+    char command[96];
+
+    store_close(x->store);
+    schema_free(x->schema);
+    (void)snprintf(command, sizeof command, "rm -r %s", x->folder);
+    return system(command); /* NOLINT(concurrency-mt-unsafe,cert-env33-c) */
+}
+
+/* One load moves all; the fault lifts the first feature. */
+static void frame_at(int64_t t, float fault, float frame[N])
+{
+    const float load = 10 + 4 * sinf((float)t / 10);
+
+    for (int i = 0; i < N; i++)
+        frame[i] = load * (float)(i + 1) + 0.01f * (float)((t * 7 + i * 3) % 10);
+    frame[0] += fault;
+}
+
+/* Ticks [from, to) at one a second. */
+static void put(struct fixture *x, int64_t from, int64_t to, float fault)
+{
+    WORKS(store_begin(x->store, E));
+    for (int64_t t = from; t < to; t++) {
+        float frame[N];
+        frame_at(t, fault, frame);
+        WORKS(store_put_frame(x->store, x->entity, t * STEP, x->schema->hash, frame, N, E));
+    }
+    WORKS(store_commit(x->store, E));
+    x->q.now_ms = to * STEP;
+}
+
+static int64_t put_incident(struct fixture *x, int64_t from, int64_t to)
+{
+    struct incident in = {
+        .start_ms = from * STEP, .peak_ms = from * STEP, .end_ms = to * STEP, .peak_score = 1};
+
+    WORKS(store_put_incident(x->store, x->entity, x->schema, &in, E));
+    return in.id;
+}
+
+static void mark(struct fixture *x, struct store_mark m)
+{
+    struct store_editor *e = NULL;
+    int64_t id;
+
+    m.instance = "";
+    WORKS(store_editor_open(x->path, &e, E));
+    WORKS(store_edit_mark(e, &m, &id, E));
+    store_editor_close(e);
+}
+
+static struct dataset *gather(struct fixture *x)
+{
+    struct retrain *r = NULL;
+    struct dataset *d = NULL;
+
+    WORKS(retrain_open(&x->q, &r, E));
+    WORKS(retrain_gather(r, &d, E));
+    retrain_close(r);
+    return d;
+}
+
+/* The ticks of d in [from, to). */
+static size_t count(const struct dataset *d, int64_t from, int64_t to)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < d->rows; i++)
+        n += d->ts_ms[i] >= from * STEP && d->ts_ms[i] < to * STEP;
+    return n;
+}
+
+static void a_quiet_past_is_learned_up_to_the_quarantine(void **state)
+{
+    struct fixture *x = *state;
+
+    put(x, 0, 1000, 0);
+    struct dataset *d = gather(x);
+    assert_int_equal(d->rows, 981); /* the last at 980, as now is 1000 */
+    assert_int_equal(d->ts_ms[0], 0);
+    assert_int_equal(d->ts_ms[d->rows - 1], 980 * STEP);
+    dataset_free(d);
+}
+
+static void incidents_are_not_learned_nor_what_led_to_them(void **state)
+{
+    struct fixture *x = *state;
+
+    put(x, 0, 1000, 0);
+    (void)put_incident(x, 500, 520);
+    struct dataset *d = gather(x);
+    assert_int_equal(count(d, 480, 526), 0);
+    assert_int_equal(count(d, 0, 480), 480);
+    assert_int_equal(count(d, 526, 1000), 455);
+    dataset_free(d);
+}
+
+static void a_false_alarm_is_learned(void **state)
+{
+    struct fixture *x = *state;
+
+    put(x, 0, 1000, 0);
+    mark(x, (struct store_mark){.kind = STORE_MARK_NORMAL, .incident = put_incident(x, 500, 520)});
+    struct dataset *d = gather(x);
+    assert_int_equal(d->rows, 981);
+    dataset_free(d);
+}
+
+static void the_last_word_about_an_incident_counts(void **state)
+{
+    struct fixture *x = *state;
+
+    put(x, 0, 1000, 0);
+    const int64_t id = put_incident(x, 500, 520);
+    mark(x, (struct store_mark){.kind = STORE_MARK_NORMAL, .incident = id});
+    mark(x, (struct store_mark){.kind = STORE_MARK_ANOMALY, .incident = id});
+    struct dataset *d = gather(x);
+    assert_int_equal(count(d, 480, 526), 0);
+    dataset_free(d);
+}
+
+static void marked_stretches_are_heeded(void **state)
+{
+    struct fixture *x = *state;
+
+    put(x, 0, 1000, 0);
+    mark(x, (struct store_mark){
+                .kind = STORE_MARK_MAINTENANCE, .start_ms = 100 * STEP, .end_ms = 199 * STEP});
+    mark(x, (struct store_mark){
+                .kind = STORE_MARK_ANOMALY, .start_ms = 300 * STEP, .end_ms = 309 * STEP});
+    (void)put_incident(x, 500, 520);
+    mark(x, (struct store_mark){
+                .kind = STORE_MARK_NORMAL, .start_ms = 450 * STEP, .end_ms = 600 * STEP});
+    struct dataset *d = gather(x);
+    assert_int_equal(count(d, 100, 200), 0);
+    assert_int_equal(count(d, 300, 310), 0);
+    assert_int_equal(d->rows, 981 - 110);
+    dataset_free(d);
+}
+
+static void what_an_open_incident_began_is_not_learned(void **state)
+{
+    struct fixture *x = *state;
+    struct incident in = {.start_ms = 500 * STEP, .peak_ms = 500 * STEP};
+
+    put(x, 0, 1000, 0);
+    WORKS(store_put_incident(x->store, x->entity, x->schema, &in, E));
+    struct dataset *d = gather(x);
+    assert_int_equal(d->rows, 480);
+    dataset_free(d);
+}
+
+static void a_long_past_is_thinned_evenly_in_runs(void **state)
+{
+    struct fixture *x = *state;
+    enum { TICKS = 4 * RETRAIN_ROWS_MAX };
+
+    put(x, 0, TICKS, 0);
+    struct dataset *d = gather(x);
+    assert_true(d->rows <= RETRAIN_ROWS_MAX && d->rows > RETRAIN_ROWS_MAX - RETRAIN_RUN);
+    for (int64_t part = 0; part < 8; part++) {
+        const size_t n = count(d, part * TICKS / 8, (part + 1) * TICKS / 8);
+        assert_in_range(n, RETRAIN_ROWS_MAX / 8 - 2 * RETRAIN_RUN,
+                        RETRAIN_ROWS_MAX / 8 + 2 * RETRAIN_RUN);
+    }
+    size_t neighbours = 0;
+    for (size_t i = 1; i < d->rows; i++)
+        neighbours += d->ts_ms[i] - d->ts_ms[i - 1] == STEP;
+    assert_true(neighbours >= d->rows - d->rows / RETRAIN_RUN - 1);
+    dataset_free(d);
+}
+
+static void too_little_is_said_in_numbers(void **state)
+{
+    struct fixture *x = *state;
+    struct retrain *r = NULL;
+    struct dataset *d = NULL;
+    struct err err;
+
+    put(x, 0, 100, 0);
+    x->q.least_rows = 500;
+    WORKS(retrain_open(&x->q, &r, E));
+    assert_int_equal(retrain_gather(r, &d, &err), E_STATE);
+    assert_non_null(strstr(err.msg, "expected at least 500"));
+    atomic_store(&x->stopping, true);
+    assert_int_equal(retrain_gather(r, &d, &err), E_STATE);
+    assert_non_null(strstr(err.msg, "stopping"));
+    retrain_close(r);
+}
+
+static struct model *learn(struct fixture *x, const struct dataset *d)
+{
+    const struct model_provenance provenance = {0};
+    const struct threshold_spec threshold = {THRESHOLD_PERCENTILE, 99.5};
+    struct learn_spec spec;
+    struct model *m = NULL;
+
+    settings_learn_defaults(&spec);
+    WORKS(model_train(d, NULL, x->schema, &spec, &threshold, &provenance, NULL, NULL, &m, E));
+    return m;
+}
+
+static struct model *learn_ticks(struct fixture *x, float fault)
+{
+    struct dataset *d = NULL;
+
+    WORKS(dataset_new(N, &d, E));
+    for (int64_t t = 0; t < 600; t++) {
+        float frame[N];
+        frame_at(t, t / 30 % 2 ? fault : 0, frame);
+        WORKS(dataset_append(d, t, frame, E));
+    }
+    struct model *m = learn(x, d);
+    dataset_free(d);
+    return m;
+}
+
+static struct promotion_figures rehearse(struct fixture *x, struct model *live,
+                                         struct model *candidate)
+{
+    struct promotion_figures f;
+    struct retrain *r = NULL;
+
+    WORKS(retrain_open(&x->q, &r, E));
+    WORKS(retrain_rehearse(r, live, candidate, &f, E));
+    retrain_close(r);
+    return f;
+}
+
+static void a_model_that_learned_the_fault_does_not_pass(void **state)
+{
+    struct fixture *x = *state;
+    char reason[PROMOTION_REASON_MAX];
+
+    put(x, 0, 500, 0);
+    put(x, 500, 521, 30);
+    put(x, 521, 1000, 0);
+    const int64_t id = put_incident(x, 500, 520);
+    struct model *live = learn_ticks(x, 0), *tamed = learn_ticks(x, 30), *same = learn_ticks(x, 0);
+
+    struct promotion_figures f = rehearse(x, live, same);
+    assert_int_equal(f.unmarked, 1);
+    assert_int_equal(f.unmarked_missed, 0);
+    assert_int_equal(f.quiet_frames, 981 - 46);
+    assert_true(promotion_judge(&f, reason));
+    f = rehearse(x, live, tamed);
+    assert_int_equal(f.unmarked_missed, 1);
+    assert_false(promotion_judge(&f, reason));
+
+    mark(x, (struct store_mark){.kind = STORE_MARK_ANOMALY, .incident = id});
+    f = rehearse(x, live, tamed);
+    assert_int_equal(f.confirmed_missed, 1);
+    assert_false(promotion_judge(&f, reason));
+
+    mark(x, (struct store_mark){.kind = STORE_MARK_NORMAL, .incident = id}); /* fine after all */
+    f = rehearse(x, live, tamed);
+    assert_int_equal(f.confirmed + f.unmarked + f.unheard, 0);
+    assert_int_equal(f.quiet_frames, 981);
+    assert_true(promotion_judge(&f, reason));
+    model_unref(live);
+    model_unref(tamed);
+    model_unref(same);
+}
+
+static void write_file(const struct fixture *x, const char *name)
+{
+    char path[160];
+
+    (void)snprintf(path, sizeof path, "%s/models", x->folder);
+    WORKS(file_mkdirs(path, E));
+    (void)snprintf(path, sizeof path, "%s/models/%s", x->folder, name);
+    WORKS(file_write(path, "x", 1, E));
+}
+
+static bool is_there(const struct fixture *x, const char *name)
+{
+    char path[160];
+
+    (void)snprintf(path, sizeof path, "%s/models/%s", x->folder, name);
+    return access(path, F_OK) == 0;
+}
+
+static void only_our_files_without_a_row_are_swept(void **state)
+{
+    struct fixture *x = *state;
+    const struct store_model m = {.model_id = 1,
+                                  .schema_hash = x->schema->hash,
+                                  .file = "0000000000000001.tsm",
+                                  .provenance = "{}"};
+    struct store_reader *r = NULL;
+    char dir[96];
+    size_t removed = 0;
+
+    (void)snprintf(dir, sizeof dir, "%s/models", x->folder);
+    WORKS(store_put_model(x->store, x->entity, &m, E));
+    WORKS(store_reader_open(x->path, &r, E));
+    WORKS(model_files_sweep(dir, r, 0, 0, &removed, E)); /* no folder, nothing to do */
+    write_file(x, "0000000000000001.tsm");
+    write_file(x, "0000000000000002.tsm");
+    write_file(x, "mine.tsm");
+    write_file(x, "0000000000000002.tsm.bak");
+    WORKS(model_files_sweep(dir, r, 1, 60000, &removed, E));
+    assert_true(is_there(x, "0000000000000002.tsm")); /* too young */
+    WORKS(model_files_sweep(dir, r, 1, 0, &removed, E));
+    assert_int_equal(removed, 1);
+    assert_false(is_there(x, "0000000000000002.tsm"));
+    assert_true(is_there(x, "0000000000000001.tsm") && is_there(x, "mine.tsm") &&
+                is_there(x, "0000000000000002.tsm.bak"));
+    store_reader_close(r);
+}
+
+static void a_name_that_leads_out_of_the_folder_is_refused(void **state)
+{
+    struct fixture *x = *state;
+    static const char *const names[] = {"", "../t.db", ".hidden", "a/b.tsm"};
+    struct model *m = NULL;
+    struct err err;
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        assert_int_equal(model_files_load(x->folder, names[i], &m, &err), E_PARSE);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_quiet_past_is_learned_up_to_the_quarantine),
+        TEST(incidents_are_not_learned_nor_what_led_to_them),
+        TEST(a_false_alarm_is_learned),
+        TEST(the_last_word_about_an_incident_counts),
+        TEST(marked_stretches_are_heeded),
+        TEST(what_an_open_incident_began_is_not_learned),
+        TEST(a_long_past_is_thinned_evenly_in_runs),
+        TEST(too_little_is_said_in_numbers),
+        TEST(a_model_that_learned_the_fault_does_not_pass),
+        TEST(only_our_files_without_a_row_are_swept),
+        TEST(a_name_that_leads_out_of_the_folder_is_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
