@@ -28,6 +28,10 @@ _tocsin_options() { # _tocsin_options VERB
     check) echo --config --print --json --help ;;
     status) echo --url --json --help ;;
     drill) echo --fault --all --rest --for --url --instance --dir --json --help ;;
+    mark)
+        echo --incident --from --to --as --instance --list --delete --data-dir --json --help
+        ;;
+    models) echo --data-dir --instance --json --help ;;
     sample) echo --procfs --sysfs --rootfs --json --help ;;
     esac
 }
@@ -35,6 +39,8 @@ _tocsin_options() { # _tocsin_options VERB
 # What may follow an option: words, or the name of a file or folder.
 _tocsin_values() { # _tocsin_values VERB OPTION
     case $1:$2 in
+    mark:--as) echo anomaly normal maintenance ;;
+    models:models) echo list show diff promote rollback ;;
     *:--fault) echo cpu memory disk network forks files ;;
     run:--profile) echo node classic ;;
     *:--profile) echo none node classic ;;
@@ -54,10 +60,10 @@ _tocsin() {
     COMPREPLY=()
 
     if ((COMP_CWORD == 1)); then
-        words="run status drill check train tune score evaluate explain replay sample --help --version"
+        words="run status drill mark models check train tune score evaluate explain replay sample --help --version"
     else
         words=$(_tocsin_values "$verb" "$previous")
-        if [[ -z $words && $current == -* ]]; then
+        if [[ $current == -* && (-z $words || $previous == "$verb") ]]; then
             words=$(_tocsin_options "$verb")
         fi
     fi

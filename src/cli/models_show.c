@@ -133,7 +133,7 @@ static json_t *features_json(const struct model *m)
     return list;
 }
 
-static json_t *object_of(const char *text)
+json_t *models_json_of(const char *text)
 {
     json_t *o = json_loads(text, 0, NULL);
 
@@ -152,9 +152,9 @@ json_t *models_show_json(const struct shown_model *s)
         "id", (json_int_t)s->id, "model", id, "instance", s->instance, "state",
         store_model_state_name(s->row.state), "since_ms", (json_int_t)s->row.state_ms, "reason",
         s->row.reason, "created_ms", (json_int_t)s->row.created_ms, "file", s->row.file,
-        "provenance", object_of(s->row.provenance), "figures", object_of(s->row.figures), "schema",
-        schema, "profile", m->provenance.profile, "threshold", report_float(m->threshold), "method",
-        report_threshold_method(m->threshold_spec.method), "interval_ms",
+        "provenance", models_json_of(s->row.provenance), "figures", models_json_of(s->row.figures),
+        "schema", schema, "profile", m->provenance.profile, "threshold", report_float(m->threshold),
+        "method", report_threshold_method(m->threshold_spec.method), "interval_ms",
         (json_int_t)m->interval_ms, "season_slots", (json_int_t)m->season.slots, "features",
         features_json(m));
 }

@@ -19,6 +19,7 @@ struct shown_model { /* a row with copies of its texts, and its file */
     struct model *model;
 };
 
+json_t *models_json_of(const char *text); /* null for what is no JSON */
 void models_show_text(const struct shown_model *m, struct buf *out);
 json_t *models_show_json(const struct shown_model *m); /* NULL: no memory */
 

@@ -83,10 +83,10 @@ static bool list_row(void *arg, const struct store_model_row *row)
     (void)json_array_append_new(
         l->rows, json_pack("{s:I, s:s, s:s, s:s, s:I, s:I, s:f, s:f, s:f, s:s, s:o}", "id",
                            (json_int_t)row->id, "model", id, "instance", row->instance, "state",
-                           store_model_state_name(m->state), "created",
-                           (double)m->created_ms / 1000, "since", (double)m->state_ms / 1000,
-                           "rows", rows, "validation_mse", mse, "threshold", threshold, "reason",
-                           m->reason, "figures", json_loads(m->figures, 0, NULL)));
+                           store_model_state_name(m->state), "created_ms",
+                           (json_int_t)m->created_ms, "since_ms", (json_int_t)m->state_ms, "rows",
+                           rows, "validation_mse", mse, "threshold", threshold, "reason", m->reason,
+                           "figures", models_json_of(m->figures)));
     json_decref(p);
     return true;
 }
@@ -278,6 +278,28 @@ static const struct act *find_act(const char *name)
     return NULL;
 }
 
+/* What stands beside the options; an exit code, or -1 to go on. */
+static int take_words(int argc, char **argv, struct models_options *o)
+{
+    struct search unused;
+    struct err err;
+
+    for (; optind < argc && o->n_words < WORDS_MAX; optind++)
+        o->word[o->n_words++] = argv[optind];
+    const struct act *act = o->n_words ? find_act(o->word[0]) : NULL;
+    o->act = act;
+    if (!act)
+        return verb_usage(&verb_models, "expected list, show, diff, promote or rollback, found %s",
+                          o->n_words ? o->word[0] : "nothing");
+    if (o->n_words - 1 != act->words || optind < argc)
+        return verb_usage(&verb_models, "%s: expected %zu model%s", act->name, act->words,
+                          act->words == 1 ? "" : "s");
+    for (size_t i = 1; i < o->n_words; i++)
+        if (read_id(o->word[i], &unused, &err) != OK)
+            return verb_usage(&verb_models, "%s", err.msg);
+    return -1;
+}
+
 /* Fills o; an exit code, or -1 to go on. */
 static int parse(int argc, char **argv, struct models_options *o)
 {
@@ -302,17 +324,7 @@ static int parse(int argc, char **argv, struct models_options *o)
             return EXIT_USAGE; /* refused, with a sentence */
         }
     }
-    for (; optind < argc && o->n_words < WORDS_MAX; optind++)
-        o->word[o->n_words++] = argv[optind];
-    const struct act *act = o->n_words ? find_act(o->word[0]) : NULL;
-    o->act = act;
-    if (!act)
-        return verb_usage(&verb_models, "expected list, show, diff, promote or rollback, found %s",
-                          o->n_words ? o->word[0] : "nothing");
-    if (o->n_words - 1 != act->words || optind < argc)
-        return verb_usage(&verb_models, "%s: expected %zu model%s", act->name, act->words,
-                          act->words == 1 ? "" : "s");
-    return -1;
+    return take_words(argc, argv, o);
 }
 
 static int run(int argc, char **argv)

@@ -173,7 +173,8 @@ const struct verb verb_run = {
         "      --log-level LEVEL  debug, info, warn or error (default info)\n"
         "      --log-format FORM  logfmt or json; on a terminal the default is plain words\n"
         "  -h, --help             this text\n\n"
-        "Signals: SIGTERM and SIGINT stop it, SIGHUP reads the configuration again.\n"
+        "Signals: SIGTERM and SIGINT stop it, SIGHUP reads the configuration again, SIGUSR1 has\n"
+        "it learn anew.\n"
         "Exit codes: 0 stopped as told, 1 it could not start, 2 the options or the configuration\n"
         "are wrong.\n\n"
         "Example: tocsin run --learn 2m --listen 127.0.0.1:9700\n",

@@ -66,6 +66,8 @@ def test_completion_knows_values():
         "cpu", "memory", "disk", "network", "forks", "files"}
     assert complete("tocsin", "drill", "--fault", "f") == {"forks", "files"}
     assert complete("tocsin", "run", "--log-format", "j") == {"json"}
+    assert complete("tocsin", "models", "r") == {"rollback"}
+    assert complete("tocsin", "mark", "--as", "n") == {"normal"}
 
 
 def test_manual_has_every_configuration_key(binary):

@@ -67,6 +67,9 @@ static void assert_same(const struct config *a, const struct config *b)
     assert_int_equal(a->learn.patience, b->learn.patience);
     assert_memory_equal(&a->learn.learning_rate, &b->learn.learning_rate, sizeof(double));
     assert_memory_equal(&a->learn.feature_dropout, &b->learn.feature_dropout, sizeof(double));
+    assert_int_equal(a->retrain.every_ms, b->retrain.every_ms);
+    assert_int_equal(a->retrain.window_ms, b->retrain.window_ms);
+    assert_int_equal(a->retrain.quarantine_ms, b->retrain.quarantine_ms);
     assert_int_equal(a->threshold.method, b->threshold.method);
     assert_memory_equal(&a->threshold.value, &b->threshold.value, sizeof(double));
     assert_int_equal(a->confirm.k, b->confirm.k);
@@ -106,7 +109,7 @@ static void file_overrides_what_it_says_and_nothing_else(void **state)
                    "  - host: {interval: 500ms, instance: db1, procfs: /host/proc,\n"
                    "           sysfs: /host/sys, rootfs: /host}\n"
                    "learn: {for: 1h30m, validation: 0.2, seed: 18446744073709551615,"
-                   " scaling: quantile}\n"
+                   " scaling: quantile, retrain: 12h, window: 7d, quarantine: 30m}\n"
                    "model:\n"
                    "  layers: [14, 8, 4, 8, 14]\n"
                    "  hidden: tanh\n"
@@ -143,6 +146,8 @@ static void file_overrides_what_it_says_and_nothing_else(void **state)
                                      .patience = 0,
                                      .learning_rate = 1e-2,
                                      .feature_dropout = 0};
+    want.retrain = (struct retrain_spec){
+        .every_ms = 43200000, .window_ms = INT64_C(7) * 86400000, .quarantine_ms = 1800000};
     want.threshold = (struct threshold_spec){.method = THRESHOLD_SIGMA, .value = 2.5};
     want.confirm = (struct confirm_spec){.k = 6, .of = 10};
     want.retention.max_age_ms = INT64_C(7) * 86400 * 1000;
@@ -191,6 +196,10 @@ static void sources_other_than_one_host_are_refused(void **state)
 static void values_out_of_range_say_what_was_expected(void **state)
 {
     (void)state;
+    refuse("learn: {retrain: 5s}\n",
+           "f.yml:1:18: learn.retrain: expected 0 (never) or at least 10s, found 5000 ms");
+    refuse("learn: {window: 1s}\n", "f.yml:1:17: learn.window: expected a duration such as 15s or "
+                                    "1h30m, from 1m to 10y, found '1s'");
     refuse("learn: {for: 10 minutes}\n",
            "f.yml:1:14: learn.for: expected a duration such as 15s or 1h30m, from 1s to 1y, found "
            "'10 minutes'");
