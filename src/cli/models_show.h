@@ -20,8 +20,8 @@ struct shown_model { /* a row with copies of its texts, and its file */
 };
 
 json_t *models_json_of(const char *text); /* null for what is no JSON */
-void models_show_text(const struct shown_model *m, struct buf *out);
-json_t *models_show_json(const struct shown_model *m); /* NULL: no memory */
+void models_show_text(const struct shown_model *s, struct buf *out);
+json_t *models_show_json(const struct shown_model *s); /* NULL: no memory */
 
 /* What moved from a to b: threshold, errors, and of each feature that both have the median and the
  * range, the largest first (in ranges of a). */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <jansson.h>
@@ -179,6 +180,7 @@ static enum rc describe(const struct mark_options *o, struct store_mark *m, stru
 {
     *m =
         (struct store_mark){.made_ms = clock_wall_ms(), .instance = o->instance ? o->instance : ""};
+    assert(o->as && (o->incident || (o->from && o->to))); /* check() */
     if (find_kind(o->as, o->incident, &m->kind, err) != OK)
         return err->rc;
     if (o->incident)

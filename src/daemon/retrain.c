@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -242,6 +243,57 @@ enum rc retrain_gather(struct retrain *r, struct dataset **ret, struct err *err)
     return OK;
 }
 
+struct stillness {
+    struct retrain *r;
+    float *last;   /* [n]; NaN before the first */
+    uint64_t *now; /* [n] */
+    uint64_t *longest;
+};
+
+static bool on_still(void *arg, int64_t ts_ms, const float *frame, size_t n)
+{
+    struct stillness *s = arg;
+
+    if (is_stopping(s->r))
+        return false;
+    if (n != s->r->q.schema->n || !material_takes(s->r->material, ts_ms))
+        return true;
+    for (size_t i = 0; i < n; i++) {
+        if (!isfinite(frame[i])) /* neither counts nor ends a stretch */
+            continue;
+        s->now[i] = frame[i] == s->last[i] ? s->now[i] + 1 : 0;
+        s->last[i] = frame[i];
+        if (s->now[i] > s->longest[i])
+            s->longest[i] = s->now[i];
+    }
+    return true;
+}
+
+static int64_t newest_from(const struct retrain *r)
+{
+    const int64_t from = r->to_ms - RETRAIN_QUIET_MAX * r->q.interval_ms;
+
+    return from > r->from_ms ? from : r->from_ms;
+}
+
+enum rc retrain_stillness(struct retrain *r, uint64_t *ret_longest, struct err *err)
+{
+    const size_t n = r->q.schema->n;
+    CLEANUP(mem_freep) float *last = mem_array(n, sizeof *last);
+    CLEANUP(mem_freep) uint64_t *now = mem_array(n, sizeof *now);
+    struct stillness s = {r, last, now, ret_longest};
+
+    if (!last || !now)
+        return err_set(err, E_NOMEM, "training of '%s': no memory", r->q.instance);
+    for (size_t i = 0; i < n; i++) {
+        last[i] = NAN; /* equal to nothing */
+        ret_longest[i] = 0;
+    }
+    start_read(r, err);
+    return finish_read(r, store_read_frames(r->reader, r->q.instance, r->q.schema->hash,
+                                            newest_from(r), r->to_ms, false, on_still, &s, err));
+}
+
 /* -- to judge by -- */
 
 struct listening {
@@ -284,7 +336,7 @@ enum rc retrain_rehearse(struct retrain *r, struct model *live, struct model *ca
                          struct promotion_figures *ret, struct err *err)
 {
     CLEANUP(rehearsal_freep) struct rehearsal *rehearsal = NULL;
-    const int64_t step = r->q.interval_ms, newest = r->to_ms - RETRAIN_QUIET_MAX * step;
+    const int64_t step = r->q.interval_ms;
     enum rc rc = rehearsal_new(live, candidate, r->q.confirm, &rehearsal, err);
 
     start_read(r, err);
@@ -299,7 +351,7 @@ enum rc retrain_rehearse(struct retrain *r, struct model *live, struct model *ca
         return rc;
     struct listening l = {.r = r, .rehearsal = rehearsal, .quiet = true, .last_ms = r->from_ms};
     rehearsal_quiet(rehearsal);
-    rc = hear(&l, newest > r->from_ms ? newest : r->from_ms, r->to_ms, err);
+    rc = hear(&l, newest_from(r), r->to_ms, err);
     if (rc == OK)
         rehearsal_figures(rehearsal, ret);
     return rc;

@@ -59,6 +59,10 @@ static inline void retrain_closep(struct retrain **r)
 
 /* E_STATE when there are fewer than least_rows frames to learn from. */
 MUST_CHECK enum rc retrain_gather(struct retrain *r, struct dataset **ret, struct err *err);
+/* ret_longest[schema->n]: the longest stretch of frames without change (scaler.longest_still) among
+ * the newest RETRAIN_QUIET_MAX, all of them: in thinned rows no stretch is longer than a run, and
+ * what often stands still would be called frozen (detect/presence.h). */
+MUST_CHECK enum rc retrain_stillness(struct retrain *r, uint64_t *ret_longest, struct err *err);
 MUST_CHECK enum rc retrain_rehearse(struct retrain *r, struct model *live, struct model *candidate,
                                     struct promotion_figures *ret, struct err *err);
 /* Removes files of models that have no row, unless the store is behind: `live_id` must be in it. */

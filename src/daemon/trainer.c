@@ -199,6 +199,25 @@ static bool is_known(const struct model *live, const struct dataset *d)
            live->provenance.last_ms == d->ts_ms[d->rows - 1];
 }
 
+/* A feature may stand still for as long as it did before the thinning, or the live model knew. */
+static enum rc correct_stillness(struct retrain *r, const struct model *live, struct model *m,
+                                 struct err *err)
+{
+    const size_t n = m->schema->n;
+    CLEANUP(mem_freep) uint64_t *longest = mem_array(n, sizeof *longest);
+
+    if (!longest)
+        return err_set(err, E_NOMEM, "no memory for %zu features", n);
+    if (retrain_stillness(r, longest, err) != OK)
+        return err->rc;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t *still = &m->scaler.longest_still[i];
+        *still = longest[i] > *still ? longest[i] : *still;
+        *still = live->scaler.longest_still[i] > *still ? live->scaler.longest_still[i] : *still;
+    }
+    return OK;
+}
+
 /* Learn anew from what the store has, and judge. *ret_skipped: nothing to learn from, no failure.
  */
 static enum rc train_again(struct trainer *t, struct trainer_job *j, bool *ret_skipped,
@@ -237,7 +256,7 @@ static enum rc train_again(struct trainer *t, struct trainer_job *j, bool *ret_s
             "that is fit to learn from",
             d->rows);
     }
-    if (train(t, j, d, &m, err) != OK)
+    if (train(t, j, d, &m, err) != OK || correct_stillness(r, j->live, m, err) != OK)
         return err->rc;
     const uint64_t id = model_id(m);
     if (save(t, m, id, err) != OK)

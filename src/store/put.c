@@ -238,13 +238,15 @@ enum rc store_put_model(struct store *s, int64_t entity, const struct store_mode
                         .n_numbers = 5,
                         .number = {entity, m->created_ms, (int64_t)m->model_id,
                                    (int64_t)m->schema_hash, m->state_ms}};
-    bool whole = true;
+    const size_t n = sizeof texts / sizeof texts[0];
 
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        said.text[said.n_texts] = mem_strndup(texts[i], strlen(texts[i]));
-        whole = whole && said.text[said.n_texts++];
+    for (size_t i = 0; i < n; i++) {
+        said.text[i] = mem_strndup(texts[i], strlen(texts[i]));
+        if (!said.text[i])
+            break;
+        said.n_texts++;
     }
-    if (whole)
+    if (said.n_texts == n)
         return said_put(s, &said, err);
     for (size_t i = 0; i < said.n_texts; i++)
         mem_free(said.text[i]);

@@ -244,6 +244,27 @@ static void a_long_past_is_thinned_evenly_in_runs(void **state)
     dataset_free(d);
 }
 
+static void how_long_a_feature_stands_still_is_known_without_thinning(void **state)
+{
+    struct fixture *x = *state;
+    struct retrain *r = NULL;
+    uint64_t longest[N];
+
+    WORKS(store_begin(x->store, E));
+    for (int64_t t = 0; t < 5000; t++) {
+        const float frame[N] = {(float)t, (float)(t / 400), t % 3 ? NAN : (float)(t / 300)};
+        WORKS(store_put_frame(x->store, x->entity, t * STEP, x->schema->hash, frame, N, E));
+    }
+    WORKS(store_commit(x->store, E));
+    x->q.now_ms = 5000 * STEP;
+    WORKS(retrain_open(&x->q, &r, E));
+    WORKS(retrain_stillness(r, longest, E));
+    assert_int_equal(longest[0], 0);
+    assert_int_equal(longest[1], 399);
+    assert_int_equal(longest[2], 99); /* frames that lack it do not count */
+    retrain_close(r);
+}
+
 static void too_little_is_said_in_numbers(void **state)
 {
     struct fixture *x = *state;
@@ -406,6 +427,7 @@ int main(void)
         TEST(marked_stretches_are_heeded),
         TEST(what_an_open_incident_began_is_not_learned),
         TEST(a_long_past_is_thinned_evenly_in_runs),
+        TEST(how_long_a_feature_stands_still_is_known_without_thinning),
         TEST(too_little_is_said_in_numbers),
         TEST(a_model_that_learned_the_fault_does_not_pass),
         TEST(only_our_files_without_a_row_are_swept),
