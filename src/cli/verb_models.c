@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <jansson.h>
@@ -222,6 +223,7 @@ static enum rc make_live(struct models *x, const struct shown_model *m, const ch
     CLEANUP(store_editor_closep) struct store_editor *e = NULL;
     int64_t pid = 0;
 
+    assert(m); /* found */
     if (store_editor_open(x->dir.database, &e, err) != OK ||
         store_edit_live(e, m->id, clock_wall_ms(), reason, then, reason_then, err) != OK ||
         data_dir_tell(&x->dir, &pid, err) != OK)

@@ -3,12 +3,14 @@
 import json
 import os
 import signal
+import sqlite3
+import struct
 import subprocess
 import time
 
 import pytest
 
-from storecheck import check_sound
+from storecheck import check_sound, floats
 
 LEARN = "5s"
 # A threshold that nothing reaches: what this machine does meanwhile must not decide a test.
@@ -129,6 +131,40 @@ def test_marked_material_is_not_learned(learner, tocsin):
     tocsin(daemon, "mark", "--delete", str(listed[0]["id"]))
     daemon.process.send_signal(signal.SIGUSR1)
     daemon.wait(lambda: len(states(daemon)) == 2, 20)
+
+
+def test_a_model_that_learned_the_anomaly_is_rejected(learner, tocsin):
+    """The past is changed while nobody looks: one feature goes wild, also where it is quiet, so that
+    a new model takes for normal what the live one rings for."""
+    daemon = learner(retrain="0s", threshold="fixed:20")
+    time.sleep(8)
+    daemon.stop()
+    features = json.loads(tocsin(daemon, "models", "show", "1", "--json").stdout)["features"]
+    at = next(i for i, f in enumerate(features) if f["state"] == "moves")
+    wild = features[at]["low"] + 1e5 * features[at]["span"]
+    with sqlite3.connect(os.path.join(daemon.data_dir, "tocsin.db")) as db:
+        frames = db.execute('SELECT ts_ms, "values" FROM frames ORDER BY ts_ms').fetchall()
+        for i, (ts, blob) in enumerate(frames):
+            values = list(floats(blob))
+            values[at] = wild * (i % 10) / 10 if not 60 <= i < 70 else wild
+            db.execute('UPDATE frames SET "values" = ? WHERE ts_ms = ?',
+                       (struct.pack(f"<{len(values)}f", *values), ts))
+        db.execute("DELETE FROM incidents")
+        db.execute("INSERT INTO incidents VALUES (7, 1, ?, ?, ?, 1, 1, '[]')",
+                   (frames[60][0], frames[60][0], frames[69][0]))
+    tocsin(daemon, "mark", "--incident", "7", "--as", "anomaly")
+    before = live(daemon)
+    daemon.start().wait_watching()
+    daemon.process.send_signal(signal.SIGUSR1)
+    daemon.wait(lambda: "the new model is rejected" in daemon.log(), 30)
+    daemon.wait(lambda: states(daemon) == ["live", "rejected"], 20)
+    assert live(daemon) == before
+    assert "does not ring for 1 of 1 confirmed incidents" in rows(daemon)[1][2]
+    assert 'tocsin_promotions_total{result="rejected"} 1' in daemon.get("/metrics")[1]
+    daemon.stop()
+    daemon.start()
+    assert live(daemon) == before and states(daemon) == ["live", "rejected"]
+    assert len(os.listdir(os.path.join(daemon.data_dir, "models"))) == 2
 
 
 def test_killed_at_any_moment_of_a_promotion_it_comes_back(learner, tocsin):
