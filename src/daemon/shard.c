@@ -298,6 +298,15 @@ static void keep_live(struct shard *s, size_t at)
     keep(s, m);
 }
 
+/* Its entity watches with another model by now, which an operator chose: it was not judged by that
+ * one. */
+static enum rc check_judge(const struct entity *e, const struct shard_message *m, struct err *err)
+{
+    if (m->by_operator || m->judged_by == 0 || m->judged_by == entity_model_id(e))
+        return OK;
+    return err_set(err, E_STATE, "another model went live while it was judged");
+}
+
 static void on_model(struct shard *s, const struct shard_message *m)
 {
     struct slot *slot = &s->slot[m->slot];
@@ -308,7 +317,8 @@ static void on_model(struct shard *s, const struct shard_message *m)
         slot->retraining = false;
         slot->trained_mono_ms = slot->now.mono_ms;
     }
-    if (entity_set_model(e, m->model, m->model_id, &err) != OK || apply_threshold(s, e, &err)) {
+    if (check_judge(e, m, &err) != OK || entity_set_model(e, m->model, m->model_id, &err) != OK ||
+        apply_threshold(s, e, &err)) {
         announce_break(s->o.announcer);
         log_event(LOG_ERROR, "the new model was not taken", "instance", entity_instance(e), "err",
                   err.msg, NULL);

@@ -31,7 +31,8 @@ struct shard_message { /* owns what it points to */
     struct continuity_clocks clocks;
     struct model *model;
     uint64_t model_id;
-    bool by_operator; /* the model: not the trainer's answer */
+    bool by_operator;   /* the model: not the trainer's answer */
+    uint64_t judged_by; /* the live model that it was found no worse than; 0: the first one */
     struct dataset *dataset;
     struct err why;
     struct confirm_spec confirm;

@@ -189,6 +189,7 @@ static void judge(struct trainer *t, struct trainer_job *j, const struct promoti
     j->reply->kind = SHARD_MODEL;
     j->reply->model = model_ref(m);
     j->reply->model_id = id;
+    j->reply->judged_by = j->live_id;
 }
 
 /* The live model saw exactly these: the same data and seed would give the same model. */

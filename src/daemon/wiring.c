@@ -13,9 +13,9 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "daemon/adopt.h"
 #include "daemon/announce.h"
 #include "daemon/collector.h"
-#include "daemon/model_files.h"
 #include "daemon/restore.h"
 #include "daemon/shard.h"
 #include "daemon/storekeeper.h"
@@ -63,11 +63,6 @@ static void daemon_done(struct daemon **daemon)
     host_close(d->host);
     profile_free(d->profile);
     mem_free(d);
-}
-
-static void store_reader_closep(struct store_reader **r)
-{
-    store_reader_close(*r);
 }
 
 static enum rc open_source(struct daemon *d, struct err *err)
@@ -292,7 +287,6 @@ static enum rc read_again(const struct daemon_options *o, struct config *ret, st
 /* An operator may have made another model the live one (`tocsin models promote`). */
 static enum rc adopt_live(struct daemon *d, struct err *err)
 {
-    CLEANUP(store_reader_closep) struct store_reader *r = NULL;
     CLEANUP(mem_freep) struct entity_view *view = mem_alloc(sizeof *view);
     CLEANUP(shard_message_freep) struct shard_message *m = mem_alloc(sizeof *m);
     struct store_model row;
@@ -302,14 +296,12 @@ static enum rc adopt_live(struct daemon *d, struct err *err)
         return err_set(err, E_NOMEM, "models: no memory");
     if (!board_read(d->board, d->slot, view) || view->phase == PHASE_TRAINING)
         return OK;
-    if (store_reader_open(d->database, &r, err) != OK)
+    const struct adopt_question q = {d->database, d->models_dir, d->instance,
+                                     profile_schema(d->profile)->hash, view->model_id};
+    if (adopt_look(&q, &m->model, &row, err) != OK)
         return err->rc;
-    if (store_read_model(r, d->instance, profile_schema(d->profile)->hash, &row, err) != OK)
-        return err->rc == E_STATE ? OK : err->rc; /* none: it is still learning */
-    if (view->phase == PHASE_WATCHING && view->model_id == row.model_id)
+    if (!m->model)
         return OK;
-    if (model_files_load(d->models_dir, row.file, &m->model, err) != OK)
-        return err->rc;
     m->kind = SHARD_MODEL;
     m->slot = d->slot;
     m->model_id = row.model_id;

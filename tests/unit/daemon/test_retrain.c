@@ -16,6 +16,7 @@
 #include "../rng_normal.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "daemon/adopt.h"
 #include "daemon/model_files.h"
 #include "daemon/retrain.h"
 #include "store/edit.h"
@@ -415,6 +416,59 @@ static void a_name_that_leads_out_of_the_folder_is_refused(void **state)
         assert_int_equal(model_files_load(x->folder, names[i], &m, &err), E_PARSE);
 }
 
+static void save(const struct fixture *x, const char *name, const struct model *m)
+{
+    char path[160];
+
+    (void)snprintf(path, sizeof path, "%s/models", x->folder);
+    WORKS(file_mkdirs(path, E));
+    (void)snprintf(path, sizeof path, "%s/models/%s", x->folder, name);
+    WORKS(model_save(m, path, E));
+}
+
+static uint64_t adopted(struct fixture *x, uint64_t in_use)
+{
+    struct model *m = NULL;
+    struct store_model row = {0};
+    char dir[96];
+
+    (void)snprintf(dir, sizeof dir, "%s/models", x->folder);
+    const struct adopt_question q = {x->path, dir, "host", x->schema->hash, in_use};
+    WORKS(adopt_look(&q, &m, &row, E));
+    const uint64_t id = m ? row.model_id : 0;
+    model_unref(m);
+    return id;
+}
+
+static void only_an_operators_choice_is_adopted(void **state)
+{
+    struct fixture *x = *state;
+    struct model *m = learn_ticks(x, 0);
+    struct store_model row = {.schema_hash = x->schema->hash, .file = "m.tsm", .provenance = "{}"};
+    struct store_editor *e = NULL;
+
+    save(x, "m.tsm", m);
+    model_unref(m);
+    assert_int_equal(adopted(x, 0), 0); /* nothing there yet */
+    row.model_id = 1;
+    WORKS(store_put_model(x->store, x->entity, &row, E));
+    assert_int_equal(adopted(x, 0), 1);
+    assert_int_equal(adopted(x, 1), 0);
+    assert_int_equal(adopted(x, 2),
+                     0); /* promoted a moment ago: no row yet, or still a candidate */
+    row.model_id = 2;
+    row.state = STORE_MODEL_CANDIDATE;
+    WORKS(store_put_model(x->store, x->entity, &row, E));
+    assert_int_equal(adopted(x, 2), 0);
+    row.state = STORE_MODEL_LIVE;
+    WORKS(store_put_model(x->store, x->entity, &row, E));
+    assert_int_equal(adopted(x, 2), 0);
+    WORKS(store_editor_open(x->path, &e, E));
+    WORKS(store_edit_live(e, 1, 9, "back", STORE_MODEL_REJECTED, "taken back", E));
+    store_editor_close(e);
+    assert_int_equal(adopted(x, 2), 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -431,6 +485,7 @@ int main(void)
         TEST(too_little_is_said_in_numbers),
         TEST(a_model_that_learned_the_fault_does_not_pass),
         TEST(only_our_files_without_a_row_are_swept),
+        TEST(only_an_operators_choice_is_adopted),
         TEST(a_name_that_leads_out_of_the_folder_is_refused),
     };
 
