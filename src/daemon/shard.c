@@ -135,21 +135,10 @@ static void tell_incident(struct shard *s, size_t at, const struct entity_step *
     keep_incident(s, at, &step->incident);
 }
 
-static void describe_job(const struct shard *s, size_t at, struct trainer_job *job)
+/* NULL, counted: no memory. */
+static struct trainer_job *new_job(const struct shard *s, size_t at)
 {
     const struct entity *e = s->slot[at].entity;
-
-    job->threshold = s->o.threshold;
-    job->slot = at;
-    job->schema = entity_schema(e);
-    (void)snprintf(job->instance, sizeof job->instance, "%s", entity_instance(e));
-    (void)snprintf(job->profile, sizeof job->profile, "%s", profile_name(entity_profile(e)));
-}
-
-/* Hand what was learned to the trainer; when that cannot be, learning simply goes on. */
-static void order_training(struct shard *s, size_t at)
-{
-    struct entity *e = s->slot[at].entity;
     struct trainer_job *job = mem_alloc(sizeof *job);
 
     if (job)
@@ -157,9 +146,24 @@ static void order_training(struct shard *s, size_t at)
     if (!job || !job->reply) {
         telemetry_add(s->o.telemetry, TEL_TRAININGS_FAILED, 1);
         trainer_job_free(job);
-        return;
+        return NULL;
     }
-    describe_job(s, at, job);
+    job->threshold = s->o.threshold;
+    job->slot = at;
+    job->schema = entity_schema(e);
+    (void)snprintf(job->instance, sizeof job->instance, "%s", entity_instance(e));
+    (void)snprintf(job->profile, sizeof job->profile, "%s", profile_name(entity_profile(e)));
+    return job;
+}
+
+/* Hand what was learned to the trainer; when that cannot be, learning simply goes on. */
+static void order_training(struct shard *s, size_t at)
+{
+    struct entity *e = s->slot[at].entity;
+    struct trainer_job *job = new_job(s, at);
+
+    if (!job)
+        return;
     job->dataset = entity_take_training(e);
     if (queue_push(s->o.trainer, job))
         return;
@@ -178,16 +182,10 @@ static void order_retraining(struct shard *s, size_t at, const char *reason)
     if (slot->retraining || entity_phase(e) != PHASE_WATCHING)
         return;
     slot->trained_mono_ms = slot->now.mono_ms; /* whatever comes of it: not again at each tick */
-    struct trainer_job *job = mem_alloc(sizeof *job);
-    if (job)
-        job->reply = mem_alloc(sizeof *job->reply);
-    if (!job || !job->reply) {
-        telemetry_add(s->o.telemetry, TEL_TRAININGS_FAILED, 1);
-        trainer_job_free(job);
+    struct trainer_job *job = new_job(s, at);
+    if (!job)
         return;
-    }
     entity_progress(e, &rows, &wanted);
-    describe_job(s, at, job);
     job->live = entity_model_ref(e);
     job->live_id = entity_model_id(e);
     (void)snprintf(job->reason, sizeof job->reason, "%s", reason);

@@ -52,7 +52,6 @@ static int on_busy(void *arg, int tries)
 enum rc store_editor_open(const char *path, struct store_editor **ret, struct err *err)
 {
     CLEANUP(store_editor_closep) struct store_editor *e = mem_alloc(sizeof *e);
-    int64_t version;
     enum rc rc;
 
     if (!e)
@@ -60,13 +59,8 @@ enum rc store_editor_open(const char *path, struct store_editor **ret, struct er
     if ((rc = conn_open(&e->c, path, SQLITE_OPEN_READWRITE, sql, ED_COUNT, err)) != OK)
         return rc;
     (void)sqlite3_busy_handler(e->c.db, on_busy, NULL);
-    if ((rc = migrate_check(&e->c, store_steps_count, &version, err)) != OK)
+    if ((rc = migrate_expect_current(&e->c, err)) != OK)
         return rc;
-    if (version != (int64_t)store_steps_count)
-        return err_set(err, E_STATE,
-                       "store '%s': its version is %" PRId64 ", and this tocsin writes version "
-                       "%zu; `tocsin run` brings it up to date",
-                       e->c.path, version, store_steps_count);
     *ret = TAKE(e);
     return OK;
 }

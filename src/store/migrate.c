@@ -113,6 +113,23 @@ enum rc migrate_check(const struct conn *c, size_t n_steps, int64_t *ret_version
     return OK;
 }
 
+enum rc migrate_expect_current(const struct conn *c, struct err *err)
+{
+    int64_t version;
+    const enum rc rc = migrate_check(c, store_steps_count, &version, err);
+
+    if (rc != OK)
+        return rc;
+    if (version == 0)
+        return err_set(err, E_STATE, "store '%s': empty, no tocsin has written to it yet", c->path);
+    if (version < (int64_t)store_steps_count)
+        return err_set(err, E_STATE,
+                       "store '%s': its version is %" PRId64 ", and this tocsin reads version %zu; "
+                       "`tocsin run` brings it up to date",
+                       c->path, version, store_steps_count);
+    return OK;
+}
+
 static enum rc apply_step(const struct conn *c, const char *step, size_t version, struct err *err)
 {
     char stamp[96];

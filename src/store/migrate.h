@@ -21,6 +21,9 @@ extern const size_t store_steps_count;
 MUST_CHECK enum rc migrate_check(const struct conn *c, size_t n_steps, int64_t *ret_version,
                                  struct err *err);
 
+/* It is of this version, for those who do not migrate; else E_STATE, which says what does. */
+MUST_CHECK enum rc migrate_expect_current(const struct conn *c, struct err *err);
+
 /* Apply steps[version..n_steps), each in one transaction with its version. On failure the
  * database is as the last good step left it. */
 MUST_CHECK enum rc migrate_apply(const struct conn *c, const char *const *steps, size_t n_steps,

@@ -65,7 +65,6 @@ static void store_reader_closep(struct store_reader **r)
 enum rc store_reader_open(const char *path, struct store_reader **ret, struct err *err)
 {
     CLEANUP(store_reader_closep) struct store_reader *r = mem_alloc(sizeof *r);
-    int64_t version;
     enum rc rc;
 
     if (!r)
@@ -73,16 +72,8 @@ enum rc store_reader_open(const char *path, struct store_reader **ret, struct er
     if ((rc = conn_open(&r->c, path, SQLITE_OPEN_READONLY, sql, RD_COUNT, err)) != OK ||
         (rc = conn_exec(&r->c, "PRAGMA cache_size = -256; PRAGMA mmap_size = 0", "settings",
                         err)) != OK ||
-        (rc = migrate_check(&r->c, store_steps_count, &version, err)) != OK)
+        (rc = migrate_expect_current(&r->c, err)) != OK)
         return rc;
-    if (version == 0)
-        return err_set(err, E_STATE, "store '%s': empty, no tocsin has written to it yet",
-                       r->c.path);
-    if (version < (int64_t)store_steps_count)
-        return err_set(err, E_STATE,
-                       "store '%s': its version is %" PRId64 ", and this tocsin reads version %zu; "
-                       "`tocsin run` brings it up to date",
-                       r->c.path, version, store_steps_count);
     *ret = TAKE(r);
     return OK;
 }
