@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "daemon/model_files.h"
 #include "daemon/shard.h"
 #include "daemon/storekeeper.h"
 #include "detect/promotion.h"
@@ -200,7 +201,13 @@ static bool is_known(const struct model *live, const struct dataset *d)
            live->provenance.last_ms == d->ts_ms[d->rows - 1];
 }
 
-/* A feature may stand still for as long as it did before the thinning, or the live model knew. */
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* A feature may stand still for as long as it did before the thinning, or the live model knew. Not
+ * over the rows in which it was seen, which a model file holds to: such a one is never frozen. */
 static enum rc correct_stillness(struct retrain *r, const struct model *live, struct model *m,
                                  struct err *err)
 {
@@ -212,11 +219,23 @@ static enum rc correct_stillness(struct retrain *r, const struct model *live, st
     if (retrain_stillness(r, longest, err) != OK)
         return err->rc;
     for (size_t i = 0; i < n; i++) {
-        uint64_t *still = &m->scaler.longest_still[i];
-        *still = longest[i] > *still ? longest[i] : *still;
-        *still = live->scaler.longest_still[i] > *still ? live->scaler.longest_still[i] : *still;
+        const uint64_t still =
+            larger(larger(m->scaler.longest_still[i], longest[i]), live->scaler.longest_still[i]);
+        m->scaler.longest_still[i] = still < m->scaler.seen[i] ? still : m->scaler.seen[i];
     }
     return OK;
+}
+
+/* Saved, and read again: a live model whose file is not whole would be lost at the next start. */
+static enum rc save_whole(struct trainer *t, const struct model *m, uint64_t model_id,
+                          struct err *err)
+{
+    CLEANUP(model_unrefp) struct model *again = NULL;
+    char name[32];
+
+    (void)snprintf(name, sizeof name, "%016" PRIx64 ".tsm", model_id);
+    return save(t, m, model_id, err) != OK ? err->rc
+                                           : model_files_load(t->models_dir, name, &again, err);
 }
 
 /* Learn anew from what the store has, and judge. *ret_skipped: nothing to learn from, no failure.
@@ -260,7 +279,7 @@ static enum rc train_again(struct trainer *t, struct trainer_job *j, bool *ret_s
     if (train(t, j, d, &m, err) != OK || correct_stillness(r, j->live, m, err) != OK)
         return err->rc;
     const uint64_t id = model_id(m);
-    if (save(t, m, id, err) != OK)
+    if (save_whole(t, m, id, err) != OK)
         return err->rc;
     record(t, j, m, id, STORE_MODEL_CANDIDATE, "trained, not judged yet", "");
     if (retrain_rehearse(r, j->live, m, &figures, err) != OK) {

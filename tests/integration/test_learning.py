@@ -72,6 +72,8 @@ def test_it_learns_anew_on_schedule_and_goes_live(learner, tocsin):
         assert daemon.entity()["model"] != first
     figures = json.loads(rows(daemon, "SELECT figures FROM models WHERE id = 2")[0][0])
     assert figures["trained"] == "schedule" and figures["quiet_frames"] > 20
+    for number, *_ in rows(daemon):  # each file is whole
+        tocsin(daemon, "models", "show", str(number))
     # watching never stopped: no second without a score around the swap
     with daemon.database() as db:
         times = [t for (t,) in db.execute("SELECT ts_ms FROM scores ORDER BY ts_ms")]
