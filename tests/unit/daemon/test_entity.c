@@ -192,7 +192,7 @@ static void what_never_moved_in_training_rings_when_it_moves(void **state)
 
 static struct model *another_model(const struct fixture *x)
 {
-    const struct threshold_spec other = {THRESHOLD_PERCENTILE, 99.9};
+    const struct threshold_spec other = {.method = THRESHOLD_PERCENTILE, .value = 99.9};
     struct model *m = NULL;
     struct err err;
 

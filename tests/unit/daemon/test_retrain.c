@@ -287,7 +287,7 @@ static void too_little_is_said_in_numbers(void **state)
 static struct model *learn(struct fixture *x, const struct dataset *d)
 {
     const struct model_provenance provenance = {0};
-    const struct threshold_spec threshold = {THRESHOLD_PERCENTILE, 99.5};
+    const struct threshold_spec threshold = {.method = THRESHOLD_PERCENTILE, .value = 99.5};
     struct learn_spec spec;
     struct model *m = NULL;
 

@@ -39,7 +39,7 @@ static void next(struct source *s, float frame[N])
 static struct model *learn(struct source s)
 {
     const struct model_provenance provenance = {0};
-    const struct threshold_spec threshold = {THRESHOLD_PERCENTILE, 99.5};
+    const struct threshold_spec threshold = {.method = THRESHOLD_PERCENTILE, .value = 99.5};
     struct feature f[N] = {0};
     struct learn_spec spec;
     struct schema *schema;
