@@ -194,11 +194,12 @@ enum rc entity_set_model(struct entity *e, struct model *m, uint64_t model_id, s
                        "model for '%s': the features have the same names, but the profile's "
                        "expressions or the interval changed since",
                        e->instance);
-    if (presence_new(&m->scaler, &presence, err) != OK ||
-        line_set_model(&e->line, e->schema, m, err) != OK)
+    if (presence_new(&m->scaler, &presence, err) != OK)
         return err->rc;
-    if (e->phase == PHASE_WATCHING)
+    if (e->phase == PHASE_WATCHING) /* before the old model goes, whose scaler it reads */
         presence_resume(presence, e->presence);
+    if (line_set_model(&e->line, e->schema, m, err) != OK)
+        return err->rc;
     presence_free(e->presence);
     dataset_free(TAKE(e->learned));
     e->presence = TAKE(presence);

@@ -8,14 +8,16 @@
 #include "base/mem.h"
 
 /* Frozen: equal for more than ten times the longest stretch of equal values in training, and for
- * at least sixty frames, so that a short training does not cry out at a lull. A feature that
- * stood still for a twentieth of its training in one stretch does not "always move": it is never
- * called frozen. */
+ * at least sixty frames, so that a short training does not cry out at a lull. A stretch that ended
+ * by itself counts like one of training: what came back was not broken, and the same lull must not
+ * be cried out again and again. A feature that stood still for a twentieth of its training in one
+ * stretch does not "always move": it is never called frozen. */
 enum { FROZEN_FACTOR = 10, FROZEN_LEAST = 60, FROZEN_SHARE = 20 };
 
 struct slot {
     float last;
     uint32_t missing, still; /* frames in a row */
+    uint32_t longest;        /* stretch of `still` that ended by itself */
     enum presence_state state;
 };
 
@@ -43,9 +45,9 @@ void presence_free(struct presence *p)
 
 void presence_clear(struct presence *p)
 {
-    memset(p->slot, 0, p->scaler->n * sizeof p->slot[0]);
     for (size_t i = 0; i < p->scaler->n; i++)
-        p->slot[i].last = NAN; /* equal to nothing */
+        p->slot[i] = (struct slot){.last = NAN, /* equal to nothing */
+                                   .longest = p->slot[i].longest};
 }
 
 void presence_resume(struct presence *p, const struct presence *from)
@@ -65,7 +67,9 @@ static enum presence_state judge(const struct scaler *s, size_t i, const struct 
     /* What never came in training is not missed now. */
     if (s->seen[i] > 0 && slot->missing >= PRESENCE_ABSENT_TICKS)
         return PRESENCE_ABSENT;
-    const uint64_t limit = (uint64_t)FROZEN_FACTOR * s->longest_still[i];
+    const uint64_t longest =
+        slot->longest > s->longest_still[i] ? slot->longest : s->longest_still[i];
+    const uint64_t limit = FROZEN_FACTOR * longest;
     if (can_freeze(s, i) && slot->still > limit && slot->still >= FROZEN_LEAST)
         return PRESENCE_FROZEN;
     return PRESENCE_FINE;
@@ -83,7 +87,12 @@ bool presence_push(struct presence *p, const float *frame)
             slot->still = 0;
         } else {
             slot->missing = 0;
-            slot->still = frame[i] == slot->last ? slot->still + (slot->still < UINT32_MAX) : 0;
+            if (frame[i] != slot->last) {
+                slot->longest = slot->still > slot->longest ? slot->still : slot->longest;
+                slot->still = 0;
+            } else {
+                slot->still += slot->still < UINT32_MAX;
+            }
             slot->last = frame[i];
         }
         const enum presence_state now = judge(s, i, slot);

@@ -88,8 +88,8 @@ static enum rc copy_model(const struct conn *c, sqlite3_stmt *st, struct model_c
 }
 
 /* ?1 the instance (NULL: any), ?2 a number. */
-static enum rc begin(struct conn *c, enum statement which, const char *instance,
-                     int64_t number, sqlite3_stmt **ret, struct err *err)
+static enum rc begin(struct conn *c, enum statement which, const char *instance, int64_t number,
+                     sqlite3_stmt **ret, struct err *err)
 {
     const enum rc rc = conn_statement(c, which, ret, err);
 

@@ -107,6 +107,19 @@ static void a_moving_feature_that_stands_still_is_frozen_until_it_moves(void **s
     assert_int_equal(presence_of(x->presence, MOVES), PRESENCE_FINE);
 }
 
+static void the_same_lull_is_cried_out_once(void **state)
+{
+    struct fixture *x = *state;
+
+    assert_true(push(x, 70, 5));
+    assert_int_equal(presence_of(x->presence, MOVES), PRESENCE_FROZEN);
+    assert_true(push(x, 10, INFINITY));
+    presence_clear(x->presence); /* nor does a gap make it forget */
+    assert_false(push(x, 600, 5));
+    assert_true(push(x, 100, 5)); /* ten times as long is another matter */
+    assert_int_equal(presence_of(x->presence, MOVES), PRESENCE_FROZEN);
+}
+
 static void features_that_rested_in_training_may_rest(void **state)
 {
     struct fixture *x = *state;
@@ -148,6 +161,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_moving_feature_that_stands_still_is_frozen_until_it_moves,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_same_lull_is_cried_out_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(features_that_rested_in_training_may_rest, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_weightless_feature_is_missed_and_found_frozen_as_any,
