@@ -103,7 +103,7 @@ enum rc replay_source_file(struct replay_source *s, const char *path, const char
     s->schema = s->table.schema;
     s->first_ms = d->ts_ms[0];
     s->last_ms = d->ts_ms[d->rows - 1];
-    s->interval_ms = table_interval_ms(&s->table);
+    s->interval_ms = dataset_interval_ms(d);
     return OK;
 }
 

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "base/stats.h"
 #include "detect/continuity.h"
 #include "feature/derive.h"
 #include "feature/profile.h"
@@ -75,7 +74,7 @@ static enum rc find_columns(const struct table *t, const struct schema *wanted, 
 static enum rc rebuild(struct table *t, const struct schema *wanted, size_t n, const char *whose,
                        struct deriver *deriver, struct err *err)
 {
-    const int64_t interval_ms = table_interval_ms(t);
+    const int64_t interval_ms = dataset_interval_ms(t->d);
     assert(deriver || n == wanted->n);
     CLEANUP(mem_freep) size_t *column = mem_array(n, sizeof *column);
     CLEANUP(mem_freep) float *frame = mem_array(wanted->n, sizeof *frame);
@@ -160,20 +159,6 @@ enum rc table_read_for(const char *path, const char *profile, const struct model
 bool table_is_hole(const struct table *t, size_t row, int64_t interval_ms)
 {
     return row > 0 && continuity_is_hole(t->d->ts_ms[row] - t->d->ts_ms[row - 1], interval_ms, 0);
-}
-
-enum { SPANS_MAX = 4096 }; /* many enough for a median, few enough for the stack */
-
-int64_t table_interval_ms(const struct table *t)
-{
-    const size_t n = t->d->rows < 1 ? 0 : t->d->rows - 1;
-    const size_t step = n / SPANS_MAX + 1;
-    float span[SPANS_MAX];
-    size_t found = 0;
-
-    for (size_t r = 0; r < n; r += step)
-        span[found++] = (float)(t->d->ts_ms[r + 1] - t->d->ts_ms[r]);
-    return found ? (int64_t)stats_quantile(span, found, 0.5) : 1;
 }
 
 bool table_is_scaled(const struct dataset *d)

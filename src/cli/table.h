@@ -48,10 +48,8 @@ MUST_CHECK enum rc table_load(const char *path, const char *profile, struct tabl
 MUST_CHECK enum rc table_read_for(const char *path, const char *profile, const struct model *m,
                                   const char *whose, struct table *ret, struct err *err);
 
-/* How far its rows lie apart, for what must be told from times: the median; 1 for a single one. */
-int64_t table_interval_ms(const struct table *t);
-
-/* A live entity would have started afresh before this row (detect/continuity.h). */
+/* A live entity would have started afresh before this row (detect/continuity.h); interval_ms is
+ * dataset_interval_ms of its rows. */
 bool table_is_hole(const struct table *t, size_t row, int64_t interval_ms);
 
 /* Somebody already scaled these columns to 0..1: no value lies outside, and at least a quarter of

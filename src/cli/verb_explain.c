@@ -340,7 +340,7 @@ static json_t *all_json(const struct explanation *e)
 /* Rows up to the one in question, as `tocsin score` judges them. */
 static void score_up_to(struct explanation *e, const struct table *t)
 {
-    const int64_t interval_ms = table_interval_ms(t);
+    const int64_t interval_ms = dataset_interval_ms(t->d);
 
     for (size_t r = 0; r <= e->row; r++) {
         if (table_is_hole(t, r, interval_ms))

@@ -121,7 +121,7 @@ static enum rc score_rows(struct model *m, const struct table *t, struct buf *ou
     CLEANUP(scorer_freep) struct scorer *s = NULL;
     struct score_summary sum = {.largest = NAN};
     CLEANUP(mem_freep) struct scorer_part *part = mem_array(m->schema->n, sizeof *part);
-    const int64_t interval_ms = table_interval_ms(t);
+    const int64_t interval_ms = dataset_interval_ms(t->d);
     struct verdict v;
 
     if (!part)
