@@ -163,6 +163,12 @@ uint64_t walk_models(const struct walk *w)
     return w->models;
 }
 
+/* No model is due after the one there is: nothing is learned from any more. */
+static bool is_last(const struct walk *w)
+{
+    return w->models && w->due_ms == INT64_MAX;
+}
+
 static enum rc reserve_run(struct walk *w, struct err *err)
 {
     if (w->run_capacity >= w->d->capacity)
@@ -179,14 +185,17 @@ enum rc walk_note(struct walk *w, int64_t ts_ms, const float *frame, struct err 
 {
     const uint64_t run = w->noted / WALK_RUN;
 
+    if (is_last(w))
+        return OK;
     if (w->noted == 0)
         w->since_ms = ts_ms;
     w->noted++;
     if (run % w->stride != 0)
         return OK;
-    if (w->d->rows == w->o.rows_max)
+    if (w->d->rows >= w->o.rows_max)
         thin(w);
-    if (run % w->stride != 0)
+    /* where nothing could go (all of one run, or what is between went with incidents): not taken */
+    if (run % w->stride != 0 || w->d->rows >= w->o.rows_max)
         return OK;
     if (dataset_append(w->d, ts_ms, frame, err) != OK || reserve_run(w, err) != OK)
         return err->rc;

@@ -144,6 +144,39 @@ static void what_is_held_is_bounded_and_spread_over_the_whole_past(void **state)
     model_unref(m);
 }
 
+/* A bound under one run leaves nothing to thin by. */
+static void a_bound_under_a_run_holds_too(void **state)
+{
+    struct fixture *x = *state;
+    struct walk_options o = options(x);
+
+    o.first_rows = o.rows_max = WALK_RUN - 8;
+    start(x, &o);
+    for (int64_t t = 0; t < 1000; t++)
+        note(x, t);
+    struct model *m = train(x, 1000);
+    assert_non_null(m);
+    assert_int_equal(rows_of(m), o.rows_max);
+    model_unref(m);
+}
+
+static void nothing_is_kept_when_no_model_will_learn_from_it(void **state)
+{
+    struct fixture *x = *state;
+    struct walk_options o = options(x);
+
+    o.period_ms = INT64_MAX;
+    start(x, &o);
+    for (int64_t t = 0; t < FIRST; t++)
+        note(x, t);
+    model_unref(train(x, FIRST));
+    mem_fail_at(1); /* nothing is asked for */
+    for (int64_t t = FIRST; t < 1000; t++)
+        note(x, t);
+    mem_fail_at(0);
+    assert_false(walk_is_due(x->walk, 1000 * SECOND));
+}
+
 static void a_window_forgets_what_is_older(void **state)
 {
     struct fixture *x = *state;
@@ -236,6 +269,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_late_frame_does_not_move_the_schedule, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_held_is_bounded_and_spread_over_the_whole_past,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_bound_under_a_run_holds_too, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(nothing_is_kept_when_no_model_will_learn_from_it, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_window_forgets_what_is_older, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_incident_takes_what_was_before_it_along, set_up,
                                         tear_down),
