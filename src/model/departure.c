@@ -156,14 +156,6 @@ static float smooth(struct departure *d, float evidence)
     return isnan(evidence) ? NAN : sum / weights;
 }
 
-static bool is_gap(const struct departure *d, int64_t ts_ms)
-{
-    const double passed = (double)ts_ms - (double)d->newest_ms; /* int64 could overflow */
-
-    return d->started && (passed < 0 || (d->model->interval_ms > 0 &&
-                                         passed > DEPARTURE_GAP * (double)d->model->interval_ms));
-}
-
 static struct departure_score describe(struct departure *d, struct frame *f, float score,
                                        float evidence, float reconstruction)
 {
@@ -190,7 +182,7 @@ void departure_push(struct departure *d, int64_t ts_ms, const float *frame,
     const struct model *const m = d->model;
     struct frame *const f = &d->now;
 
-    if (is_gap(d, ts_ms))
+    if (d->started && departure_is_gap(m->interval_ms, d->newest_ms, ts_ms))
         departure_clear(d);
     d->started = true;
     d->newest_ms = ts_ms;

@@ -41,6 +41,15 @@ enum {
     DEPARTURE_GAP = 3,
 };
 
+/* A frame of ts_ms, after one of before_ms, stands at the beginning of a new past; interval_ms 0:
+ * not known. */
+static inline bool departure_is_gap(int64_t interval_ms, int64_t before_ms, int64_t ts_ms)
+{
+    const double passed = (double)ts_ms - (double)before_ms; /* int64 could overflow */
+
+    return passed < 0 || (interval_ms > 0 && passed > DEPARTURE_GAP * (double)interval_ms);
+}
+
 struct departure;
 
 struct departure_score {

@@ -125,6 +125,19 @@ static enum rc take_season_off(const struct season *season, struct part *p, stru
     return OK;
 }
 
+static enum rc fit_units(struct model *m, const struct part *p, const uint8_t *skip,
+                         struct err *err)
+{
+    const struct yardstick_rows rows = {.rows = p->rows,
+                                        .interval_ms = m->interval_ms,
+                                        .ts_ms = p->d->ts_ms + p->first,
+                                        .X = raw_rows(p),
+                                        .Y = p->X,
+                                        .skip = skip};
+
+    return yardstick_fit(&rows, m->schema, &m->scaler, m->unit_level, m->unit_change, err);
+}
+
 /* The season, the scaler of what is left without it, and the units of both. How long a feature
  * stood still is told by its own values. */
 static enum rc fit_inputs(struct learner *l, const struct schema *schema,
@@ -142,8 +155,7 @@ static enum rc fit_inputs(struct learner *l, const struct schema *schema,
         model_alloc_units(m, schema->n, err) != OK)
         return err->rc;
     scaler_note_stillness(&m->scaler, raw_rows(t), t->rows);
-    return yardstick_fit(raw_rows(t), t->X, t->rows, NULL, schema, &m->scaler, m->unit_level,
-                         m->unit_change, err);
+    return fit_units(m, t, NULL, err);
 }
 
 /* The model's parts that need no training, and the learner's buffers. */
@@ -180,6 +192,16 @@ static enum rc prepare_model(struct learner *l, const struct schema *schema,
     return OK;
 }
 
+/* Row r of p, gaps in it filled; over a gap in time nothing is carried, as in scoring. */
+static void fill_row(struct learner *l, const struct part *p, size_t r, float *filled)
+{
+    const size_t at = p->first + r;
+
+    if (at > 0 && departure_is_gap(l->m->interval_ms, p->d->ts_ms[at - 1], p->d->ts_ms[at]))
+        filler_clear(l->filler);
+    filler_apply(l->filler, &l->m->scaler, p->X + r * l->m->schema->n, filled, l->present);
+}
+
 /* Rows as the network sees them, and which features the loss counts. */
 static enum rc prepare_rows(struct learner *l, int which, const struct part *p,
                             struct train_set *ret, struct err *err)
@@ -195,7 +217,7 @@ static enum rc prepare_rows(struct learner *l, int which, const struct part *p,
     if (!z || !weight)
         return err_set(err, E_NOMEM, "no memory to learn from %zu rows", p->rows);
     for (size_t r = 0; r < p->rows; r++) {
-        filler_apply(l->filler, &l->m->scaler, p->X + r * n, scaled, l->present);
+        fill_row(l, p, r, scaled);
         scaler_apply(&l->m->scaler, scaled, scaled);
         model_net_inputs(l->m, scaled, z + r * n);
         for (size_t i = 0; i < n; i++)
@@ -235,7 +257,7 @@ static float score_row(struct learner *l, const struct part *p, size_t r, float 
     float *const work = l->row, *const filled = work + model_work_size(l->m);
     float *const expected = filled + n, *const error = expected + n;
 
-    filler_apply(l->filler, &l->m->scaler, p->X + r * n, filled, l->present);
+    fill_row(l, p, r, filled);
     *ret_error = error;
     return model_score(l->m, filled, l->present, expected, error, work);
 }
@@ -356,8 +378,7 @@ static enum rc trim_units(struct learner *l, struct err *err)
     for (size_t r = 0; r < t->rows; r++)
         skip[r] = evidence[r] > most ? 1 : 0;
     memcpy(whole, m->unit_level, m->schema->n * sizeof *whole);
-    if (yardstick_fit(raw_rows(t), t->X, t->rows, skip, m->schema, &m->scaler, m->unit_level,
-                      m->unit_change, err) != OK)
+    if (fit_units(m, t, skip, err) != OK)
         return err->rc;
     for (size_t i = 0; i < m->schema->n; i++)
         if (model_learned(m, i))

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "base/stats.h"
+#include "model/departure.h"
 #include "model/recent.h"
 
 static const double PER_RESOLUTION = 3; /* deviations */
@@ -63,9 +64,8 @@ static void set_units(const struct column *c, const struct feature *f, const str
     *change = unit(&c->change, least);
 }
 
-enum rc yardstick_fit(const float *X, const float *Y, size_t rows, const uint8_t *skip,
-                      const struct schema *schema, const struct scaler *scaler, float *level,
-                      float *change, struct err *err)
+enum rc yardstick_fit(const struct yardstick_rows *rows, const struct schema *schema,
+                      const struct scaler *scaler, float *level, float *change, struct err *err)
 {
     const size_t n = schema->n;
     CLEANUP(mem_freep) struct column *c = mem_array(n, sizeof *c);
@@ -77,8 +77,12 @@ enum rc yardstick_fit(const float *X, const float *Y, size_t rows, const uint8_t
     if (recent_init(&recent, n, err) != OK)
         return err->rc;
     init(c, n);
-    for (size_t r = 0; r < rows; r++)
-        add_row(c, n, X + r * n, Y + r * n, skip && skip[r], &recent, present);
+    for (size_t r = 0; r < rows->rows; r++) {
+        if (r > 0 && departure_is_gap(rows->interval_ms, rows->ts_ms[r - 1], rows->ts_ms[r]))
+            recent_clear(&recent);
+        add_row(c, n, rows->X + r * n, rows->Y + r * n, rows->skip && rows->skip[r], &recent,
+                present);
+    }
     for (size_t i = 0; i < n; i++)
         set_units(&c[i], &schema->f[i], scaler, i, &level[i], &change[i]);
     return OK;

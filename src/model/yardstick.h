@@ -20,9 +20,17 @@
  * moved in all of training says much by moving. Thread: pure. */
 #define YARDSTICK_RANGE 0.01
 
-/* From X[rows][n], natural units, and Y[rows][n], the same less the season (may be X): level[n] and
- * change[n], all over 0 and finite. skip[rows], or NULL: 1 for rows that are not to count. E_NOMEM.
- */
-MUST_CHECK enum rc yardstick_fit(const float *X, const float *Y, size_t rows, const uint8_t *skip,
-                                 const struct schema *schema, const struct scaler *scaler,
-                                 float *level, float *change, struct err *err);
+struct yardstick_rows {
+    size_t rows;
+    int64_t interval_ms;  /* between two, as a rule; 0 when not known */
+    const int64_t *ts_ms; /* [rows], ascending */
+    const float *X;       /* [rows][n] natural units */
+    const float *Y;       /* [rows][n] the same less the season; may be X */
+    const uint8_t *skip;  /* [rows] 1 for rows that are not to count, or NULL */
+};
+
+/* level[n] and change[n], all over 0 and finite. There is no change over a gap (departure_is_gap),
+ * as in scoring. E_NOMEM. */
+MUST_CHECK enum rc yardstick_fit(const struct yardstick_rows *rows, const struct schema *schema,
+                                 const struct scaler *scaler, float *level, float *change,
+                                 struct err *err);

@@ -39,6 +39,36 @@ static void gaps_in_the_data_are_learned_around(void **state)
     dataset_free(d);
 }
 
+/* What was last seen before a hole in time stands in for nothing behind it, as in scoring. */
+static void over_a_hole_in_time_nothing_is_carried(void **state)
+{
+    (void)state;
+    const struct learn_spec spec = fixture_spec();
+    struct dataset *d = fixture_machine(ROWS, 1);
+    struct departure *departure;
+    struct departure_score s;
+    double mse = 0;
+    struct err err;
+
+    for (size_t r = 350; r < ROWS; r++)
+        d->ts_ms[r] += 3600000;
+    for (size_t r = 350; r < 354; r++)
+        for (size_t i = 0; i < 3; i++)
+            d->X[r * N + i] = NAN;
+    for (size_t i = 0; i < 3; i++) /* far from the median */
+        d->X[349 * N + i] = 10 * d->X[349 * N + i] + 1000;
+    struct model *m = fixture_learn(d, NULL, &spec);
+    assert_int_equal(departure_new(m, false, &departure, &err), OK);
+    for (size_t r = 0; r < ROWS; r++) {
+        departure_push(departure, d->ts_ms[r], d->X + r * N, &s);
+        mse += r < 300 ? 0 : (double)s.reconstruction / 100;
+    }
+    assert_true(fabs(mse / m->stats.validation_mse - 1) < 1e-6);
+    departure_free(departure);
+    model_unref(m);
+    dataset_free(d);
+}
+
 static void the_model_is_the_same_bytes_every_time(void **state)
 {
     (void)state;
@@ -131,9 +161,9 @@ static void trimmed_units(const struct model *m, const struct dataset *d, size_t
     struct err err;
 
     assert_int_equal(model_with_threshold(m, &fixture_percentile, &all, &err), OK);
-    assert_int_equal(yardstick_fit(d->X, d->X, rows, NULL, m->schema, &m->scaler, all->unit_level,
-                                   all->unit_change, &err),
-                     OK);
+    struct yardstick_rows of = {rows, m->interval_ms, d->ts_ms, d->X, d->X, NULL};
+    assert_int_equal(
+        yardstick_fit(&of, m->schema, &m->scaler, all->unit_level, all->unit_change, &err), OK);
     assert_int_equal(departure_new(all, false, &departure, &err), OK);
     for (size_t r = 0; r < rows; r++) {
         departure_push(departure, d->ts_ms[r], d->X + r * d->n, &s);
@@ -142,8 +172,8 @@ static void trimmed_units(const struct model *m, const struct dataset *d, size_t
     const float most = stats_quantile(sorted, rows, 0.99);
     for (size_t r = 0; r < rows; r++)
         skip[r] = evidence[r] > most;
-    assert_int_equal(
-        yardstick_fit(d->X, d->X, rows, skip, m->schema, &m->scaler, level, change, &err), OK);
+    of.skip = skip;
+    assert_int_equal(yardstick_fit(&of, m->schema, &m->scaler, level, change, &err), OK);
     for (size_t i = 0; i < N; i++)
         level[i] = fmaxf(level[i], all->unit_level[i] / 2);
     departure_free(departure);
@@ -401,6 +431,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gaps_in_the_data_are_learned_around),
+        cmocka_unit_test(over_a_hole_in_time_nothing_is_carried),
         cmocka_unit_test(the_model_is_the_same_bytes_every_time),
         cmocka_unit_test(the_last_part_is_held_back_and_the_scaler_never_sees_it),
         cmocka_unit_test(statistics_units_and_threshold_are_those_of_the_validation_rows),

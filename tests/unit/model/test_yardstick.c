@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
+#include "model/departure.h"
 #include "model/yardstick.h"
 
 enum { ROWS_MAX = 16 };
@@ -20,6 +21,8 @@ struct units {
 
 /* Of one feature with these rows, natural and less their season, and a scaler fitted on the
  * latter. */
+static size_t gap = ROWS_MAX; /* the first row behind one */
+
 static struct units fit(const float *x, const float *y, size_t rows, const uint8_t *skip,
                         struct feature f)
 {
@@ -31,8 +34,12 @@ static struct units fit(const float *x, const float *y, size_t rows, const uint8
     f.name[0] = 'a';
     assert_int_equal(schema_new(&f, 1, &schema, &err), OK);
     assert_int_equal(scaler_fit(y, rows, schema, SCALING_MINMAX, &scaler, &err), OK);
-    assert_int_equal(yardstick_fit(x, y, rows, skip, schema, &scaler, &u.level, &u.change, &err),
-                     OK);
+    int64_t ts_ms[ROWS_MAX];
+    assert_true(rows <= ROWS_MAX);
+    for (size_t r = 0; r < rows; r++)
+        ts_ms[r] = (int64_t)r * 1000 + (r < gap ? 0 : DEPARTURE_GAP * 1000);
+    const struct yardstick_rows all = {rows, 1000, ts_ms, x, y, skip};
+    assert_int_equal(yardstick_fit(&all, schema, &scaler, &u.level, &u.change, &err), OK);
     scaler_done(&scaler);
     schema_free(schema);
     return u;
@@ -65,6 +72,21 @@ static void what_is_missing_or_skipped_does_not_count(void **state)
     assert_true(all.level > 20 && all.change > 20);
     const float wild[] = {2, NAN, 2, 8, INFINITY, 2, 1002, 8, NAN, 2, 8};
     assert_float_equal(fit(wild, wild, 11, skip, (struct feature){0}).level, 10, 1e-5); /* range */
+}
+
+static void there_is_no_change_over_a_gap(void **state)
+{
+    (void)state;
+    const float v[] = {0, 1, 0, 1, 0, 90, 91, 90, 91, 90};
+
+    gap = 5; /* before the first 90 */
+    const struct units u = fit(v, v, 10, NULL, (struct feature){0});
+    gap = 6; /* between the same numbers */
+    const struct units other = fit(v, v, 10, NULL, (struct feature){0});
+    gap = ROWS_MAX;
+    assert_float_equal(u.change, 1, 1e-5); /* 1 - 0, 0 - 1, and so after it: deviation 1 */
+    assert_true(other.change > 20);
+    assert_float_equal(u.level, fit(v, v, 10, NULL, (struct feature){0}).level, 1e-5);
 }
 
 static void they_are_those_of_what_is_left_without_the_season(void **state)
@@ -140,6 +162,7 @@ static void without_memory_it_says_so(void **state)
     (void)state;
     struct feature f = {.name = "a"};
     const float v[] = {1, 2, 3};
+    const int64_t ts_ms[] = {1, 2, 3};
     struct scaler scaler;
     struct schema *schema;
     struct units u;
@@ -150,7 +173,8 @@ static void without_memory_it_says_so(void **state)
     assert_int_equal(scaler_fit(v, 3, schema, SCALING_MINMAX, &scaler, &err), OK);
     for (enum rc rc = E_NOMEM; rc != OK;) {
         mem_fail_at(++n);
-        rc = yardstick_fit(v, v, 3, NULL, schema, &scaler, &u.level, &u.change, &err);
+        const struct yardstick_rows rows = {3, 0, ts_ms, v, v, NULL};
+        rc = yardstick_fit(&rows, schema, &scaler, &u.level, &u.change, &err);
         mem_fail_at(0);
         assert_true(rc == OK || (rc == E_NOMEM && err.msg[0]));
         assert_true(n < 20);
@@ -165,6 +189,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(units_are_the_deviations_of_level_and_change),
         cmocka_unit_test(what_is_missing_or_skipped_does_not_count),
+        cmocka_unit_test(there_is_no_change_over_a_gap),
         cmocka_unit_test(they_are_those_of_what_is_left_without_the_season),
         cmocka_unit_test(
             they_are_not_under_a_hundredth_of_the_natural_range_or_a_share_of_the_resolution),
