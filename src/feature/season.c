@@ -10,7 +10,7 @@
 static const int64_t DAY_MS = 24 * 3600 * 1000;
 static const double LARGEST = (double)FLT_MAX;
 
-/* Which slot's middle lies before ts_ms, and how far it is on the way to the next one's. */
+/* Which slot's value stands before ts_ms, and how far it is on the way to the next one's. */
 struct phase {
     size_t slot, next;
     float share;
@@ -33,13 +33,31 @@ static size_t slot_of(size_t slots, int64_t ts_ms)
     return (size_t)(time_of_day(ts_ms) * (int64_t)slots / DAY_MS);
 }
 
-static struct phase phase_of(size_t slots, int64_t ts_ms)
+static double in_slots(size_t slots, int64_t ts_ms)
 {
-    const double at = (double)time_of_day(ts_ms) * (double)slots / (double)DAY_MS - 0.5;
-    const double before = floor(at); /* -1 in the first half of the first slot */
-    const size_t slot = ((size_t)(before + (double)slots)) % slots;
+    return (double)time_of_day(ts_ms) * (double)slots / (double)DAY_MS;
+}
 
-    return (struct phase){slot, (slot + 1) % slots, (float)(at - before)};
+static struct phase phase_of(const struct season *s, int64_t ts_ms)
+{
+    const double at = in_slots(s->slots, ts_ms) - (double)s->place;
+    const double before = floor(at); /* -1 at the beginning of the first slot */
+    const size_t slot = ((size_t)(before + (double)s->slots)) % s->slots;
+
+    return (struct phase){slot, (slot + 1) % s->slots, (float)(at - before)};
+}
+
+/* The mean of where in their slots the rows stand. What comes about the hour, now before it and now
+ * after, stands in the middle by this, and there is the mean of what such slots hold. */
+static float mean_place(size_t slots, const int64_t *ts_ms, size_t rows)
+{
+    double sum = 0;
+
+    for (size_t r = 0; r < rows; r++) {
+        const double at = in_slots(slots, ts_ms[r]);
+        sum += at - floor(at);
+    }
+    return (float)(sum / (double)rows);
 }
 
 /* One feature's sums, by day and slot. */
@@ -232,6 +250,7 @@ enum rc season_fit(const int64_t *ts_ms, const float *X, size_t rows, const stru
     if (!ret->offset)
         return err_set(err, E_NOMEM, "no memory for the seasons of %zu features", n);
     ret->slots = slots;
+    ret->place = mean_place(slots, ts_ms, rows);
     for (size_t i = 0; i < n; i++) {
         if (schema->f[i].weightless)
             continue;
@@ -254,7 +273,7 @@ void season_subtract(const struct season *s, int64_t ts_ms, const float *x, floa
             memcpy(ret, x, s->n * sizeof *ret);
         return;
     }
-    const struct phase p = phase_of(s->slots, ts_ms);
+    const struct phase p = phase_of(s, ts_ms);
     const float *const a = s->offset + p.slot * s->n, *const b = s->offset + p.next * s->n;
     for (size_t i = 0; i < s->n; i++)
         ret[i] = x[i] - between(a[i], b[i], p.share);
@@ -264,6 +283,6 @@ float season_at(const struct season *s, int64_t ts_ms, size_t i)
 {
     if (s->slots == 0)
         return 0;
-    const struct phase p = phase_of(s->slots, ts_ms);
+    const struct phase p = phase_of(s, ts_ms);
     return between(s->offset[p.slot * s->n + i], s->offset[p.next * s->n + i], p.share);
 }

@@ -16,7 +16,8 @@
  * days, the share kept is 1 - (V / D) / B, 0 at least (the positive-part estimator of James &
  * Stein, Proc. 4th Berkeley Symposium, 1961, in the form of Efron & Morris, JASA 70, 1975). So a
  * feature without a daily rhythm has no season, and a short history a small one; under two days
- * there is none. Between the middles of two slots it is linear.
+ * there is none. A slot's value stands at the mean place of rows in a slot, which is its middle
+ * where there are many and its beginning for what comes on the hour; between two it is linear.
  *
  * Units are the feature's own. NaN in the rows is skipped. Thread: immutable once fitted. */
 
@@ -27,6 +28,7 @@ enum {
 
 struct season {
     size_t slots, n; /* slots is 0 when there is no season: then offset is NULL */
+    float place;     /* where in a slot its value stands, 0..1 */
     float *offset;   /* [slots][n] */
 };
 

@@ -124,6 +124,7 @@ static enum rc copy_units(const struct model *from, struct model *to, struct err
     if (!to->season.offset)
         return err_set(err, E_NOMEM, "no memory for the seasons of %zu features", n);
     to->season.slots = from->season.slots;
+    to->season.place = from->season.place;
     memcpy(to->season.offset, from->season.offset,
            from->season.slots * n * sizeof *to->season.offset);
     return OK;

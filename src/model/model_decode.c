@@ -200,10 +200,14 @@ static enum rc get_season(struct reader *r, struct model *m, struct err *err)
 
     m->interval_ms = (int64_t)get_u64(r);
     const uint32_t slots = get_u32(r);
+    const float place = get_f32(r);
     if (r->is_short || m->interval_ms < 0 || slots > SEASON_SLOTS || r->left != slots * n * 4)
         return malformed(r, err, "expected an interval, 0 to %d slots and their bytes, found %u",
                          SEASON_SLOTS, slots);
+    if (!(place >= 0 && place <= 1))
+        return malformed(r, err, "expected a place in the slot of 0 to 1");
     m->season.n = n;
+    m->season.place = place;
     if (slots == 0)
         return OK;
     m->season.offset = mem_array(slots * n, sizeof *m->season.offset);

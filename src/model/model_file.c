@@ -17,7 +17,7 @@
  *           f32 resolution
  *     SCAL  u64 rows, f32 low[n], span[n], median[n], u8 constant[n], u64 seen[n],
  *           longest_still[n]; what is SCALER_WEIGHTLESS there is weightless in the schema
- *     SEAS  i64 interval_ms, u32 slots, f32 offset[slots][n]
+ *     SEAS  i64 interval_ms, u32 slots, f32 place, offset[slots][n]
  *     UNIT  f32 unit_level[n], unit_change[n]
  *     NETW  f32 clip_low, clip_high, u32 n_layers, then for each layer u32 width, u32 activation
  *           (enum activation); f32 parameters, layer after layer, weights then biases
@@ -156,6 +156,7 @@ static void put_season(struct writer *w, const struct model *m)
 {
     put_u64(w, (uint64_t)m->interval_ms);
     put_u32(w, (uint32_t)m->season.slots);
+    put_f32(w, m->season.place);
     put_f32s(w, m->season.offset, m->season.slots * m->schema->n);
 }
 

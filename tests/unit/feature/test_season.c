@@ -122,9 +122,10 @@ static void a_daily_rhythm_is_found_and_taken_off(void **state)
         {0, MINUTE_MS, 3, 96, 20, 6},
         {0, 5 * MINUTE_MS, 14, 96, 20, 6},
         {17 * MINUTE_MS * 60, MINUTE_MS, 3, 96, 20, 6}, /* from five in the afternoon on */
-        /* what comes once a slot, at its beginning, is taken for its middle */
-        {0, 20 * MINUTE_MS, 7, 72, 20, 25},
-        {0, 60 * MINUTE_MS, 14, 24, 5, 30},
+        /* what comes once a slot says what is at that place of it; smoothing takes the rest */
+        {0, 20 * MINUTE_MS, 7, 72, 20, 10},
+        {0, 60 * MINUTE_MS, 14, 24, 5, 10},
+        {40 * MINUTE_MS, 60 * MINUTE_MS, 14, 24, 5, 10},
         {-40 * DAY_MS - 12345, MINUTE_MS, 3, 96, 20, 6}, /* before 1970 */
     };
 
@@ -253,7 +254,7 @@ static void between_slots_it_is_continuous_over_midnight_too(void **state)
 
     for (size_t i = 0; i < s.slots; i++) {
         const float a = s.offset[i * N], b = s.offset[(i + 1) % s.slots * N];
-        const int64_t middle = (int64_t)i * slot_ms + slot_ms / 2;
+        const int64_t middle = (int64_t)i * slot_ms + slot_ms * 7 / 15; /* of its 15 minutes */
         steepest = fmax(steepest, fabs((double)b - (double)a) / (double)slot_ms);
         assert_float_equal(season_at(&s, middle, 0), a, 1e-4);
         assert_float_equal(season_at(&s, middle + slot_ms / 2, 0), (a + b) / 2, 1e-4);

@@ -47,7 +47,7 @@ static void fill_season_and_units(struct model *m, size_t n, struct rng *rng)
     struct err err;
 
     m->interval_ms = 1 + rng_below(rng, 100000);
-    m->season = (struct season){.slots = slots, .n = n};
+    m->season = (struct season){.slots = slots, .n = n, .place = slots ? 0.25f : 0};
     if (slots)
         m->season.offset = mem_array(slots * n, sizeof *m->season.offset);
     for (size_t i = 0; i < slots * n; i++)
@@ -169,6 +169,7 @@ static void every_part_of_a_model_survives_its_file(void **state)
     assert_int_equal(back->season.n, 5);
     assert_in_range(back->season.slots, 4, SEASON_SLOTS);
     assert_int_equal(back->season.slots, m->season.slots);
+    assert_true(back->season.place == m->season.place);
     assert_memory_equal(back->season.offset, m->season.offset, m->season.slots * 5 * sizeof(float));
     assert_int_equal(back->net.n_layers, 2);
     assert_int_equal(back->net.layer[0].out, 3);
@@ -264,7 +265,7 @@ static void a_foreign_file_and_another_version_are_named(void **state)
     assert_refused(b.p, b.n, E_STATE, "older tocsin that scored otherwise; learn anew");
     b.p[8] = 0;
     put_checksum(&b);
-    assert_refused(b.p, b.n, E_PARSE, "expected a model file of version 3, found 0");
+    assert_refused(b.p, b.n, E_PARSE, "expected a model file of version 4, found 0");
     model_unref(m);
     buf_done(&b);
 }
@@ -302,7 +303,9 @@ static void wrong_content_under_a_right_checksum_is_refused(void **state)
         {"SEAS", 8, "\xff\xff\xff\xff", 4}, /* slots: far too many, one too many, */
         {"SEAS", 8, "\x61\x00\x00\x00", 4},
         {"SEAS", 8, "\x03\x00\x00\x00", 4},  /* and other than what follows */
-        {"SEAS", 12, "\x00\x00\x80\x7f", 4}, /* an infinite offset */
+        {"SEAS", 12, "\x00\x00\xc0\x7f", 4}, /* a place that is none, and one past the slot */
+        {"SEAS", 12, "\x01\x00\x80\x3f", 4},
+        {"SEAS", 16, "\x00\x00\x80\x7f", 4}, /* an infinite offset */
         {"UNIT", 0, "\x00\x00\x00\x00", 4},  /* a unit of 0 */
         {"UNIT", 20, "\x00\x00\x80\xbf", 4}, /* one under it, the last of the changes */
         {"UNIT", 4, "\x00\x00\x80\x7f", 4},
@@ -333,7 +336,7 @@ static void wrong_content_under_a_right_checksum_is_refused(void **state)
     struct model *m = some_model(3, 2, 6); /* which has no season: give it one */
 
     mem_free(m->season.offset);
-    m->season = (struct season){4, 3, mem_array(12, sizeof(float))};
+    m->season = (struct season){4, 3, 0.5f, mem_array(12, sizeof(float))};
 
     for (size_t i = 0; i < COUNT(patch); i++) {
         struct buf b = encode(m);
