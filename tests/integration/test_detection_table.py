@@ -145,3 +145,21 @@ def test_rank_correlation_shares_ranks_among_equals(monkeypatch):
     assert module.spearman([1, 1, 1], [1, 2, 3]) != module.spearman([1, 1, 1], [1, 2, 3])  # NaN
     # 1 - 6 sum d^2 / (n (n^2 - 1)) without ties
     assert module.spearman([1, 2, 3, 4, 5], [2, 1, 4, 3, 5]) == pytest.approx(0.8)
+
+
+def test_degraded_data_is_a_copy_and_gives_a_row_a_way(binary, detection, data):
+    before = {f: f.read_bytes() for f in data.rglob("*.*") if f.is_file()}
+    whole = json.loads(detection(data, "--json").stdout)["groups"]
+    done = subprocess.run([os.path.join(ROOT, "bench", "degrade"), data, "--tocsin", binary],
+                          capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    head, *rows = done.stdout.splitlines()
+    assert head.split() == ["lab", "shop"] and len(rows) == 8
+    values = {row[:42].strip(): [float(v) for v in row[42:].split()] for row in rows}
+    all_history = values.pop("all history")
+    for found, group in zip(all_history, ("lab", "shop")):
+        assert found == pytest.approx(whole[group]["vus_pr"]["mean"], abs=6e-4)
+    assert values["the last 7 days"] == all_history  # there are but five hours
+    assert values["30 % of values missing"] != all_history
+    assert all(0 <= v <= 1 for pair in values.values() for v in pair)
+    assert {f: f.read_bytes() for f in before} == before
