@@ -400,9 +400,9 @@ const struct verb verb_explain = {
     .help =
         "usage: tocsin explain --model FILE --data FILE (--row N | --at TIME) [OPTION...]\n\n"
         "Scores the rows up to one as they came and explains that one: each feature with its\n"
-        "value, what was expected and its part of the score, the largest first; the shares of\n"
-        "their groups; and the fewest features found that, had they been as expected, would have\n"
-        "brought the score under the threshold.\n\n"
+        "value, what was expected and its part of the row's own evidence, the largest first;\n"
+        "the shares of their groups; and the fewest features found that, had they been as\n"
+        "expected, would have brought the evidence under the threshold.\n\n"
         "      --model FILE      from `tocsin train` or a daemon's data directory\n"
         "      --data FILE       the frames, as for `tocsin score`\n"
         "      --row N           the N-th frame of the file, from 1\n"

@@ -18,8 +18,8 @@ struct cause {
     bool restore; /* in an incident: of the fewest found that would have silenced it, had they been
                    * as expected (detect/counterfactual.h); none is set when no few would */
     float value;  /* natural units */
-    float expected; /* what the model reconstructed, natural units */
-    float share;    /* of the whole error, 0..1 */
+    float expected; /* what the model expected, natural units */
+    float share;    /* of the frame's evidence, 0..1 */
     float part;     /* of an incident: what it added to a frame's evidence where that was most */
 };
 

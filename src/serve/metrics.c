@@ -269,8 +269,8 @@ static void write_entity_family(const struct writer *w, const struct metrics_inp
 static void write_feature_errors(const struct writer *w, const struct metrics_input *in)
 {
     static const struct family f = {"anomaly_feature_error", "",
-                                    "Part of anomaly_score that this feature accounts for; the "
-                                    "largest few of the newest frame.",
+                                    "What this feature adds to the newest frame's own evidence, "
+                                    "which anomaly_score averages; the largest few.",
                                     GAUGE};
     bool headed = false;
 
