@@ -3,12 +3,15 @@
 
 #include <assert.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/str.h"
 #include "detect/continuity.h"
 #include "feature/derive.h"
 #include "feature/profile.h"
+#include "model/departure.h"
 
 /* Derived features take their time from the frames: the interval, which a profile needs for the
  * ranges of its base features, does not matter here. */
@@ -135,6 +138,23 @@ enum rc table_load(const char *path, const char *profile, struct table *ret, str
     return rc;
 }
 
+/* Without a past a frame is judged by its level alone, which nobody would guess from the scores. */
+static void warn_of_distance(const struct table *t, const struct model *m, const char *whose)
+{
+    char here[STR_DURATION_MAX], there[STR_DURATION_MAX];
+    const int64_t apart_ms = dataset_interval_ms(t->d);
+
+    if (model_is_classic(m) || !departure_is_gap(m->interval_ms, 0, apart_ms))
+        return;
+    str_from_duration_ms(apart_ms, here);
+    str_from_duration_ms(m->interval_ms, there);
+    fprintf(
+        stderr,
+        "%s: rows are %s apart, those that %s learned from %s: each is scored by itself, without "
+        "change or smoothing\n",
+        t->path, here, whose, there);
+}
+
 enum rc table_read_for(const char *path, const char *profile, const struct model *m,
                        const char *whose, struct table *ret, struct err *err)
 {
@@ -150,6 +170,7 @@ enum rc table_read_for(const char *path, const char *profile, const struct model
     if (rc == OK)
         rc = table_arrange(&t, m->schema, whose, err);
     if (rc == OK) {
+        warn_of_distance(&t, m, whose);
         *ret = t;
         t = (struct table){0};
     }

@@ -44,7 +44,8 @@ MUST_CHECK enum rc table_load(const char *path, const char *profile, struct tabl
 
 /* The file as the frames of m, in its order. profile NULL: the columns are m's features or, where
  * one is not there, the base features of the profile that m was trained with. `whose` is m's name
- * in messages. */
+ * in messages. Says so on standard error when its rows are too far apart to stand beside each other
+ * for m (DEPARTURE_GAP). */
 MUST_CHECK enum rc table_read_for(const char *path, const char *profile, const struct model *m,
                                   const char *whose, struct table *ret, struct err *err);
 

@@ -393,3 +393,14 @@ def test_the_progress_bar_is_no_wider_than_the_terminal(binary, data):
     lines = shown.replace(b"\x1b[K", b"").split(b"\r")
     assert any(line.startswith(b"training [") for line in lines)
     assert max(map(len, lines)) == columns - 1
+
+
+def test_rows_too_far_apart_for_the_model_are_told(tocsin, model, data, tmp_path):
+    rows = [line.split(",") for line in data.read_text().splitlines()]
+    for step, told in (3, False), (4, True):
+        apart = tmp_path / f"{step}.csv"
+        apart.write_text("\n".join([",".join(rows[0])] + [
+            ",".join([str(1740088500 + step * i), *row[1:]]) for i, row in enumerate(rows[1:])]))
+        done = tocsin("score", "--model", model, "--data", apart, "-o", tmp_path / "s.csv")
+        sentence = f"rows are {step}s apart, those that {model} learned from 1s: each is scored by"
+        assert (sentence in done.stderr) == told
