@@ -94,7 +94,8 @@ static double season(const struct model *m, int64_t ts_ms, size_t i)
 {
     const int64_t day = 86400000;
     const double slots = (double)m->season.slots;
-    const double at = (double)((ts_ms % day + day) % day) / (double)day * slots + slots - (double)m->season.place;
+    const double at =
+        (double)((ts_ms % day + day) % day) / (double)day * slots + slots - (double)m->season.place;
     const size_t before = (size_t)at % m->season.slots, after = (before + 1) % m->season.slots;
     const double share = at - floor(at);
 
