@@ -66,7 +66,7 @@ static void put_incident(struct store *s, int64_t entity, const struct schema *s
         .peak_score = peak,
         .threshold = 0.0342f,
         .n_causes = 2,
-        .causes = {{0, true, 0.973f, 0.121f, 0.583f}, {1, false, 3.42f, 0.31f, 0.214f}}};
+        .causes = {{0, true, 0.973f, 0.121f, 0.583f, 0}, {1, false, 3.42f, 0.31f, 0.214f, 0}}};
 
     must(store_put_incident(s, entity, schema, &in, &err), &err);
 }

@@ -72,7 +72,7 @@ static void fill_store(const char *path)
                               .peak_score = 0.5f,
                               .threshold = 0.25f,
                               .n_causes = 1,
-                              .causes = {{0, true, 0.97f, 0.1f, 0.8f}}};
+                              .causes = {{0, true, 0.97f, 0.1f, 0.8f, 0}}};
         must(store_put_incident(s, entity, schema, &in, &err), &err);
     }
     must(store_commit(s, &err), &err);

@@ -256,12 +256,13 @@ static void an_incident_is_inserted_then_updated(void **state)
 {
     struct fixture *x = *state;
     const int64_t id = new_entity(x, "a");
-    struct incident in = {.start_ms = 100,
-                          .peak_ms = 120,
-                          .peak_score = 0.5f,
-                          .threshold = 0.1f,
-                          .n_causes = 2,
-                          .causes = {{1, true, 1e9f, 0.1f, 0.9f}, {4, false, NAN, INFINITY, 0.1f}}};
+    struct incident in = {
+        .start_ms = 100,
+        .peak_ms = 120,
+        .peak_score = 0.5f,
+        .threshold = 0.1f,
+        .n_causes = 2,
+        .causes = {{1, true, 1e9f, 0.1f, 0.9f, 0}, {4, false, NAN, INFINITY, 0.1f, 0}}};
     static struct incidents got;
     struct store_reader *r;
 
