@@ -168,6 +168,12 @@ enum rc entity_recall(struct entity *e, int64_t ts_ms, const float *frame, struc
     return learn(e, ts_ms, frame, err);
 }
 
+void entity_warm(struct entity *e, int64_t ts_ms, const float *frame)
+{
+    assert(e->phase == PHASE_WATCHING);
+    line_recall(&e->line, ts_ms, frame);
+}
+
 struct dataset *entity_take_training(struct entity *e)
 {
     assert(e->phase == PHASE_LEARNING && e->learned);

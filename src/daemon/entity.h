@@ -66,6 +66,10 @@ MUST_CHECK enum rc entity_recall(struct entity *e, int64_t ts_ms, const float *f
 void entity_recall_verdict(struct entity *e, struct watch *w, const struct verdict *v,
                            bool after_gap);
 
+/* A frame that an earlier run judged with this model: scores go on as if nothing had stopped, where
+ * the time between is short enough (model/departure.h). Watching only. Times rise. */
+void entity_warm(struct entity *e, int64_t ts_ms, const float *frame);
+
 /* Hands over what was learned; the entity waits in PHASE_TRAINING. */
 struct dataset *entity_take_training(struct entity *e);
 /* Training failed: takes the dataset back and learns a quarter more before the next try. */

@@ -157,6 +157,25 @@ static enum rc recall_scores(struct entity *e, const struct restore_options *o,
                              last_ms, recall_score, &p, err);
 }
 
+static bool warm_frame(void *arg, int64_t ts_ms, const float *frame, size_t n)
+{
+    struct entity *e = arg;
+
+    if (n == entity_schema(e)->n)
+        entity_warm(e, ts_ms, frame);
+    return true;
+}
+
+/* The frames that a score could still know of: older ones are past a gap (model/recent.h). */
+static enum rc warm_up(struct entity *e, const struct restore_options *o, struct store_reader *r,
+                       struct err *err)
+{
+    const int64_t span_ms = DEPARTURE_MEMORY * DEPARTURE_GAP * entity_interval_ms(e);
+
+    return store_read_frames(r, entity_instance(e), entity_schema(e)->hash, o->now_ms - span_ms,
+                             o->now_ms, false, warm_frame, e, err);
+}
+
 struct last_training {
     uint64_t schema_hash;
     int64_t ms;
@@ -202,6 +221,10 @@ enum rc restore_entity(struct entity *e, const struct restore_options *o, int64_
     if (rc == OK && recall_scores(e, o, r, err) != OK)
         log_event(LOG_WARN, "scores of an earlier run were not taken: alarms are counted anew",
                   "instance", entity_instance(e), "err", err->msg, NULL);
+    if (rc == OK && (rc = warm_up(e, o, r, err)) != OK && rc != E_NOMEM) {
+        log_event(LOG_WARN, "scores start without frames of an earlier run", "err", err->msg, NULL);
+        return OK;
+    }
     if (rc == OK || rc == E_NOMEM)
         return rc;
     if (there_is_one)

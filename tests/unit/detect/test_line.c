@@ -176,9 +176,44 @@ static void a_model_that_is_refused_changes_nothing(void **state)
     schema_free(schema);
 }
 
+/* A model that is changed shows its scorer the past: the score is that of a line that had it all
+ * along, and so it is after a restart that recalls as much. */
+static void a_change_of_model_or_a_restart_goes_on_as_if_it_had_not_been(void **state)
+{
+    struct fixture *x = *state;
+    struct line again, cold;
+    struct line_step step, cold_step, want;
+    struct err err;
+    float frame[N];
+
+    line_init(&again, (struct confirm_spec){3, 5});
+    line_init(&cold, (struct confirm_spec){3, 5});
+    assert_int_equal(line_set_model(&again, x->model->schema, x->model, &err), OK);
+    assert_int_equal(line_set_model(&cold, x->model->schema, x->model, &err), OK);
+    for (int r = 0; r < 3 * DEPARTURE_MEMORY; r++) {
+        for (size_t i = 0; i < N; i++)
+            frame[i] = 10 + (float)((r * 7 + (int)i * 3) % 11) / 10;
+        line_push(&x->line, r, frame, &want);
+        if (r >= 2 * DEPARTURE_MEMORY)
+            line_recall(&again, r, frame);
+    }
+    for (size_t i = 0; i < N; i++)
+        frame[i] = 12;
+    line_push(&again, 3 * DEPARTURE_MEMORY, frame, &step);
+    line_push(&cold, 3 * DEPARTURE_MEMORY, frame, &cold_step);
+    assert_int_equal(line_set_model(&x->line, x->model->schema, x->model, &err), OK);
+    line_push(&x->line, 3 * DEPARTURE_MEMORY, frame, &want);
+    assert_true(want.verdict.score == step.verdict.score);
+    assert_true(want.verdict.score != cold_step.verdict.score);
+    line_done(&again);
+    line_done(&cold);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(
+            a_change_of_model_or_a_restart_goes_on_as_if_it_had_not_been, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_would_silence_an_incident_is_marked_when_it_opens,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_mark_means_that_no_few_features_would_do, set_up,
