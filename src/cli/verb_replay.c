@@ -19,9 +19,6 @@
 
 enum { DAY_MS = REPLAY_DAY_MS, DAYS_MAX = 36500, OUTPUT_MAX = 256 << 20 };
 
-/* A new model each day of the two weeks before it, an hour in quarantine: each day of the week
- * comes twice, and a training a day of history is what walking costs. */
-enum { HOUR_MS = 3600 * 1000, RETRAIN_MS = DAY_MS, WINDOW_MS = 14 * DAY_MS };
 /* A quarter of these, which is what validation takes, fills the scores that a model keeps
  * (MODEL_SCORES_MAX), and they are trained in seconds. */
 enum { WALK_ROWS_MAX = 16384 };
@@ -97,12 +94,14 @@ static uint64_t rows_to_learn(const struct replay_run *r, size_t *ret_first)
 static enum rc start_walk(struct replay_run *r, struct err *err)
 {
     const struct replay_options *o = r->o;
+    const struct retrain_spec *retrain = &o->config.retrain;
     struct walk_options w = {.schema = r->source.schema,
                              .learn = o->config.learn,
                              .threshold = o->config.threshold,
-                             .period_ms = o->walk ? RETRAIN_MS : INT64_MAX,
-                             .window_ms = WINDOW_MS,
-                             .quarantine_ms = HOUR_MS,
+                             .period_ms =
+                                 o->walk && retrain->every_ms ? retrain->every_ms : INT64_MAX,
+                             .window_ms = retrain->window_ms,
+                             .quarantine_ms = retrain->quarantine_ms,
                              .profile = o->profile ? o->profile : TABLE_AS_IT_STANDS};
 
     if (r->source.reader) {
@@ -376,9 +375,9 @@ const struct verb verb_replay = {
         "      --model FILE      judge by this model (default: the newest in the data folder; for "
         "a\n"
         "                        file: one trained on its first part)\n"
-        "      --walk-forward    train on the way, each day anew, on older normal frames alone: "
-        "no\n"
-        "                        frame is judged by a model that has seen it\n"
+        "      --walk-forward    train on the way, anew as often as learn.retrain says, on older\n"
+        "                        normal frames alone (learn.window, learn.quarantine): no frame\n"
+        "                        is judged by a model that has seen it\n"
         "      --learn PART      what the first model is trained on: a share of the file (default\n"
         "                        0.5) or a duration (store: the configuration's learn.for)\n"
         "      --days N          the last N days of the history alone\n"

@@ -6,8 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-
-enum { YOUNG = 4 }; /* of a young history, no more than this part waits in quarantine */
+#include "detect/material.h"
 
 struct walk {
     struct walk_options o;
@@ -87,9 +86,7 @@ static void thin(struct walk *w)
 
 static int64_t quarantine(const struct walk *w, int64_t ts_ms)
 {
-    const int64_t young = (ts_ms - w->since_ms) / YOUNG;
-
-    return young < w->o.quarantine_ms ? young : w->o.quarantine_ms;
+    return material_quarantine_ms(w->since_ms, ts_ms, w->o.quarantine_ms);
 }
 
 /* What a model of ts_ms learns from, as a dataset that owns nothing. */
