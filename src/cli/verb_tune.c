@@ -307,7 +307,10 @@ static enum rc prepare(struct tuning *t, struct err *err)
                                  .fit_rows = t->fit.rows,
                                  .judge_rows = t->held.rows};
     t->identity = identity_of(t);
-    if (restore(t, err) != OK || save(t, err) != OK)
+    if (restore(t, err) != OK)
+        return err->rc;
+    catch_signals(); /* not before: what is read may never come, and nothing is lost until here */
+    if (save(t, err) != OK)
         return err->rc;
     return expect_output(o, err); /* what cannot be written is told now, not after an hour's work */
 }
@@ -426,7 +429,6 @@ static int run(int argc, char **argv)
     const int code = parse(argc, argv, &o);
     if (code >= 0)
         return code;
-    catch_signals();
     enum rc rc = prepare(&t, &err);
     if (rc == OK)
         rc = search(&t, &err);

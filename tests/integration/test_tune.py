@@ -114,6 +114,18 @@ def test_an_interrupt_ends_it_cleanly_and_says_how_to_go_on(binary, tune, data, 
     assert "goes on after" in tune(*args).stderr
 
 
+def test_an_interrupt_ends_it_while_it_waits_for_data(binary, tmp_path):
+    never = tmp_path / "never.csv"
+    os.mkfifo(never)
+    p = subprocess.Popen([binary, "tune", "--data", never])
+    with open(never, "w"):  # it has begun to read
+        p.send_signal(signal.SIGINT)
+        try:
+            assert p.wait(timeout=20) == -signal.SIGINT
+        finally:
+            p.kill()
+
+
 def test_an_interrupt_without_a_state_says_that_none_is_kept(binary, data):
     p = subprocess.Popen([binary, "tune", "--data", data, "--trials", "500", "--jobs", "1"], text=True,
                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
