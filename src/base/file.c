@@ -130,69 +130,67 @@ static int open_tmp(const char *path, char tmp[PATH_MAX])
     return -1;
 }
 
-/* Where what is written to path goes: itself, or what the link there names; *ret_through for what
- * is no file (devices, pipes) and is written into. */
-static enum rc find_target(const char *path, char resolved[PATH_MAX], const char **ret,
-                           bool *ret_through, struct err *err)
+/* Where what is written to a path goes. */
+struct target {
+    const char *path; /* itself, or what the link there names; into t or the caller's */
+    bool through;     /* no file (a device, a pipe), and written into */
+    int fd;           /* of the temporary file beside it, else -1 */
+    char resolved[PATH_MAX], tmp[PATH_MAX];
+};
+
+static enum rc target_open(const char *path, struct target *t, struct err *err)
 {
     struct stat st;
+    const bool there = stat(path, &st) == 0;
 
-    *ret = path;
-    *ret_through = false;
-    if (stat(path, &st) != 0)
-        return OK;
-    if (S_ISDIR(st.st_mode))
+    t->path = path;
+    t->fd = -1;
+    t->through = there && !S_ISREG(st.st_mode);
+    if (there && S_ISDIR(st.st_mode))
         return err_set(err, E_IO, "'%s': is a directory", path);
-    *ret_through = !S_ISREG(st.st_mode);
-    if (!*ret_through)
-        *ret = realpath(path, resolved); /* a symbolic link stays one */
-    return *ret ? OK : err_set(err, E_IO, "'%s': %m", path);
-}
-
-static enum rc open_beside(const char *path, const char *target, char tmp[PATH_MAX], int *ret,
-                           struct err *err)
-{
-    *ret = open_tmp(target, tmp);
-    if (*ret < 0)
+    if (t->through)
+        return OK;
+    if (there)
+        t->path = realpath(path, t->resolved); /* a symbolic link stays one */
+    if (!t->path)
+        return err_set(err, E_IO, "'%s': %m", path);
+    t->fd = open_tmp(t->path, t->tmp);
+    if (t->fd < 0)
         return err_set(err, E_IO, "'%s': create a temporary file beside it: %m", path);
     return OK;
 }
 
+static void target_done(struct target *t)
+{
+    fd_closep(&t->fd);
+}
+
 enum rc file_write(const char *path, const void *p, size_t n, struct err *err)
 {
-    char resolved[PATH_MAX], tmp[PATH_MAX];
-    CLEANUP(fd_closep) int fd = -1;
-    const char *target;
-    bool through;
+    CLEANUP(target_done) struct target t;
 
-    if (find_target(path, resolved, &target, &through, err) != OK)
+    if (target_open(path, &t, err) != OK)
         return err->rc;
-    if (through)
+    if (t.through)
         return write_through(path, p, n, err);
-    if (open_beside(path, target, tmp, &fd, err) != OK)
-        return err->rc;
-    if (!write_all(fd, p, n) || fsync(fd) != 0 || rename(tmp, target) != 0) {
+    if (!write_all(t.fd, p, n) || fsync(t.fd) != 0 || rename(t.tmp, t.path) != 0) {
         (void)err_set(err, E_IO, "'%s': write: %m", path);
-        (void)unlink(tmp); /* best effort */
+        (void)unlink(t.tmp); /* best effort */
         return E_IO;
     }
-    return sync_folder(target, err);
+    return sync_folder(t.path, err);
 }
 
 enum rc file_expect_writable(const char *path, struct err *err)
 {
-    char resolved[PATH_MAX], tmp[PATH_MAX];
-    CLEANUP(fd_closep) int fd = -1;
-    const char *target;
-    bool through;
+    CLEANUP(target_done) struct target t;
 
-    if (find_target(path, resolved, &target, &through, err) != OK)
+    if (target_open(path, &t, err) != OK)
         return err->rc;
-    if (through)
-        return access(path, W_OK) == 0 ? OK : err_set(err, E_IO, "'%s': open: %m", path);
-    if (open_beside(path, target, tmp, &fd, err) != OK)
-        return err->rc;
-    (void)unlink(tmp); /* best effort */
+    if (!t.through)
+        (void)unlink(t.tmp); /* best effort */
+    else if (access(path, W_OK) != 0)
+        return err_set(err, E_IO, "'%s': open: %m", path);
     return OK;
 }
 

@@ -159,6 +159,13 @@ def test_nothing_is_left_when_it_is_ended_in_a_fault(binary, disk_dir, tmp_path)
         assert not os.path.exists(tmp_path / how.name)
 
 
+def test_where_a_recording_cannot_go_is_told_before_it(tmp_path):
+    (tmp_path / "file").write_text("x")
+    done = subprocess.run(command("none", "-o", tmp_path / "file" / "out"), capture_output=True, text=True,
+                          timeout=60)
+    assert done.returncode == 1 and "file/out': expected a folder, or where one can be made" in done.stderr
+
+
 @pytest.mark.parametrize("words, sentence", [
     (["spin", "1", "1", "0", "101", "/"], "RATE is out of bounds"),
     (["spin", "1", "0", "0", "50", "/"], "N is out of bounds"),
