@@ -84,7 +84,7 @@ const struct config_key config_keys[] = {
      .most = BUDGET_MOST, .method = THRESHOLD_BUDGET,
      .help = "false ones at most, as 2 per week; per hour, day, week or month"},
     {"threshold", "percentile", CONFIG_LEVEL, MEMBER(threshold.value), .least = 0, .most = 100,
-     .open = true, .method = THRESHOLD_PERCENTILE, .help = "of the errors on held-back data"},
+     .open = true, .method = THRESHOLD_PERCENTILE, .help = "of the scores of held-back data"},
     {"threshold", "k", CONFIG_LEVEL, MEMBER(threshold.value), .least = 0, .most = 1000,
      .open = true, .method = THRESHOLD_SIGMA, .help = "standard deviations above the mean error"},
     {"threshold", "value", CONFIG_LEVEL, MEMBER(threshold.value), .least = 0, .most = 1e30,

@@ -91,13 +91,13 @@ static void forget_windows(struct entity *e)
     e->ready_ms = 0;
 }
 
-/* Training sees time that rises, even over a clock set back: only the order matters there. */
+/* Training sees time that rises by the interval, even over a clock set back. */
 static enum rc learn(struct entity *e, int64_t ts_ms, const float *frame, struct err *err)
 {
     const size_t rows = e->learned->rows;
 
     if (rows && ts_ms <= e->learned->ts_ms[rows - 1])
-        ts_ms = e->learned->ts_ms[rows - 1] + 1;
+        ts_ms = e->learned->ts_ms[rows - 1] + e->interval_ms;
     return dataset_append(e->learned, ts_ms, frame, err);
 }
 

@@ -30,11 +30,11 @@ enum activation {
 };
 
 enum threshold_method {
-    THRESHOLD_PERCENTILE, /* of the validation errors */
+    THRESHOLD_PERCENTILE, /* of the validation scores */
     THRESHOLD_SIGMA,      /* their mean + k standard deviations */
     THRESHOLD_FIXED,      /* a number that the user gives; the classic one is 0.1998 */
     THRESHOLD_BUDGET,     /* at which so many incidents a week open on normal data */
-    THRESHOLD_AUTO,       /* sigma 3 where the validation errors are normal, else a percentile */
+    THRESHOLD_AUTO,       /* sigma 3 where the validation scores are normal, else a percentile */
 };
 
 struct confirm_spec {

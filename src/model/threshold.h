@@ -23,7 +23,7 @@
  * fixed: the user's number, never widened; needs no scores.
  * auto: sigma 3 where neither test of normality.h speaks against normal scores (at 5 %), else
  *   percentile 99.5: a normal distribution's mean and deviation say more of its tail than its few
- *   largest values do. As people do it by hand who have a notebook and validation errors.
+ *   largest values do. As people do it by hand who have a notebook and validation scores.
  * budget: alarms a week; needs the scores in time order, so it is not here but in tail.h.
  * Thread: pure. The plain threshold_fit is in model.h. */
 
@@ -37,7 +37,7 @@ struct threshold_spec threshold_auto(const float *v, size_t n);
  * bounded: a bad second among the rows is not to be widened as if it were the tail of normal ones.
  *   The widened quantile is then held under Weissman's own estimate, the k-th largest score times
  *   (k / m)^(1/2), which no burst shorter than k rows moves (k = 10, or a third of few scores;
- *   alpha = 2, for under the tolerance scores grow as the distance's square), but not under the
+ *   alpha = 2, for under three units scores grow as the distance's square), but not under the
  *   quantile itself: what was seen is not rung for. For scores whose parts are bounded
  *   (model/model.h), so that the quantile itself has a limit. */
 MUST_CHECK enum rc threshold_fit_thinned(const struct threshold_spec *spec, const float *scores,
