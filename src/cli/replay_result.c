@@ -123,6 +123,8 @@ struct gather {
 
 static bool gather(void *arg, const struct store_incident *row)
 {
+    if (row->kind != INCIDENT_DEPARTURE) /* a replay has no reference */
+        return true;
     struct gather *g = arg;
     struct replay_result *r = g->r;
     struct replay_recorded *grown = room(r->recorded, r->n_recorded, sizeof *grown);

@@ -2,6 +2,7 @@
 #include "daemon/entity.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -27,6 +28,7 @@ struct entity {
     struct line line; /* its model is NULL while learning */
     uint64_t model_id;
     struct presence *presence;
+    struct aging aging;
 
     int64_t frame_ms;
     struct verdict verdict; /* the last one; score NaN before the first */
@@ -61,7 +63,7 @@ enum rc entity_new(const struct entity_options *o, struct entity **ret, struct e
     line_init(&e->line, o->confirm);
     if (evaluator_new(o->profile, o->interval_ms, &e->evaluator, err) != OK ||
         deriver_new(o->profile, &e->deriver, err) != OK ||
-        dataset_new(schema->n, &e->learned, err) != OK)
+        aging_init(&e->aging, schema, err) != OK || dataset_new(schema->n, &e->learned, err) != OK)
         return err_wrap(err, "entity '%s'", o->instance);
     *ret = TAKE(e);
     return OK;
@@ -77,6 +79,7 @@ void entity_free(struct entity *e)
     dataset_free(e->learned);
     line_done(&e->line);
     presence_free(e->presence);
+    aging_done(&e->aging);
     mem_free(e);
 }
 
@@ -159,6 +162,8 @@ enum rc entity_tick(struct entity *e, const struct snapshot *s,
     } else if (e->phase == PHASE_WATCHING) {
         judge(e, ret);
     }
+    aging_push(&e->aging, e->line.model, s->ts_ms, e->frame, ret->scored ? ret->verdict.score : NAN,
+               !e->line.watch.open, &ret->aging);
     return OK;
 }
 
@@ -204,7 +209,8 @@ enum rc entity_set_model(struct entity *e, struct model *m, uint64_t model_id, s
         return err->rc;
     if (e->phase == PHASE_WATCHING) /* before the old model goes, whose scaler it reads */
         presence_resume(presence, e->presence);
-    if (line_set_model(&e->line, e->schema, m, err) != OK)
+    if (line_set_model(&e->line, e->schema, m, err) != OK ||
+        aging_set_model(&e->aging, m, err) != OK)
         return err->rc;
     presence_free(e->presence);
     dataset_free(TAKE(e->learned));
@@ -219,6 +225,11 @@ enum rc entity_set_model(struct entity *e, struct model *m, uint64_t model_id, s
 enum watch_event entity_end(struct entity *e, struct incident *ret)
 {
     return watch_end(&e->line.watch, ret);
+}
+
+enum watch_event entity_end_slow(struct entity *e, struct slow_change *ret)
+{
+    return aging_end(&e->aging, e->frame_ms, ret);
 }
 
 void entity_set_confirm(struct entity *e, struct confirm_spec confirm)
@@ -331,6 +342,8 @@ void entity_view(const struct entity *e, struct entity_view *ret)
     ret->ts_ms = e->frame_ms;
     ret->interval_ms = e->interval_ms;
     ret->n_features = e->schema->n;
+    ret->drift_evidence = aging_drift_evidence(&e->aging);
+    ret->reference_days = reference_days(e->aging.reference);
     memcpy(ret->discontinuity, e->discontinuity, sizeof ret->discontinuity);
     ret->discontinuity_ms = e->discontinuity_ms;
     if (e->line.model) {

@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "daemon/aging.h"
 #include "data/dataset.h"
 #include "data/series.h"
 #include "data/settings.h"
@@ -41,6 +42,7 @@ struct entity_step {
     enum watch_event event;
     struct incident incident; /* unless WATCH_QUIET */
     bool training_due;        /* enough was learned: entity_take_training gives it */
+    struct aging_step aging;  /* quiet without a frame */
     bool presence_changed;    /* some feature went absent, froze, or came back */
 };
 
@@ -85,6 +87,8 @@ void entity_set_confirm(struct entity *e, struct confirm_spec confirm);
 const char *entity_instance(const struct entity *e);
 /* The watching ends: WATCH_CLOSED and the incident when one was open, else WATCH_QUIET. */
 enum watch_event entity_end(struct entity *e, struct incident *ret);
+/* The same of a slow change. */
+enum watch_event entity_end_slow(struct entity *e, struct slow_change *ret);
 
 enum phase entity_phase(const struct entity *e);
 const struct schema *entity_schema(const struct entity *e);

@@ -134,6 +134,10 @@ static bool on_incident(void *arg, const struct store_incident *in)
 
     if (mark && mark->kind == STORE_MARK_NORMAL) /* a false alarm */
         return true;
+    /* A slow change lasts for weeks, and no model rings for it: it is the frozen reference's. The
+     * model goes on adapting, or it would ring for all that the machine does by then. */
+    if (in->kind == INCIDENT_SLOW && !mark)
+        return true;
     r->rc = material_incident(r->material, in->start_ms, end_ms, r->err);
     if (r->rc == OK && mark && mark->kind == STORE_MARK_ANOMALY)
         r->rc = material_bar(r->material, in->start_ms, end_ms, r->err);

@@ -16,10 +16,12 @@ enum { SHARD_QUEUE = 256, SHARD_ENTITIES_MAX = BOARD_ENTITIES_MAX };
 struct slot {
     struct entity *entity;
     size_t board_slot;
-    enum presence_state *told;    /* [schema->n] what was said of each feature */
-    enum rc dropped;              /* why ticks are being dropped: said once, until it passes */
-    bool retraining;              /* the trainer has not answered yet */
-    struct continuity_clocks now; /* of the last tick */
+    enum presence_state *told; /* [schema->n] what was said of each feature */
+    enum rc dropped;           /* why ticks are being dropped: said once, until it passes */
+    bool retraining;           /* the trainer has not answered yet */
+    bool drifted;              /* a drift ordered a training, then: */
+    int64_t drift_mono_ms;
+    struct continuity_clocks now;        /* of the last tick */
     int64_t trained_ms, trained_mono_ms; /* when it was trained last, whatever came of it: before
                                           * the first tick by the wall's clock, then monotonic */
 };
@@ -135,6 +137,26 @@ static void tell_incident(struct shard *s, size_t at, const struct entity_step *
     keep_incident(s, at, &step->incident);
 }
 
+static void tell_slow(struct shard *s, size_t at, enum watch_event event,
+                      const struct slow_change *slow)
+{
+    const struct entity *e = s->slot[at].entity;
+    char text[REFERENCE_TEXT_MAX];
+
+    if (event == WATCH_QUIET)
+        return;
+    reference_describe(slow, entity_schema(e), text);
+    if (event == WATCH_OPENED)
+        telemetry_add(s->o.telemetry, TEL_INCIDENTS, 1);
+    announce_break(s->o.announcer);
+    log_event(event == WATCH_CLOSED ? LOG_INFO : LOG_WARN,
+              event == WATCH_OPENED   ? "slow incident opened"
+              : event == WATCH_CLOSED ? "slow incident closed"
+                                      : "slow incident grew",
+              "instance", entity_instance(e), "why", text, NULL);
+    keep_incident(s, at, &slow->incident);
+}
+
 /* NULL, counted: no memory. */
 static struct trainer_job *new_job(const struct shard *s, size_t at)
 {
@@ -202,6 +224,30 @@ static void order_retraining(struct shard *s, size_t at, const char *reason)
     trainer_job_free(job);
 }
 
+/* The model no longer fits what it is shown: learn anew, at most once a day. */
+static void tell_drift(struct shard *s, size_t at, const struct aging_step *step)
+{
+    enum { DAY_MS = 24 * 3600 * 1000 };
+    struct slot *slot = &s->slot[at];
+    const struct entity *e = slot->entity;
+    char text[DRIFT_TEXT_MAX], reason[RETRAIN_REASON_MAX];
+
+    if (!step->drifted)
+        return;
+    drift_describe(&step->drift, entity_schema(e), text);
+    announce_break(s->o.announcer);
+    log_event(LOG_INFO, "the model drifts", "instance", entity_instance(e), "why", text, NULL);
+    if (slot->drifted && slot->now.mono_ms - slot->drift_mono_ms < DAY_MS)
+        return;
+    slot->drifted = true;
+    slot->drift_mono_ms = slot->now.mono_ms;
+    int n = snprintf(reason, sizeof reason, "drift: %s", text);
+    n = n < (int)sizeof reason ? n : (int)sizeof reason - 1;
+    while (n > 0 && !str_is_utf8((struct str){reason, (size_t)n})) /* cut within a letter */
+        reason[--n] = '\0';
+    order_retraining(s, at, reason);
+}
+
 static void keep_schedule(struct shard *s, size_t at, const struct continuity_clocks *now)
 {
     struct slot *slot = &s->slot[at];
@@ -255,6 +301,7 @@ static void on_tick(struct shard *s, const struct shard_message *m)
     if (step.scored)
         tell_presence(s, slot);
     tell_incident(s, m->slot, &step);
+    tell_slow(s, m->slot, step.aging.event, &step.aging.slow);
     if (entity_phase(slot->entity) == PHASE_LEARNING) {
         uint64_t rows, wanted;
         entity_progress(slot->entity, &rows, &wanted);
@@ -264,6 +311,7 @@ static void on_tick(struct shard *s, const struct shard_message *m)
     if (step.training_due)
         order_training(s, m->slot);
     keep_schedule(s, m->slot, &m->clocks);
+    tell_drift(s, m->slot, &step.aging);
     publish(s, slot);
 }
 
@@ -455,6 +503,8 @@ void shard_stop(struct shard *s)
         struct entity_step step = {0};
         step.event = entity_end(s->slot[i].entity, &step.incident);
         tell_incident(s, i, &step);
+        step.aging.event = entity_end_slow(s->slot[i].entity, &step.aging.slow);
+        tell_slow(s, i, step.aging.event, &step.aging.slow);
         entity_free(s->slot[i].entity);
         mem_free(s->slot[i].told);
     }

@@ -25,8 +25,8 @@ struct kept {
     const struct schema *schema;
     int64_t entity; /* its number in the store; 0 = not known */
     bool schema_kept;
-    int64_t incident_id; /* of the last incident committed, */
-    int64_t incident_ms; /* which started then */
+    int64_t incident_id[2]; /* by kind: of the last incident committed, */
+    int64_t incident_ms[2]; /* which started then */
 };
 
 struct pending {
@@ -117,7 +117,8 @@ static void remember_incident(struct storekeeper *k, size_t slot, const struct i
 {
     for (size_t i = 0; i < k->n_pending; i++) {
         struct pending *p = &k->pending[i];
-        if (p->slot == slot && p->incident.start_ms == in->start_ms) {
+        if (p->slot == slot && p->incident.kind == in->kind &&
+            p->incident.start_ms == in->start_ms) {
             p->incident = *in;
             return;
         }
@@ -134,7 +135,9 @@ static enum rc put_pending(struct storekeeper *k, struct err *err)
     for (size_t i = 0; i < k->n_pending; i++) {
         struct pending *p = &k->pending[i];
         struct kept *kept = &k->kept[p->slot];
-        p->incident.id = kept->incident_ms == p->incident.start_ms ? kept->incident_id : 0;
+        const enum incident_kind kind = p->incident.kind;
+        p->incident.id =
+            kept->incident_ms[kind] == p->incident.start_ms ? kept->incident_id[kind] : 0;
         if (know(k, kept, err) != OK ||
             store_put_incident(k->store, kept->entity, kept->schema, &p->incident, err) != OK)
             return err->rc;
@@ -146,8 +149,8 @@ static void settle_pending(struct storekeeper *k)
 {
     for (size_t i = 0; i < k->n_pending; i++) {
         const struct pending *p = &k->pending[i];
-        k->kept[p->slot].incident_id = p->incident.id;
-        k->kept[p->slot].incident_ms = p->incident.start_ms;
+        k->kept[p->slot].incident_id[p->incident.kind] = p->incident.id;
+        k->kept[p->slot].incident_ms[p->incident.kind] = p->incident.start_ms;
     }
     k->n_pending = 0;
 }

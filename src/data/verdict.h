@@ -46,8 +46,15 @@ static inline float verdict_watched(const struct verdict *v)
  * a score that hovers about it must not open and close one each second. */
 #define INCIDENT_CLOSE_SHARE 0.8f
 
+enum incident_kind {
+    INCIDENT_DEPARTURE, /* of the score (detect/watch.h) */
+    INCIDENT_SLOW,      /* of the frozen reference (detect/reference.h): its score is a share of the
+                         * limit, the threshold 1 */
+};
+
 struct incident {
     int64_t id; /* 0 until the store gave one */
+    enum incident_kind kind;
     int64_t start_ms, peak_ms;
     int64_t end_ms; /* 0 while open */
     float peak_score, threshold;

@@ -62,6 +62,8 @@ struct entity_view {
     float widening; /* of the threshold, >= 1 */
     /* incidents a week: promised (0: nothing is), achieved and its 95 % interval (NaN: no score) */
     double alarm_budget, alarm_rate, alarm_rate_lower, alarm_rate_upper;
+    float drift_evidence;    /* share of what is a finding (detect/drift.h); NaN without a model */
+    uint32_t reference_days; /* days that the frozen reference has learned (detect/reference.h) */
 };
 
 struct board;

@@ -103,6 +103,8 @@ enum value {
     V_RATE,
     V_RATE_LOWER,
     V_RATE_UPPER,
+    V_DRIFT,
+    V_REFERENCE,
 };
 enum needs { NOTHING, A_SCORE, A_MODEL, A_BUDGET };
 
@@ -165,6 +167,13 @@ static const struct entity_family {
       "Most incidents a week that what was seen allows: exact 95 % Poisson interval.", GAUGE},
      V_RATE_UPPER,
      A_SCORE},
+    {{"tocsin_drift_evidence", "",
+      "Evidence that the model no longer fits, as a share of what orders a training.", GAUGE},
+     V_DRIFT,
+     A_MODEL},
+    {{"tocsin_reference_days", "", "Days that the reference for slow changes has learned.", GAUGE},
+     V_REFERENCE,
+     NOTHING},
 };
 
 static bool has_model(const struct entity_view *v)
@@ -244,6 +253,12 @@ static void write_value(struct buf *out, const struct entity_view *v, enum value
         break;
     case V_RATE_UPPER:
         buf_double(out, v->alarm_rate_upper);
+        break;
+    case V_DRIFT:
+        buf_float(out, v->drift_evidence);
+        break;
+    case V_REFERENCE:
+        buf_double(out, v->reference_days);
         break;
     }
 }

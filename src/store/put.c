@@ -185,6 +185,11 @@ enum rc store_put_score(struct store *s, int64_t entity, uint64_t model_id, cons
     return conn_run(&s->c, st, "score", err);
 }
 
+const char *store_incident_kind_name(enum incident_kind kind)
+{
+    return kind == INCIDENT_SLOW ? "slow" : "departure";
+}
+
 enum rc store_put_incident(struct store *s, int64_t entity, const struct schema *schema,
                            struct incident *in, struct err *err)
 {
@@ -203,7 +208,8 @@ enum rc store_put_incident(struct store *s, int64_t entity, const struct schema 
         (in->end_ms ? sqlite3_bind_int64(st, 5, in->end_ms) : sqlite3_bind_null(st, 5)) ||
         sqlite3_bind_double(st, 6, (double)in->peak_score) ||
         sqlite3_bind_double(st, 7, (double)in->threshold) ||
-        sqlite3_bind_text(st, 8, causes, -1, SQLITE_STATIC))
+        sqlite3_bind_text(st, 8, causes, -1, SQLITE_STATIC) ||
+        sqlite3_bind_text(st, 9, store_incident_kind_name(in->kind), -1, SQLITE_STATIC))
         return conn_fail(&s->c, "bind", err);
     if ((rc = conn_run(&s->c, st, "incident", err)) != OK)
         return rc;

@@ -29,17 +29,19 @@ static const char *const sql[RD_COUNT] = {
     [RD_FRAMES] = "SELECT ts_ms, \"values\" FROM frames WHERE " ENTITY_1
                   " AND ts_ms BETWEEN ?2 AND ?3 AND schema_hash = ?4 ORDER BY ts_ms",
     [RD_SPANS] = "SELECT start_ms, end_ms FROM incidents WHERE " ENTITY_1
-                 " AND start_ms <= ?3 AND (end_ms IS NULL OR end_ms >= ?2)",
+                 " AND kind = 'departure' AND start_ms <= ?3"
+                 " AND (end_ms IS NULL OR end_ms >= ?2)",
     [RD_SCORES] = "SELECT ts_ms, score, threshold, confidence, anomalous, evidence FROM scores"
                   " WHERE " ENTITY_1 " AND ts_ms BETWEEN ?2 AND ?3 ORDER BY ts_ms",
     [RD_LAST_SCORES] = "SELECT min(ts_ms), max(ts_ms), count(*) FROM (SELECT ts_ms FROM scores"
                        " WHERE " ENTITY_1 " AND ts_ms BETWEEN ?2 AND ?3"
                        " ORDER BY ts_ms DESC LIMIT ?4)",
-    [RD_INCIDENTS] = "SELECT i.id, start_ms, peak_ms, end_ms, peak_score, threshold, instance,"
-                     " causes FROM incidents i CROSS JOIN entities e ON e.id = i.entity"
-                     " WHERE (?1 IS NULL OR instance = ?1) AND start_ms <= ?3"
-                     " AND (end_ms IS NULL OR end_ms >= ?2) AND (start_ms, i.id) < (?4, ?5)"
-                     " ORDER BY start_ms DESC, i.id DESC",
+    [RD_INCIDENTS] =
+        "SELECT i.id, start_ms, peak_ms, end_ms, peak_score, threshold, instance,"
+        " causes, kind = 'slow' FROM incidents i CROSS JOIN entities e ON e.id = i.entity"
+        " WHERE (?1 IS NULL OR instance = ?1) AND start_ms <= ?3"
+        " AND (end_ms IS NULL OR end_ms >= ?2) AND (start_ms, i.id) < (?4, ?5)"
+        " ORDER BY start_ms DESC, i.id DESC",
     [RD_HISTORIES] = "SELECT instance, (SELECT min(ts_ms) FROM frames WHERE entity = e.id),"
                      " (SELECT max(ts_ms) FROM frames WHERE entity = e.id)"
                      " FROM entities e WHERE instance > ?1 ORDER BY instance LIMIT 1",
@@ -328,14 +330,16 @@ static bool add_incident(struct incident_chunk *chunk, sqlite3_stmt *st)
     const char *causes = instance ? keep(chunk, st, 7) : NULL;
     if (!causes)
         return false;
-    chunk->row[chunk->n++] = (struct store_incident){.id = sqlite3_column_int64(st, 0),
-                                                     .start_ms = sqlite3_column_int64(st, 1),
-                                                     .peak_ms = sqlite3_column_int64(st, 2),
-                                                     .end_ms = sqlite3_column_int64(st, 3),
-                                                     .peak_score = column_float(st, 4),
-                                                     .threshold = column_float(st, 5),
-                                                     .instance = instance,
-                                                     .causes_json = causes};
+    chunk->row[chunk->n++] = (struct store_incident){
+        .kind = sqlite3_column_int(st, 8) ? INCIDENT_SLOW : INCIDENT_DEPARTURE,
+        .id = sqlite3_column_int64(st, 0),
+        .start_ms = sqlite3_column_int64(st, 1),
+        .peak_ms = sqlite3_column_int64(st, 2),
+        .end_ms = sqlite3_column_int64(st, 3),
+        .peak_score = column_float(st, 4),
+        .threshold = column_float(st, 5),
+        .instance = instance,
+        .causes_json = causes};
     return true;
 }
 

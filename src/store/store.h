@@ -43,6 +43,7 @@ MUST_CHECK enum rc store_put_frame(struct store *s, int64_t entity, int64_t ts_m
                                    struct err *err);
 MUST_CHECK enum rc store_put_score(struct store *s, int64_t entity, uint64_t model_id,
                                    const struct verdict *v, struct err *err);
+const char *store_incident_kind_name(enum incident_kind kind); /* "departure", "slow" */
 /* Inserts when in->id is 0 (and sets it), else updates. Causes are kept by name. */
 MUST_CHECK enum rc store_put_incident(struct store *s, int64_t entity, const struct schema *schema,
                                       struct incident *in, struct err *err);
@@ -101,7 +102,7 @@ void store_reader_close(struct store_reader *r); /* NULL is fine */
  * copied a few hundred at a time, and no lock or snapshot is held while fn runs. A row that is
  * written or pruned meanwhile is seen or not. */
 typedef bool store_frame_fn(void *arg, int64_t ts_ms, const float *frame, size_t n);
-/* skip_incidents: without the frames from an incident's start to its end (to the last frame while
+/* skip_incidents: without the frames from a departure's start to its end (to the last frame while
  * it is open), which are no example of what is normal. */
 MUST_CHECK enum rc store_read_frames(struct store_reader *r, const char *instance,
                                      uint64_t schema_hash, int64_t from_ms, int64_t to_ms,
@@ -134,6 +135,7 @@ MUST_CHECK enum rc store_last_scores(struct store_reader *r, const char *instanc
                                      size_t n, int64_t *ret_first_ms, int64_t *ret_last_ms,
                                      bool *ret_more, struct err *err);
 struct store_incident {
+    enum incident_kind kind;
     int64_t id, start_ms, peak_ms, end_ms; /* end 0 while open */
     float peak_score, threshold;
     const char *instance;    /* valid during the call */
