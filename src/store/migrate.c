@@ -86,7 +86,7 @@ const char *const store_steps[] = {
     " end_ms INTEGER NOT NULL,"
     " made_ms INTEGER NOT NULL);",
 
-    /* Version 3. Beside those of the score there are incidents of slow change. */
+    /* Beside those of the score there are incidents of slow change. */
     "ALTER TABLE incidents ADD COLUMN kind TEXT NOT NULL DEFAULT 'departure';",
 };
 const size_t store_steps_count = sizeof store_steps / sizeof store_steps[0];

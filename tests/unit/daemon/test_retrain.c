@@ -225,6 +225,19 @@ static void what_an_open_incident_began_is_not_learned(void **state)
     dataset_free(d);
 }
 
+/* It lasts for weeks, and the model goes on adapting. */
+static void a_slow_incident_gates_no_learning(void **state)
+{
+    struct fixture *x = *state;
+    struct incident in = {.kind = INCIDENT_SLOW, .start_ms = 500 * STEP, .peak_ms = 500 * STEP};
+
+    put(x, 0, 1000, 0);
+    WORKS(store_put_incident(x->store, x->entity, x->schema, &in, E));
+    struct dataset *d = gather(x);
+    assert_true(d->rows > 900);
+    dataset_free(d);
+}
+
 static void a_long_past_is_thinned_evenly_in_runs(void **state)
 {
     struct fixture *x = *state;
@@ -479,6 +492,7 @@ int main(void)
         TEST(a_false_alarm_is_learned),
         TEST(the_last_word_about_an_incident_counts),
         TEST(marked_stretches_are_heeded),
+        TEST(a_slow_incident_gates_no_learning),
         TEST(what_an_open_incident_began_is_not_learned),
         TEST(a_long_past_is_thinned_evenly_in_runs),
         TEST(how_long_a_feature_stands_still_is_known_without_thinning),

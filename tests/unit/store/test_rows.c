@@ -257,6 +257,7 @@ static void an_incident_is_inserted_then_updated(void **state)
     struct fixture *x = *state;
     const int64_t id = new_entity(x, "a");
     struct incident in = {
+        .kind = INCIDENT_SLOW,
         .start_ms = 100,
         .peak_ms = 120,
         .peak_score = 0.5f,
@@ -280,6 +281,7 @@ static void an_incident_is_inserted_then_updated(void **state)
     store_reader_close(r);
     assert_int_equal(got.n, 1);
     assert_int_equal(got.row[0].id, number);
+    assert_int_equal(got.row[0].kind, INCIDENT_SLOW);
     assert_int_equal(got.row[0].peak_ms, 150);
     assert_int_equal(got.row[0].end_ms, 0);
     assert_true(got.row[0].peak_score == 0.75f && got.row[0].threshold == 0.1f);
