@@ -171,7 +171,8 @@ static const struct entity_family {
       "Evidence that the model no longer fits, as a share of what orders a training.", GAUGE},
      V_DRIFT,
      A_MODEL},
-    {{"tocsin_reference_days", "", "Days that the reference for slow changes has learned.", GAUGE},
+    {{"tocsin_reference_learned_seconds", "seconds",
+      "Whole days that the reference for slow changes has learned.", GAUGE},
      V_REFERENCE,
      NOTHING},
 };
@@ -258,7 +259,7 @@ static void write_value(struct buf *out, const struct entity_view *v, enum value
         buf_float(out, v->drift_evidence);
         break;
     case V_REFERENCE:
-        buf_double(out, v->reference_days);
+        buf_double(out, 86400.0 * v->reference_days);
         break;
     }
 }

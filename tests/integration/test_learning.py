@@ -152,7 +152,7 @@ def test_a_model_that_learned_the_anomaly_is_rejected(learner, tocsin):
             db.execute('UPDATE frames SET "values" = ? WHERE ts_ms = ?',
                        (struct.pack(f"<{len(values)}f", *values), ts))
         db.execute("DELETE FROM incidents")
-        db.execute("INSERT INTO incidents VALUES (7, 1, ?, ?, ?, 1, 1, '[]')",
+        db.execute("INSERT INTO incidents VALUES (7, 1, ?, ?, ?, 1, 1, '[]', 'departure')",
                    (frames[60][0], frames[60][0], frames[69][0]))
     tocsin(daemon, "mark", "--incident", "7", "--as", "anomaly")
     before = live(daemon)
