@@ -184,8 +184,9 @@ fixed_layout=(setarch "$(uname -m)" -R)
 "${fixed_layout[@]}" true 2>/dev/null || fixed_layout=(env)
 
 daemon_races() { # learning, training, watching, stopping, tuning; a report of a race is a failure
+    # (this script may have been started with SIGINT ignored, as a shell's background jobs are)
     TSAN_OPTIONS="log_path=$work/race" TOCSIN=$PWD/build-tsan/tocsin "${fixed_layout[@]}" \
-        /usr/bin/python3 -m pytest -q -p no:cacheprovider tests/integration/test_run.py \
+        env --default-signal=INT /usr/bin/python3 -m pytest -q -p no:cacheprovider tests/integration/test_run.py \
         tests/integration/test_tune.py -k "learns_then or ends_cleanly or depend_on_jobs or ends_it"
     local code=$?
     cat "$work"/race.* 2>/dev/null && return 1
