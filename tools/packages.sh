@@ -17,7 +17,8 @@ is_installed() {
 has_package() {
     # an image of a fresh system has no lists yet
     compgen -G '/var/lib/apt/lists/*Packages*' >/dev/null || as_root apt-get update -q >/dev/null 2>&1
-    apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [0-9]'
+    # (not by a pipe to grep -q: it ends first, and with pipefail its writer's death would count)
+    [[ $(apt-cache policy "$1" 2>/dev/null) == *'Candidate: '[0-9]* ]]
 }
 
 as_root() {
