@@ -105,7 +105,7 @@ def test_ring_is_told_with_its_causes(binary, api):
     assert ["2.", "forks_rate", "812", "ops/s,", "expected", "3.25", "ops/s,", "30", "%", "of",
             "the", "evidence", "<-", "right"] in lines
     assert ["3.", "network_receive", "35.1", "MiB/s,", "expected", "missing,", "10", "%", "of",
-            "the", "error"] in lines
+            "the", "evidence"] in lines
     assert "a right cause (processes) is among the top 3" in done.stdout
 
 
