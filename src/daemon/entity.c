@@ -209,8 +209,10 @@ enum rc entity_set_model(struct entity *e, struct model *m, uint64_t model_id, s
         return err->rc;
     if (e->phase == PHASE_WATCHING) /* before the old model goes, whose scaler it reads */
         presence_resume(presence, e->presence);
-    if (line_set_model(&e->line, e->schema, m, err) != OK ||
-        aging_set_model(&e->aging, m, err) != OK)
+    /* The line last: once it has let go of the old model, e->presence must go too. (Should it fail,
+     * drift alone is of the new model: at worst that orders a training.) */
+    if (aging_set_model(&e->aging, m, err) != OK ||
+        line_set_model(&e->line, e->schema, m, err) != OK)
         return err->rc;
     presence_free(e->presence);
     dataset_free(TAKE(e->learned));
