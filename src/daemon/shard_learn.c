@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "daemon/shard_private.h"
+#include "daemon/trainer.h"
+
+/* NULL, counted: no memory. */
+static struct trainer_job *new_job(const struct shard *s, size_t at)
+{
+    const struct entity *e = s->slot[at].entity;
+    struct trainer_job *job = mem_alloc(sizeof *job);
+
+    if (job)
+        job->reply = mem_alloc(sizeof *job->reply);
+    if (!job || !job->reply) {
+        telemetry_add(s->o.telemetry, TEL_TRAININGS_FAILED, 1);
+        trainer_job_free(job);
+        return NULL;
+    }
+    job->threshold = s->o.threshold;
+    job->slot = at;
+    job->schema = entity_schema(e);
+    (void)snprintf(job->instance, sizeof job->instance, "%s", entity_instance(e));
+    (void)snprintf(job->profile, sizeof job->profile, "%s", profile_name(entity_profile(e)));
+    return job;
+}
+
+void shard_order_training(struct shard *s, size_t at)
+{
+    struct entity *e = s->slot[at].entity;
+    struct trainer_job *job = new_job(s, at);
+
+    if (!job)
+        return;
+    job->dataset = entity_take_training(e);
+    if (queue_push(s->o.trainer, job))
+        return;
+    telemetry_add(s->o.telemetry, TEL_TRAININGS_FAILED, 1); /* or everything is stopping */
+    entity_training_failed(e, TAKE(job->dataset));
+    trainer_job_free(job);
+}
+
+void shard_order_retraining(struct shard *s, size_t at, const char *reason)
+{
+    struct shard_slot *slot = &s->slot[at];
+    struct entity *e = slot->entity;
+    uint64_t rows, wanted;
+
+    if (slot->retraining || entity_phase(e) != PHASE_WATCHING)
+        return;
+    slot->trained_mono_ms = slot->now.mono_ms; /* whatever comes of it: not again at each tick */
+    struct trainer_job *job = new_job(s, at);
+    if (!job)
+        return;
+    entity_progress(e, &rows, &wanted);
+    job->live = entity_model_ref(e);
+    job->live_id = entity_model_id(e);
+    (void)snprintf(job->reason, sizeof job->reason, "%s", reason);
+    job->retrain = s->o.retrain;
+    job->confirm = s->o.confirm;
+    job->interval_ms = entity_interval_ms(e);
+    job->memory_ms =
+        profile_window_ms(entity_profile(e)) + (int64_t)s->o.confirm.of * job->interval_ms;
+    job->least_rows = wanted / 2;
+    slot->retraining = queue_push(s->o.trainer, job);
+    if (slot->retraining)
+        return;
+    telemetry_add(s->o.telemetry, TEL_TRAININGS_FAILED, 1);
+    trainer_job_free(job);
+}
+
+void shard_follow_drift(struct shard *s, size_t at, const struct aging_step *step)
+{
+    enum { DAY_MS = 24 * 3600 * 1000 };
+    struct shard_slot *slot = &s->slot[at];
+    const struct entity *e = slot->entity;
+    char text[DRIFT_TEXT_MAX], reason[RETRAIN_REASON_MAX];
+
+    if (!step->drifted)
+        return;
+    drift_describe(&step->drift, entity_schema(e), text);
+    announce_break(s->o.announcer);
+    log_event(LOG_INFO, "the model drifts", "instance", entity_instance(e), "why", text, NULL);
+    if (slot->drifted && slot->now.mono_ms - slot->drift_mono_ms < DAY_MS)
+        return;
+    slot->drifted = true;
+    slot->drift_mono_ms = slot->now.mono_ms;
+    int n = snprintf(reason, sizeof reason, "drift: %s", text);
+    n = n < (int)sizeof reason ? n : (int)sizeof reason - 1;
+    while (n > 0 && !str_is_utf8((struct str){reason, (size_t)n})) /* cut within a letter */
+        reason[--n] = '\0';
+    shard_order_retraining(s, at, reason);
+}
+
+void shard_follow_schedule(struct shard *s, size_t at, const struct continuity_clocks *now)
+{
+    struct shard_slot *slot = &s->slot[at];
+    const bool first = slot->now.mono_ms == 0;
+
+    slot->now = *now;
+    if (first) /* an earlier run's training is as old as the wall's clock says */
+        slot->trained_mono_ms = now->mono_ms - (slot->trained_ms && now->wall_ms > slot->trained_ms
+                                                    ? now->wall_ms - slot->trained_ms
+                                                    : 0);
+    if (s->o.retrain.every_ms && now->mono_ms - slot->trained_mono_ms >= s->o.retrain.every_ms)
+        shard_order_retraining(s, at, "schedule");
+}
+
+static bool is_judged_by(const struct model *m, const struct threshold_spec *t)
+{
+    return m->threshold_spec.method == t->method && m->threshold_spec.value == t->value;
+}
+
+enum rc shard_apply_threshold(struct shard *s, struct entity *e, struct err *err)
+{
+    CLEANUP(model_unrefp) struct model *changed = NULL;
+
+    if (is_judged_by(entity_model(e), &s->o.threshold))
+        return OK;
+    if (model_with_threshold(entity_model(e), &s->o.threshold, &changed, err) != OK)
+        return err->rc;
+    return entity_set_model(e, changed, entity_model_id(e), err);
+}
+
+/* Its entity watches with another model by now, which an operator chose: it was not judged by that
+ * one. */
+static enum rc check_judge(const struct entity *e, const struct shard_message *m, struct err *err)
+{
+    if (m->by_operator || m->judged_by == 0 || m->judged_by == entity_model_id(e))
+        return OK;
+    return err_set(err, E_STATE, "another model went live while it was judged");
+}
+
+void shard_take_model(struct shard *s, const struct shard_message *m)
+{
+    struct shard_slot *slot = &s->slot[m->slot];
+    struct entity *e = slot->entity;
+    struct err err;
+
+    if (!m->by_operator) {
+        slot->retraining = false;
+        slot->trained_mono_ms = slot->now.mono_ms;
+    }
+    if (check_judge(e, m, &err) != OK || entity_set_model(e, m->model, m->model_id, &err) != OK ||
+        shard_apply_threshold(s, e, &err)) {
+        announce_break(s->o.announcer);
+        log_event(LOG_ERROR, "the new model was not taken", "instance", entity_instance(e), "err",
+                  err.msg, NULL);
+        if (entity_model(e))
+            shard_keep_live(s, m->slot);
+        return;
+    }
+    shard_keep_live(s, m->slot);
+    const struct model *now = entity_model(e);
+    announce_watching(s->o.announcer, entity_instance(e), entity_schema(e)->n,
+                      now->stats.train_rows + now->stats.validation_rows, now->threshold,
+                      now->threshold_widening, false);
+    shard_publish(s, slot);
+}
+
+void shard_take_failure(struct shard *s, struct shard_message *m)
+{
+    struct shard_slot *slot = &s->slot[m->slot];
+
+    announce_break(s->o.announcer);
+    log_event(LOG_ERROR, "training failed, learning goes on", "instance",
+              entity_instance(slot->entity), "err", m->why.msg, NULL);
+    entity_training_failed(slot->entity, TAKE(m->dataset));
+    shard_publish(s, slot);
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "daemon/shard.h"
+
+/* What the files of the shard share: shard.c is its thread and its messages, shard_tell.c what is
+ * told and kept of an entity, shard_learn.c what is ordered of the trainer and taken from it.
+ *
+ * Thread: the shard's own, but for shard_add. */
+
+enum { SHARD_ENTITIES_MAX = BOARD_ENTITIES_MAX };
+
+struct shard_slot {
+    struct entity *entity;
+    size_t board_slot;
+    enum presence_state *told; /* [schema->n] what was said of each feature */
+    enum rc dropped;           /* why ticks are being dropped: said once, until it passes */
+    bool retraining;           /* the trainer has not answered yet */
+    bool drifted;              /* a drift ordered a training, then: */
+    int64_t drift_mono_ms;
+    struct continuity_clocks now;        /* of the last tick */
+    int64_t trained_ms, trained_mono_ms; /* when it was trained last, whatever came of it: before
+                                          * the first tick by the wall's clock, then monotonic */
+};
+
+struct shard {
+    struct shard_options o;
+    struct queue *queue;
+    pthread_t thread;
+    bool started;
+    size_t n;
+    struct shard_slot slot[SHARD_ENTITIES_MAX];
+    struct entity_view view; /* scratch */
+};
+
+/* shard_tell.c: to the board, the store, the log and the counters */
+void shard_publish(struct shard *s, struct shard_slot *slot);
+void shard_keep_frame(struct shard *s, size_t at, int64_t ts_ms, const struct entity_step *step);
+/* The store's live model is the one in use, in the order in which models came to be. */
+void shard_keep_live(struct shard *s, size_t at);
+void shard_tell_discontinuity(struct shard *s, const struct entity *e,
+                              const struct entity_step *step);
+void shard_tell_presence(struct shard *s, struct shard_slot *slot);
+void shard_tell_incident(struct shard *s, size_t at, const struct entity_step *step);
+void shard_tell_slow(struct shard *s, size_t at, enum watch_event event,
+                     const struct slow_change *slow);
+void shard_tell_dropped(struct shard *s, struct shard_slot *slot, const struct err *err);
+
+/* shard_learn.c: what was learned goes to the trainer; when that cannot be, learning goes on */
+void shard_order_training(struct shard *s, size_t at);
+/* Learn anew beside the watching, from what the store has: the entry for whoever has a reason. */
+void shard_order_retraining(struct shard *s, size_t at, const char *reason);
+/* The model no longer fits what it is shown: learn anew, at most once a day. */
+void shard_follow_drift(struct shard *s, size_t at, const struct aging_step *step);
+void shard_follow_schedule(struct shard *s, size_t at, const struct continuity_clocks *now);
+void shard_take_model(struct shard *s, const struct shard_message *m);
+void shard_take_failure(struct shard *s, struct shard_message *m);
+/* The threshold may have been set anew while the model was trained or restored. */
+MUST_CHECK enum rc shard_apply_threshold(struct shard *s, struct entity *e, struct err *err);

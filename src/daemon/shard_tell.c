@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/log.h"
+#include "base/mem.h"
+#include "daemon/shard_private.h"
+#include "daemon/storekeeper.h"
+
+void shard_publish(struct shard *s, struct shard_slot *slot)
+{
+    entity_view(slot->entity, &s->view);
+    board_publish(s->o.board, slot->board_slot, &s->view);
+}
+
+/* Gives m to the storekeeper, or counts what it would have kept. */
+static void keep(struct shard *s, struct storekeeper_message *m)
+{
+    if (m && queue_push(s->o.store, m))
+        return;
+    telemetry_add(s->o.telemetry, m ? TEL_DROPPED_STORE_FULL : TEL_DROPPED_NO_MEMORY, 1);
+    mem_free(m);
+}
+
+void shard_keep_frame(struct shard *s, size_t at, int64_t ts_ms, const struct entity_step *step)
+{
+    const struct entity *e = s->slot[at].entity;
+    struct storekeeper_message *m =
+        storekeeper_message_new(KEEP_FRAME, at, step->frame, entity_schema(e)->n);
+
+    if (m) {
+        m->ts_ms = ts_ms;
+        m->scored = step->scored;
+        m->verdict = step->verdict;
+        m->model_id = entity_model_id(e);
+    }
+    keep(s, m);
+}
+
+static void keep_incident(struct shard *s, size_t at, const struct incident *in)
+{
+    struct storekeeper_message *m = storekeeper_message_new(KEEP_INCIDENT, at, NULL, 0);
+
+    if (m)
+        m->incident = *in;
+    keep(s, m);
+}
+
+void shard_keep_live(struct shard *s, size_t at)
+{
+    struct storekeeper_message *m = storekeeper_message_new(KEEP_LIVE, at, NULL, 0);
+
+    if (m) {
+        m->model_id = entity_model_id(s->slot[at].entity);
+        m->ts_ms = s->slot[at].now.wall_ms;
+    }
+    keep(s, m);
+}
+
+void shard_tell_discontinuity(struct shard *s, const struct entity *e,
+                              const struct entity_step *step)
+{
+    static const enum telemetry_id counter[] = {
+        [CONTINUITY_GAP] = TEL_GAP,
+        [CONTINUITY_SUSPENDED] = TEL_SUSPENDED,
+        [CONTINUITY_CLOCK_JUMP] = TEL_CLOCK_JUMP,
+        [CONTINUITY_CLOCK_STOPPED] = TEL_CLOCK_STOPPED,
+    };
+    char what[CONTINUITY_TEXT_MAX];
+
+    if (step->continuity == CONTINUITY_OK)
+        return;
+    telemetry_add(s->o.telemetry, counter[step->continuity], 1);
+    continuity_describe(step->continuity, step->continuity_ms, what);
+    announce_break(s->o.announcer);
+    log_event(LOG_WARN, what, "instance", entity_instance(e), NULL);
+}
+
+void shard_tell_presence(struct shard *s, struct shard_slot *slot)
+{
+    static const char *const words[] = {
+        [PRESENCE_FINE] = "back", [PRESENCE_ABSENT] = "absent", [PRESENCE_FROZEN] = "frozen"};
+    const struct schema *schema = entity_schema(slot->entity);
+
+    for (size_t i = 0; i < schema->n; i++) {
+        const enum presence_state now = entity_presence(slot->entity, i);
+        if (now != slot->told[i])
+            announce_feature(s->o.announcer, entity_instance(slot->entity), schema->f[i].name,
+                             words[now]);
+        slot->told[i] = now;
+    }
+}
+
+void shard_tell_incident(struct shard *s, size_t at, const struct entity_step *step)
+{
+    const struct entity *e = s->slot[at].entity;
+    const struct schema *schema = entity_schema(e);
+
+    if (step->event == WATCH_QUIET)
+        return;
+    if (step->event == WATCH_OPENED) {
+        telemetry_add(s->o.telemetry, TEL_INCIDENTS, 1);
+        announce_opened(s->o.announcer, entity_instance(e), schema, &step->incident);
+    } else if (step->event == WATCH_CLOSED) {
+        announce_closed(s->o.announcer, entity_instance(e), schema, &step->incident);
+    }
+    keep_incident(s, at, &step->incident);
+}
+
+void shard_tell_slow(struct shard *s, size_t at, enum watch_event event,
+                     const struct slow_change *slow)
+{
+    const struct entity *e = s->slot[at].entity;
+    char text[REFERENCE_TEXT_MAX];
+
+    if (event == WATCH_QUIET)
+        return;
+    reference_describe(slow, entity_schema(e), text);
+    if (event == WATCH_OPENED)
+        telemetry_add(s->o.telemetry, TEL_INCIDENTS, 1);
+    announce_break(s->o.announcer);
+    log_event(event == WATCH_CLOSED ? LOG_INFO : LOG_WARN,
+              event == WATCH_OPENED   ? "slow incident opened"
+              : event == WATCH_CLOSED ? "slow incident closed"
+                                      : "slow incident grew",
+              "instance", entity_instance(e), "why", text, NULL);
+    keep_incident(s, at, &slow->incident);
+}
+
+void shard_tell_dropped(struct shard *s, struct shard_slot *slot, const struct err *err)
+{
+    telemetry_add(s->o.telemetry,
+                  err->rc == E_STATE   ? TEL_DROPPED_OUT_OF_ORDER
+                  : err->rc == E_NOMEM ? TEL_DROPPED_NO_MEMORY
+                                       : TEL_DROPPED_SERIES_LIMIT,
+                  1);
+    if (slot->dropped == err->rc)
+        return;
+    slot->dropped = err->rc;
+    announce_break(s->o.announcer);
+    log_event(LOG_WARN, "tick dropped", "instance", entity_instance(slot->entity), "err", err->msg,
+              NULL);
+}
