@@ -201,6 +201,9 @@ static void look_at_models(const struct entity *e, const struct restore_options 
 
     if (store_read_models(r, entity_instance(e), is_last, &last, &err) == OK)
         *ret_trained_ms = last.ms;
+    else
+        log_event(LOG_WARN, "when it was trained last cannot be read: the schedule begins anew",
+                  "instance", entity_instance(e), "err", err.msg, NULL);
     if (model_files_sweep(o->models_dir, r, o->now_ms, 0, &removed, &err) != OK)
         log_event(LOG_WARN, "old model files were not removed", "err", err.msg, NULL);
 }
