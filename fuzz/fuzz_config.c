@@ -22,11 +22,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     promise(config_validate(&c, &err) == OK, "what is taken is valid");
     buf_init(&printed, 1 << 20);
     buf_init(&twice, 1 << 20);
-    config_print(&c, &printed);
+    config_print(&c, NULL, &printed);
     const struct str text = {printed.p, printed.n};
     const enum rc rc = config_parse(text, "printed", &again, &err);
     promise(rc == OK, rc == OK ? "" : err.msg);
-    config_print(&again, &twice);
+    config_print(&again, NULL, &twice);
     promise(str_eq(text, (struct str){twice.p, twice.n}), "what is printed reads back the same");
     buf_done(&printed);
     buf_done(&twice);

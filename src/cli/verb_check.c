@@ -9,6 +9,7 @@
 #include "cli/report.h"
 #include "cli/verb.h"
 #include "config/config.h"
+#include "config/peers.h"
 #include "feature/profile.h"
 
 static const char help[] =
@@ -70,13 +71,13 @@ static int parse(int argc, char **argv, struct check_options *o)
     return -1;
 }
 
-static enum rc load(const struct check_options *o, struct config *c, struct profile **ret,
-                    struct err *err)
+static enum rc load(const struct check_options *o, struct config *c, struct peers **ret_peers,
+                    struct profile **ret, struct err *err)
 {
     config_defaults(c);
     if (o->file && config_load(o->file, c, err) != OK)
         return err->rc;
-    if (config_validate(c, err) != OK)
+    if (config_validate(c, err) != OK || peers_load(o->file, ret_peers, err) != OK)
         return err->rc;
     return verb_profile(c, o->file, NULL, ret, err);
 }
@@ -93,24 +94,24 @@ static enum rc print_json(const struct check_options *o, const struct profile *p
     return report_json(j, err);
 }
 
-static enum rc print_yaml(const struct config *c, struct err *err)
+static enum rc print_yaml(const struct config *c, const struct peers *peers, struct err *err)
 {
     CLEANUP(buf_done) struct buf text;
 
     buf_init(&text, 1 << 16);
-    config_print(c, &text);
+    config_print(c, peers, &text);
     return report_text(&text, err);
 }
 
-static enum rc print(const struct check_options *o, const struct config *c, const struct profile *p,
-                     struct err *err)
+static enum rc print(const struct check_options *o, const struct config *c,
+                     const struct peers *peers, const struct profile *p, struct err *err)
 {
     const size_t n = profile_schema(p)->n;
 
     if (o->json)
         return print_json(o, p, NULL, err);
     if (o->print)
-        return print_yaml(c, err);
+        return print_yaml(c, peers, err);
     printf("%s: fine: profile %s with %zu %s\n", o->file ? o->file : "the defaults",
            profile_name(p), n, n == 1 ? "feature" : "features");
     return report_flush(err);
@@ -119,6 +120,7 @@ static enum rc print(const struct check_options *o, const struct config *c, cons
 static int run(int argc, char **argv)
 {
     CLEANUP(profile_freep) struct profile *p = NULL;
+    CLEANUP(peers_freep) struct peers *peers = NULL;
     struct check_options o = {0};
     struct config c;
     struct err err = {0}, unwritten;
@@ -126,12 +128,12 @@ static int run(int argc, char **argv)
     const int code = parse(argc, argv, &o);
     if (code >= 0)
         return code;
-    if (load(&o, &c, &p, &err) != OK) {
+    if (load(&o, &c, &peers, &p, &err) != OK) {
         if (o.json && print_json(&o, NULL, &err, &unwritten) != OK)
             return verb_fail(&unwritten);
         return verb_fail(&err);
     }
-    return print(&o, &c, p, &err) == OK ? EXIT_FINE : verb_fail(&err);
+    return print(&o, &c, peers, p, &err) == OK ? EXIT_FINE : verb_fail(&err);
 }
 
 const struct verb verb_check = {

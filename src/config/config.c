@@ -11,6 +11,8 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "config/config_keys.h"
+#include "config/expansion.h"
+#include "config/peers.h"
 #include "config/yaml.h"
 #include "data/dataset.h"
 
@@ -41,6 +43,7 @@ void config_defaults(struct config *ret)
         .listen = "127.0.0.1:8001",
         .profile = "node",
         .host = {.interval_ms = 1000, .procfs = "/proc", .sysfs = "/sys", .rootfs = "/"},
+        .expire_ms = INT64_C(7) * 24 * 3600 * 1000,
         .retention = {.max_age_ms = INT64_C(30) * 24 * 3600 * 1000, .max_size_bytes = 1 << 30},
         .log = {.level = LOG_INFO, .format = LOG_LOGFMT},
     };
@@ -127,89 +130,15 @@ enum rc config_validate(const struct config *c, struct err *err)
 
 /* -- the file -- */
 
-/* A value on its way from the file into struct config: expanded, and no longer than any key takes.
- */
-struct text {
-    size_t n;
-    char p[2 * CONFIG_TEXT_MAX];
-};
-
-static bool text_add(struct text *t, const char *p, size_t n)
-{
-    if (n >= sizeof t->p - t->n)
-        return false;
-    memcpy(t->p + t->n, p, n);
-    t->n += n;
-    t->p[t->n] = '\0';
-    return true;
-}
-
-/* One ${NAME} at the start of s; *ret_taken bytes of s are it. */
-static enum rc expand_variable(struct str s, size_t *ret_taken, const char **ret_value,
-                               struct err *err)
-{
-    static const char word[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
-    const size_t n = strspn(s.p + 2, word); /* scalars end in a NUL */
-    char name[128];
-
-    if (n == 0 || n >= sizeof name || s.p[2 + n] != '}' || (s.p[2] >= '0' && s.p[2] <= '9'))
-        return err_set(err, E_CONFIG,
-                       "expected ${NAME} with the name of an environment variable, found '%.40s'; "
-                       "a plain '${' is written '$${'",
-                       s.p);
-    memcpy(name, s.p + 2, n);
-    name[n] = '\0';
-    /* NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here ever changes the environment */
-    *ret_value = getenv(name);
-    if (!*ret_value)
-        return err_set(err, E_CONFIG, "the environment variable '%s' is not set", name);
-    *ret_taken = n + 3;
-    return OK;
-}
-
-/* ${NAME} from the environment, $${ for a literal ${. */
-static enum rc expand(struct str s, struct text *out, struct err *err)
-{
-    while (s.n) {
-        const char *piece = s.p;
-        size_t taken = 1, n = 1;
-
-        if (str_starts(s, STR("$${"))) {
-            piece = "${";
-            n = 2;
-            taken = 3;
-        } else if (str_starts(s, STR("${"))) {
-            if (expand_variable(s, &taken, &piece, err) != OK)
-                return err->rc;
-            n = strlen(piece);
-        }
-        if (!text_add(out, piece, n))
-            return err_set(err, E_CONFIG, "expected at most %zu bytes", sizeof out->p - 1);
-        s.p += taken;
-        s.n -= taken;
-    }
-    return OK;
-}
-
-static const char *kind_name(const struct yaml_node *node)
-{
-    return node->kind == YAML_LIST ? "a list" : node->kind == YAML_MAP ? "a map" : "a single value";
-}
-
-static bool is_null(const struct yaml_node *node)
-{
-    return node->kind == YAML_SCALAR && node->scalar.n == 0 && !node->quoted;
-}
-
 /* A list as the command line writes it: "14,8,4,8,14". */
-static enum rc join_list(const struct yaml *y, const struct yaml_node *node, struct text *out,
+static enum rc join_list(const struct yaml *y, const struct yaml_node *node, struct expansion *out,
                          struct err *err)
 {
     if (node->kind != YAML_LIST)
         return yaml_fail(y, node, err,
                          "model.layers: expected a list such as [14, 8, 4, 8, 14], "
                          "found %s",
-                         kind_name(node));
+                         yaml_kind_name(node));
     if (node->n > NET_LAYERS_MAX)
         return yaml_fail(y, node, err, "model.layers: expected at most %d layers, found %zu",
                          NET_LAYERS_MAX, node->n);
@@ -222,7 +151,7 @@ static enum rc join_list(const struct yaml *y, const struct yaml_node *node, str
             return yaml_fail(y, v, err, "model.layers: expected a width from 1 to %d",
                              NET_WIDTH_MAX);
         const int n = snprintf(word, sizeof word, "%s%" PRIu64, i ? "," : "", width);
-        if (!text_add(out, word, (size_t)n)) /* NET_LAYERS_MAX numbers always fit */
+        if (!expansion_add(out, word, (size_t)n)) /* NET_LAYERS_MAX numbers always fit */
             return yaml_fail(y, v, err, "model.layers: expected a shorter list");
     }
     return OK;
@@ -231,7 +160,7 @@ static enum rc join_list(const struct yaml *y, const struct yaml_node *node, str
 static enum rc load_value(const struct yaml *y, const struct yaml_node *node,
                           const struct config_key *k, struct config *c, struct err *err)
 {
-    struct text text = {0};
+    struct expansion text = {0};
     char path[CONFIG_PATH_MAX];
 
     config_key_path(k, path);
@@ -240,10 +169,10 @@ static enum rc load_value(const struct yaml *y, const struct yaml_node *node,
             return err->rc;
     } else if (node->kind != YAML_SCALAR) {
         return yaml_fail(y, node, err, "%s: expected a single value, found %s", path,
-                         kind_name(node));
-    } else if (is_null(node)) {
+                         yaml_kind_name(node));
+    } else if (yaml_is_null(node)) {
         return yaml_fail(y, node, err, "%s: expected a value, found nothing", path);
-    } else if (expand(node->scalar, &text, err) != OK) {
+    } else if (expansion_expand(node->scalar, &text, err) != OK) {
         return err_wrap(err, "%s:%" PRIu32 ":%" PRIu32 ": %s", yaml_file(y), node->line,
                         node->column, path);
     }
@@ -255,14 +184,19 @@ static enum rc load_value(const struct yaml *y, const struct yaml_node *node,
 /* The map of a section, or NULL when the file does not have it. */
 static const struct yaml_node *find_section(const struct yaml *y, const char *section)
 {
-    const struct yaml_node *root = yaml_root(y), *sources;
+    const struct yaml_node *root = yaml_root(y);
 
     if (section[0] == '\0')
         return root;
     if (strcmp(section, "sources.host") != 0)
         return yaml_get(root, section);
-    sources = yaml_get(root, "sources");
-    return sources && sources->kind == YAML_LIST ? yaml_get(&sources->values[0], "host") : NULL;
+    const struct yaml_node *sources = yaml_get(root, "sources");
+    for (size_t i = 0; sources && sources->kind == YAML_LIST && i < sources->n; i++) {
+        const struct yaml_node *host = yaml_get(&sources->values[i], "host");
+        if (host)
+            return host;
+    }
+    return NULL;
 }
 
 static const struct yaml_node *find_path(const struct yaml *y, const char *path)
@@ -279,7 +213,7 @@ static enum rc check_section(const struct yaml *y, const char *section, struct e
     const char *known[KNOWN_MAX]; /* more than the table has rows, with the sections */
     size_t n = 0;
 
-    if (!map || (is_null(map) && section[0]))
+    if (!map || (yaml_is_null(map) && section[0]))
         return OK; /* "learn:" and nothing below says nothing */
     for (size_t i = 0; i < config_n_keys; i++)
         if (strcmp(config_keys[i].section, section) == 0)
@@ -290,37 +224,9 @@ static enum rc check_section(const struct yaml *y, const char *section, struct e
         if (!strchr(config_sections[i], '.'))
             known[n++] = config_sections[i];
     known[n++] = "sources";
+    for (size_t i = 0; peers_sections[i]; i++)
+        known[n++] = peers_sections[i];
     return yaml_expect_keys(y, map, "the configuration", known, n, err);
-}
-
-/* sources: a list with one entry, "host" */
-static enum rc check_sources(const struct yaml *y, struct err *err)
-{
-    const struct yaml_node *list = yaml_get(yaml_root(y), "sources");
-
-    if (!list || is_null(list))
-        return OK;
-    if (list->kind != YAML_LIST)
-        return yaml_fail(y, list, err,
-                         "sources: expected a list such as [host: {interval: 1s}], "
-                         "found %s",
-                         kind_name(list));
-    if (list->n == 0)
-        return yaml_fail(y, list, err, "sources: expected a source; known: host");
-    for (size_t i = 0; i < list->n; i++) {
-        const struct yaml_node *entry = &list->values[i];
-
-        if (entry->kind != YAML_MAP || entry->n != 1)
-            return yaml_fail(y, entry, err,
-                             "sources: expected a source with its settings such as "
-                             "'host: {interval: 1s}'");
-        if (!str_eq(entry->keys[0].scalar, STR("host")))
-            return yaml_fail(y, &entry->keys[0], err, "source '%.64s' is not known; known: host",
-                             entry->keys[0].scalar.p);
-        if (i > 0)
-            return yaml_fail(y, &entry->keys[0], err, "a second source 'host'; expected one");
-    }
-    return OK;
 }
 
 static enum rc check_contradictions(const struct yaml *y, const struct config *c, struct err *err)
@@ -339,7 +245,7 @@ static enum rc check_contradictions(const struct yaml *y, const struct config *c
 
 static enum rc load_tree(const struct yaml *y, struct config *c, struct err *err)
 {
-    if (check_section(y, "", err) != OK || check_sources(y, err) != OK)
+    if (check_section(y, "", err) != OK || peers_check(y, err) != OK)
         return err->rc;
     for (size_t i = 0; config_sections[i]; i++)
         if (check_section(y, config_sections[i], err) != OK)
@@ -422,30 +328,43 @@ void config_format(const struct config *c, const char *key, struct buf *out)
     config_key_format(k, c, out);
 }
 
-void config_print(const struct config *c, struct buf *out)
+static void print_key(const struct config_key *k, const struct config *c, int indent,
+                      struct buf *out)
 {
     enum { HELP_COLUMN = 34 };
+    const size_t start = out->n;
+
+    buf_printf(out, "%*s%s: ", indent, "", k->name);
+    config_key_format(k, c, out);
+    const size_t width = out->n - start;
+    buf_printf(out, "%*s # %s\n", width < HELP_COLUMN ? (int)(HELP_COLUMN - width) : 0, "",
+               k->help);
+}
+
+void config_print(const struct config *c, const struct peers *p, struct buf *out)
+{
     const char *section = "";
 
     for (size_t i = 0; i < config_n_keys; i++) {
         const struct config_key *k = &config_keys[i];
-        const char *indent = "";
+        const bool of_host = strcmp(k->section, "sources.host") == 0;
+        const bool begins = strcmp(k->section, section) != 0;
 
         if (!config_key_applies(k, c))
             continue;
-        if (strcmp(k->section, section) != 0 && strcmp(k->section, "sources.host") == 0)
-            buf_puts(out, "sources:\n  - host:\n");
-        else if (strcmp(k->section, section) != 0)
-            buf_printf(out, "%s:\n", k->section);
         section = k->section;
-        if (section[0])
-            indent = strcmp(section, "sources.host") == 0 ? "      " : "  ";
-
-        const size_t start = out->n;
-        buf_printf(out, "%s%s: ", indent, k->name);
-        config_key_format(k, c, out);
-        const size_t width = out->n - start;
-        buf_printf(out, "%*s # %s\n", width < HELP_COLUMN ? (int)(HELP_COLUMN - width) : 0, "",
-                   k->help);
+        if (begins && of_host) {
+            buf_puts(out, "sources:\n");
+            if (p)
+                peers_print_sources(p, out);
+            if (!p || p->host)
+                buf_puts(out, "  - host:\n");
+        } else if (begins) {
+            buf_printf(out, "%s:\n", section);
+        }
+        if (!of_host || !p || p->host)
+            print_key(k, c, of_host ? 6 : section[0] ? 2 : 0, out);
     }
+    if (p)
+        peers_print_receivers(p, out);
 }

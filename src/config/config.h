@@ -31,6 +31,7 @@ struct config {
     struct retrain_spec retrain; /* learn: retrain, window, quarantine */
     struct threshold_spec threshold;
     struct confirm_spec confirm;
+    int64_t expire_ms; /* an entity that has been silent for so long is forgotten */
     struct {
         int64_t max_age_ms;
         uint64_t max_size_bytes;
@@ -63,9 +64,10 @@ MUST_CHECK enum rc config_validate(const struct config *c, struct err *err);
 MUST_CHECK enum rc config_set(struct config *c, const char *key, const char *value,
                               const char *where, struct err *err);
 
-/* The whole configuration as YAML that config_load reads back to the same values, each key with
- * its help as a comment. */
-void config_print(const struct config *c, struct buf *out);
+/* The whole configuration as YAML that config_load reads back to the same values (but for secrets),
+ * each key with its help as a comment; p NULL: no peers, this machine alone. */
+struct peers;
+void config_print(const struct config *c, const struct peers *p, struct buf *out);
 
 /* The value of one key of the table ("model.layers") as YAML: "[14, 8, 14]". */
 void config_format(const struct config *c, const char *key, struct buf *out);

@@ -38,6 +38,8 @@ const struct config_key config_keys[] = {
      .help = "folder of the database and the models"},
     {"", "profile", CONFIG_PATH, MEMBER(profile),
      .help = "the feature set: node, classic, or the path of a YAML file"},
+    {"", "expire", CONFIG_DURATION, MEMBER(expire_ms), .least = MINUTE, .most = 10 * YEAR,
+     .help = "an entity that nothing was heard of for so long is forgotten"},
     {"sources.host", "interval", CONFIG_DURATION, MEMBER(host.interval_ms), .least = 100,
      .most = HOUR, .help = "time between two samples"},
     {"sources.host", "instance", CONFIG_TEXT, MEMBER(host.instance),

@@ -8,6 +8,7 @@
 #include "base/address.h"
 #include "config/config_keys.h"
 #include "config/rate.h"
+#include "config/text.h"
 
 static_assert(sizeof(enum scaling) == sizeof(int) && sizeof(enum activation) == sizeof(int) &&
                   sizeof(enum threshold_method) == sizeof(int) &&
@@ -42,25 +43,6 @@ static void number_range(const struct config_key *k, const char *what, char *out
 
 /* -- text -- */
 
-/* What a log line, a label and a YAML file can hold as it stands. */
-static bool is_plain_text(struct str s)
-{
-    static const char *const unwritable[] = {"\xe2\x80\xa8", "\xe2\x80\xa9", /* line breaks */
-                                             "\xef\xbb\xbf", "\xef\xbf\xbe", /* byte order marks */
-                                             "\xef\xbf\xbf"};
-    char copy[CONFIG_TEXT_MAX];
-
-    if (!str_is_utf8(s) || s.n >= sizeof copy)
-        return false;
-    memcpy(copy, s.p, s.n);
-    copy[s.n] = '\0';
-    for (size_t i = 0; i < sizeof unwritable / sizeof *unwritable; i++)
-        if (strstr(copy, unwritable[i]))
-            return false;
-    str_make_printable(copy);
-    return memcmp(copy, s.p, s.n) == 0;
-}
-
 static enum rc parse_text(const struct config_key *k, struct str value, void *at, struct err *err)
 {
     struct address address;
@@ -69,7 +51,7 @@ static enum rc parse_text(const struct config_key *k, struct str value, void *at
     (void)snprintf(what, sizeof what, "text of at most %zu bytes", k->size - 1);
     if (value.n >= k->size)
         return expected(k, what, value, err);
-    if (!is_plain_text(value))
+    if (!text_is_plain(value))
         return expected(k, "UTF-8 text without control characters", value, err);
     if (k->kind == CONFIG_ADDRESS && address_parse(value, &address, err) != OK)
         return expected(k, "an IP address and a port, as 127.0.0.1:8001 or [::1]:8001", value, err);
@@ -323,29 +305,6 @@ enum rc config_key_parse(const struct config_key *k, struct str value, struct co
 
 /* -- and back to text -- */
 
-static void format_text(const char *z, struct buf *out)
-{
-    static const char safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-                               "_./:-";
-    const size_t n = strlen(z);
-
-    /* one safe word is plain, unless YAML reads something else in it */
-    if (n && strspn(z, safe) == n && z[0] != '-' && z[0] != ':' && z[n - 1] != ':' &&
-        strcmp(z, "null") != 0 && strcmp(z, "Null") != 0 && strcmp(z, "NULL") != 0) {
-        buf_puts(out, z);
-        return;
-    }
-    buf_puts(out, "\"");
-    for (; *z; z++) {
-        if (*z == '"' || *z == '\\')
-            buf_puts(out, "\\");
-        if (z[0] == '$' && z[1] == '{')
-            buf_puts(out, "$"); /* so that it is not taken for a variable */
-        buf_add(out, z, 1);
-    }
-    buf_puts(out, "\"");
-}
-
 static void format_size(uint64_t bytes, struct buf *out)
 {
     static const char *const units[] = {"", "KiB", "MiB", "GiB", "TiB"};
@@ -375,7 +334,7 @@ void config_key_format(const struct config_key *k, const struct config *c, struc
     case CONFIG_TEXT:
     case CONFIG_PATH:
     case CONFIG_ADDRESS:
-        format_text(at, out);
+        text_format(at, out);
         return;
     case CONFIG_DURATION:
         str_from_duration_ms(*(const int64_t *)at, duration);

@@ -55,6 +55,11 @@ const char *yaml_file(const struct yaml *y)
     return y->file;
 }
 
+const char *yaml_kind_name(const struct yaml_node *node)
+{
+    return node->kind == YAML_LIST ? "a list" : node->kind == YAML_MAP ? "a map" : "a single value";
+}
+
 const struct yaml_node *yaml_get(const struct yaml_node *map, const char *key)
 {
     if (map->kind != YAML_MAP)

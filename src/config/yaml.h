@@ -42,6 +42,13 @@ static inline void yaml_freep(struct yaml **y)
 const struct yaml_node *yaml_root(const struct yaml *y); /* an empty file is an empty map */
 const char *yaml_file(const struct yaml *y);
 
+const char *yaml_kind_name(const struct yaml_node *node); /* "a list", "a map", "a single value" */
+/* "key:" with nothing after it */
+static inline bool yaml_is_null(const struct yaml_node *node)
+{
+    return node->kind == YAML_SCALAR && node->scalar.n == 0 && !node->quoted;
+}
+
 /* The value under key, or NULL. */
 const struct yaml_node *yaml_get(const struct yaml_node *map, const char *key);
 

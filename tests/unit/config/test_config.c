@@ -518,7 +518,7 @@ static void assert_round_trip(const struct config *c)
     struct err err = {0};
 
     buf_init(&text, 1 << 16);
-    config_print(c, &text);
+    config_print(c, NULL, &text);
     assert_false(text.failed);
     if (config_parse((struct str){text.p, text.n}, "printed", &again, &err) != OK)
         fail_msg("%s in:\n%s", err.msg, text.p);
