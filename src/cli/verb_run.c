@@ -68,9 +68,10 @@ static const char *key_of(int option)
     }
 }
 
-static enum rc load(void *arg, struct config *ret, struct err *err)
+static enum rc load(void *arg, struct config *ret, struct peers **ret_peers, struct err *err)
 {
     CLEANUP(profile_freep) struct profile *profile = NULL;
+    CLEANUP(peers_freep) struct peers *peers = NULL;
     const struct run_options *o = arg;
     const char *profile_option = NULL;
     struct config c;
@@ -79,6 +80,8 @@ static enum rc load(void *arg, struct config *ret, struct err *err)
         return err->rc;
     if (!o->file)
         config_defaults(&c);
+    if (peers_load(o->file, &peers, err) != OK)
+        return err->rc;
     for (size_t i = 0; i < o->n; i++) {
         if (config_set(&c, o->override[i].key, o->override[i].value, o->override[i].option, err) !=
             OK)
@@ -94,6 +97,7 @@ static enum rc load(void *arg, struct config *ret, struct err *err)
     if (verb_profile(&c, o->file, profile_option, &profile, err) != OK)
         return err->rc;
     *ret = c;
+    *ret_peers = TAKE(peers);
     return OK;
 }
 
@@ -136,6 +140,7 @@ static int parse(int argc, char **argv, struct run_options *o)
 
 static int run(int argc, char **argv)
 {
+    CLEANUP(peers_freep) struct peers *peers = NULL;
     struct run_options o = {0};
     struct daemon_options d = {.reload = load, .arg = &o};
     struct err err;
@@ -143,8 +148,9 @@ static int run(int argc, char **argv)
     const int code = parse(argc, argv, &o);
     if (code >= 0)
         return code;
-    if (load(&o, &d.config, &err) != OK)
+    if (load(&o, &d.config, &peers, &err) != OK)
         return verb_fail(&err);
+    d.peers = peers;
     d.relearn = o.relearn;
     d.terminal = isatty(STDERR_FILENO);
     d.pretty = d.terminal && !o.format_chosen;

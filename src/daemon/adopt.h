@@ -3,6 +3,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "daemon/fleet.h"
 #include "model/model.h"
 #include "store/store.h"
 
@@ -20,3 +21,8 @@ struct adopt_question {
 /* *ret is the caller's, NULL when the model in use stays; *ret_row its row. */
 MUST_CHECK enum rc adopt_look(const struct adopt_question *q, struct model **ret,
                               struct store_model *ret_row, struct err *err);
+
+/* Each entity of the fleet takes the model that an operator chose for it. Failures are logged, the
+ * model in use stays. */
+void adopt_all(struct fleet *f, const struct board *b, struct queue *shard, const char *database,
+               const char *models_dir);

@@ -2,11 +2,13 @@
 #include "daemon/entity.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/str.h"
 #include "detect/line.h"
 #include "feature/derive.h"
 #include "feature/evaluator.h"
@@ -22,6 +24,7 @@ struct entity {
     int64_t ready_ms; /* no frame before this time: windows fill; 0 = set at the next tick */
 
     enum phase phase;
+    bool gathering;          /* more of the past is coming: no training yet */
     struct dataset *learned; /* NULL unless learning */
     uint64_t wanted_rows;
 
@@ -30,7 +33,9 @@ struct entity {
     struct presence *presence;
     struct aging aging;
 
-    int64_t frame_ms;
+    int64_t frame_ms;          /* of the last frame, of an earlier run too; 0: none */
+    char stale[STALE_WHY_MAX]; /* why nothing comes; "" = it does */
+    int64_t stale_ms;
     struct verdict verdict; /* the last one; score NaN before the first */
     bool scored;
     char discontinuity[CONTINUITY_TEXT_MAX];
@@ -133,43 +138,110 @@ static bool windows_are_full(struct entity *e, int64_t ts_ms)
     return ts_ms >= e->ready_ms;
 }
 
+/* The frame in e->frame, whatever it was made from. */
+static enum rc take_frame(struct entity *e, int64_t ts_ms, struct entity_step *ret, struct err *err)
+{
+    e->frame_ms = ts_ms;
+    if (e->phase == PHASE_LEARNING && learn(e, ts_ms, e->frame, err) != OK)
+        return err->rc;
+    ret->frame = e->frame;
+    if (e->phase == PHASE_LEARNING) {
+        ret->training_due = !e->gathering && e->learned->rows >= e->wanted_rows;
+    } else if (e->phase == PHASE_WATCHING) {
+        judge(e, ret);
+    }
+    aging_push(&e->aging, e->line.model, ts_ms, e->frame, ret->scored ? ret->verdict.score : NAN,
+               !e->line.watch.open, &ret->aging);
+    return OK;
+}
+
+static void note_continuity(struct entity *e, int64_t ts_ms, const struct continuity_clocks *clocks,
+                            struct entity_step *ret)
+{
+    ret->continuity = continuity_push(&e->continuity, clocks, &ret->continuity_ms);
+    if (ret->continuity == CONTINUITY_OK)
+        return;
+    continuity_describe(ret->continuity, ret->continuity_ms, e->discontinuity);
+    e->discontinuity_ms = ts_ms;
+}
+
 enum rc entity_tick(struct entity *e, const struct snapshot *s,
                     const struct continuity_clocks *clocks, struct entity_step *ret,
                     struct err *err)
 {
     memset(ret, 0, sizeof *ret);
-    ret->continuity = continuity_push(&e->continuity, clocks, &ret->continuity_ms);
-    if (ret->continuity != CONTINUITY_OK) {
-        continuity_describe(ret->continuity, ret->continuity_ms, e->discontinuity);
-        e->discontinuity_ms = s->ts_ms;
-    }
+    note_continuity(e, s->ts_ms, clocks, ret);
     /* A late tick is no break: its clocks are sound, and a machine that stalls must be heard. */
     if (ret->continuity != CONTINUITY_OK && ret->continuity != CONTINUITY_GAP)
         forget_windows(e);
     if (evaluator_push(e->evaluator, s, err) != OK)
         return err->rc;
+    e->stale[0] = '\0';
     if (!windows_are_full(e, s->ts_ms))
         return OK;
-
-    e->frame_ms = s->ts_ms;
     evaluator_eval(e->evaluator, s->ts_ms, e->base);
     deriver_apply(e->deriver, s->ts_ms, e->base, e->frame);
-    if (e->phase == PHASE_LEARNING && learn(e, s->ts_ms, e->frame, err) != OK)
-        return err->rc;
-    ret->frame = e->frame;
-    if (e->phase == PHASE_LEARNING) {
-        ret->training_due = e->learned->rows >= e->wanted_rows;
-    } else if (e->phase == PHASE_WATCHING) {
-        judge(e, ret);
-    }
-    aging_push(&e->aging, e->line.model, s->ts_ms, e->frame, ret->scored ? ret->verdict.score : NAN,
-               !e->line.watch.open, &ret->aging);
-    return OK;
+    return take_frame(e, s->ts_ms, ret, err);
+}
+
+enum rc entity_frame(struct entity *e, int64_t ts_ms, const double *base, size_t n,
+                     struct entity_step *ret, struct err *err)
+{
+    const struct continuity_clocks clocks = {ts_ms, ts_ms, ts_ms};
+
+    memset(ret, 0, sizeof *ret);
+    if (n != profile_base_count(e->profile))
+        return err_set(err, E_STATE, "a frame of %zu base features; the profile has %zu", n,
+                       profile_base_count(e->profile));
+    if (ts_ms <= e->frame_ms)
+        return err_set(err, E_STATE, "a frame %" PRId64 " ms before the last one",
+                       e->frame_ms - ts_ms);
+    note_continuity(e, ts_ms, &clocks, ret);
+    if (ret->continuity != CONTINUITY_OK)
+        deriver_clear(e->deriver);
+    e->stale[0] = '\0';
+    deriver_apply(e->deriver, ts_ms, base, e->frame);
+    return take_frame(e, ts_ms, ret, err);
+}
+
+void entity_gather(struct entity *e)
+{
+    e->gathering = e->phase == PHASE_LEARNING;
+}
+
+bool entity_caught_up(struct entity *e)
+{
+    e->gathering = false;
+    return e->phase == PHASE_LEARNING && e->learned->rows >= e->wanted_rows;
+}
+
+void entity_set_stale(struct entity *e, int64_t ts_ms, const char *why)
+{
+    if (!e->stale[0])
+        e->stale_ms = ts_ms;
+    (void)snprintf(e->stale, sizeof e->stale, "%s", why);
+    str_make_printable(e->stale);
+}
+
+bool entity_is_stale(const struct entity *e)
+{
+    return e->stale[0] != '\0';
+}
+
+int64_t entity_last_ms(const struct entity *e)
+{
+    return e->frame_ms;
+}
+
+void entity_set_last(struct entity *e, int64_t ts_ms)
+{
+    e->frame_ms = ts_ms;
 }
 
 enum rc entity_recall(struct entity *e, int64_t ts_ms, const float *frame, struct err *err)
 {
     assert(e->phase == PHASE_LEARNING);
+    e->frame_ms = ts_ms;
     return learn(e, ts_ms, frame, err);
 }
 
@@ -344,6 +416,8 @@ void entity_view(const struct entity *e, struct entity_view *ret)
     ret->ts_ms = e->frame_ms;
     ret->interval_ms = e->interval_ms;
     ret->n_features = e->schema->n;
+    memcpy(ret->stale, e->stale, sizeof ret->stale);
+    ret->stale_ms = e->stale_ms;
     ret->drift_evidence = aging_drift_evidence(&e->aging);
     ret->reference_days = reference_days(e->aging.reference);
     memcpy(ret->discontinuity, e->discontinuity, sizeof ret->discontinuity);

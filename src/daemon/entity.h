@@ -59,6 +59,22 @@ MUST_CHECK enum rc entity_tick(struct entity *e, const struct snapshot *s,
                                const struct continuity_clocks *clocks, struct entity_step *ret,
                                struct err *err);
 
+/* The same with base features that a server evaluated: base[n], n = profile_base_count. E_STATE
+ * also for another n. */
+MUST_CHECK enum rc entity_frame(struct entity *e, int64_t ts_ms, const double *base, size_t n,
+                                struct entity_step *ret, struct err *err);
+/* Its past is coming: until entity_caught_up, a learning entity only gathers. */
+void entity_gather(struct entity *e);
+bool entity_caught_up(struct entity *e); /* true: enough was learned, a training is due */
+
+/* Nothing can be heard of it since ts_ms; why, in a few words. Until its next tick or frame. */
+void entity_set_stale(struct entity *e, int64_t ts_ms, const char *why);
+bool entity_is_stale(const struct entity *e);
+
+int64_t
+entity_last_ms(const struct entity *e); /* of its last frame, of an earlier run too; 0: none */
+void entity_set_last(struct entity *e, int64_t ts_ms); /* as the store has it */
+
 /* A frame of the past, from the store: learning goes on where a restart cut it off. Times rise. */
 MUST_CHECK enum rc entity_recall(struct entity *e, int64_t ts_ms, const float *frame,
                                  struct err *err);

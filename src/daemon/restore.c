@@ -191,20 +191,51 @@ static bool is_last(void *arg, const struct store_model_row *row)
     return false;
 }
 
-/* What no row speaks of any more, and when the newest model was made, whatever became of it. */
-static void look_at_models(const struct entity *e, const struct restore_options *o,
-                           struct store_reader *r, int64_t *ret_trained_ms)
+/* When the newest model was made, whatever became of it. */
+static void look_at_models(const struct entity *e, struct store_reader *r, int64_t *ret_trained_ms)
 {
     struct last_training last = {.schema_hash = entity_schema(e)->hash};
     struct err err;
-    size_t removed;
 
     if (store_read_models(r, entity_instance(e), is_last, &last, &err) == OK)
         *ret_trained_ms = last.ms;
     else
         log_event(LOG_WARN, "when it was trained last cannot be read: the schedule begins anew",
                   "instance", entity_instance(e), "err", err.msg, NULL);
-    if (model_files_sweep(o->models_dir, r, o->now_ms, 0, &removed, &err) != OK)
+}
+
+static bool last_frame(void *arg, int64_t ts_ms, const float *frame, size_t n)
+{
+    (void)frame;
+    (void)n;
+    entity_set_last(arg, ts_ms);
+    return true;
+}
+
+/* Where an earlier run stopped: a source of history goes on from there. */
+static enum rc find_last(struct entity *e, const struct restore_options *o, struct store_reader *r,
+                         struct err *err)
+{
+    int64_t first_ms, last_ms;
+    bool more;
+
+    if (store_last_scores(r, entity_instance(e), o->now_ms, 1, &first_ms, &last_ms, &more, err) !=
+        OK)
+        return err->rc;
+    if (last_ms < first_ms)
+        return OK;
+    return store_read_frames(r, entity_instance(e), entity_schema(e)->hash, last_ms, o->now_ms,
+                             false, last_frame, e, err);
+}
+
+void restore_sweep(const struct restore_options *o)
+{
+    CLEANUP(store_reader_closep) struct store_reader *r = NULL;
+    struct err err;
+    size_t removed;
+
+    if (store_reader_open(o->database, &r, &err) != OK ||
+        model_files_sweep(o->models_dir, r, o->now_ms, 0, &removed, &err) != OK)
         log_event(LOG_WARN, "old model files were not removed", "err", err.msg, NULL);
 }
 
@@ -219,11 +250,14 @@ enum rc restore_entity(struct entity *e, const struct restore_options *o, int64_
         log_event(LOG_WARN, "nothing of an earlier run can be read", "err", err->msg, NULL);
         return OK;
     }
-    look_at_models(e, o, r, ret_trained_ms);
+    look_at_models(e, r, ret_trained_ms);
     enum rc rc = take_model(e, o, r, &there_is_one, err);
     if (rc == OK && recall_scores(e, o, r, err) != OK)
         log_event(LOG_WARN, "scores of an earlier run were not taken: alarms are counted anew",
                   "instance", entity_instance(e), "err", err->msg, NULL);
+    if (rc == OK && find_last(e, o, r, err) != OK)
+        log_event(LOG_WARN, "it is not known where an earlier run stopped", "instance",
+                  entity_instance(e), "err", err->msg, NULL);
     if (rc == OK && (rc = warm_up(e, o, r, err)) != OK && rc != E_NOMEM) {
         log_event(LOG_WARN, "scores start without frames of an earlier run", "err", err->msg, NULL);
         return OK;

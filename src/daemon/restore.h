@@ -10,7 +10,7 @@
 /* restore - what an earlier run left: the entity's model, or the frames that it was learning from
  *
  * A model that is missing, damaged or of another schema is no failure: it is said why, and the
- * entity learns. Thread: main, before threads start. */
+ * entity learns. Thread: any, with an entity that is not handed on yet. */
 
 struct restore_options {
     const char *database, *models_dir;
@@ -34,7 +34,10 @@ MUST_CHECK enum rc restore_model(struct store_reader *r, const char *instance, u
                                  const struct restore_options *o, struct restored *ret,
                                  struct err *err);
 
-/* *ret_trained_ms: when its newest model was made; 0: never. Model files that no row speaks of are
- * removed. E_NOMEM alone. */
+/* Removes model files that no row speaks of: before threads start, since a trainer's new file has
+ * no row yet. */
+void restore_sweep(const struct restore_options *o);
+
+/* *ret_trained_ms: when its newest model was made; 0: never. E_NOMEM alone. */
 MUST_CHECK enum rc restore_entity(struct entity *e, const struct restore_options *o,
                                   int64_t *ret_trained_ms, struct err *err);

@@ -3,11 +3,27 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 
-enum { SHARD_QUEUE = 256 };
+enum { SHARD_QUEUE = 4096 }; /* the ticks of a fleet may come all at once */
+
+struct shard_message *shard_message_new(enum shard_message_kind kind, size_t slot,
+                                        const double *base, size_t n_base)
+{
+    struct shard_message *m = mem_alloc(sizeof *m + n_base * sizeof m->base[0]);
+
+    if (!m)
+        return NULL;
+    m->kind = kind;
+    m->slot = slot;
+    m->n_base = n_base;
+    if (n_base)
+        memcpy(m->base, base, n_base * sizeof *base);
+    return m;
+}
 
 void shard_message_free(void *message)
 {
@@ -15,48 +31,141 @@ void shard_message_free(void *message)
 
     if (!m)
         return;
+    entity_free(m->entity);
     snapshot_free(m->snapshot);
     model_unref(m->model);
     dataset_free(m->dataset);
     mem_free(m);
 }
 
-static void on_tick(struct shard *s, const struct shard_message *m)
+/* What a tick or a frame came to: to the store, the board, the log, the trainer. */
+static void on_step(struct shard *s, size_t at, int64_t ts_ms,
+                    const struct continuity_clocks *clocks, const struct entity_step *step)
 {
-    struct shard_slot *slot = &s->slot[m->slot];
-    struct entity_step step;
-    struct err err;
+    struct shard_slot *slot = &s->slot[at];
 
-    const enum rc rc = entity_tick(slot->entity, m->snapshot, &m->clocks, &step, &err);
-    shard_tell_discontinuity(s, slot->entity, &step);
-    if (rc != OK) {
-        shard_tell_dropped(s, slot, &err);
-        return;
-    }
     slot->dropped = OK;
-    if (step.frame) {
+    if (step->frame) {
         telemetry_add(s->o.telemetry, TEL_FRAMES, 1);
-        shard_keep_frame(s, m->slot, m->snapshot->ts_ms, &step);
+        shard_keep_frame(s, at, ts_ms, step);
     }
-    if (step.scored) {
+    if (step->scored) {
         telemetry_add(s->o.telemetry, TEL_SCORES, 1);
-        telemetry_add(s->o.telemetry, TEL_ANOMALOUS, step.verdict.anomalous);
-    }
-    if (step.scored)
+        telemetry_add(s->o.telemetry, TEL_ANOMALOUS, step->verdict.anomalous);
         shard_tell_presence(s, slot);
-    shard_tell_incident(s, m->slot, &step);
-    shard_tell_slow(s, m->slot, step.aging.event, &step.aging.slow);
+    }
+    shard_tell_incident(s, at, step);
+    shard_tell_slow(s, at, step->aging.event, &step->aging.slow);
     if (entity_phase(slot->entity) == PHASE_LEARNING) {
         uint64_t rows, wanted;
         entity_progress(slot->entity, &rows, &wanted);
         announce_learning(s->o.announcer, entity_instance(slot->entity), rows, wanted,
                           entity_interval_ms(slot->entity));
     }
-    if (step.training_due)
-        shard_order_training(s, m->slot);
-    shard_follow_schedule(s, m->slot, &m->clocks);
-    shard_follow_drift(s, m->slot, &step.aging);
+    if (step->training_due)
+        shard_order_training(s, at);
+    shard_follow_schedule(s, at, clocks);
+    shard_follow_drift(s, at, &step->aging);
     shard_publish(s, slot);
+}
+
+static void on_tick(struct shard *s, const struct shard_message *m)
+{
+    struct shard_slot *slot = &s->slot[m->slot];
+    const bool frame = m->kind == SHARD_FRAME;
+    const struct continuity_clocks clocks =
+        frame ? (struct continuity_clocks){m->ts_ms, m->ts_ms, m->ts_ms} : m->clocks;
+    struct entity_step step;
+    struct err err;
+
+    const bool was_stale = entity_is_stale(slot->entity);
+    const enum rc rc = frame ? entity_frame(slot->entity, m->ts_ms, m->base, m->n_base, &step, &err)
+                             : entity_tick(slot->entity, m->snapshot, &clocks, &step, &err);
+    if (was_stale && !entity_is_stale(slot->entity))
+        log_event(LOG_INFO, "entity is back", "instance", entity_instance(slot->entity), NULL);
+    shard_tell_discontinuity(s, slot->entity, &step);
+    if (rc != OK)
+        shard_tell_dropped(s, slot, &err);
+    else
+        on_step(s, m->slot, frame ? m->ts_ms : m->snapshot->ts_ms, &clocks, &step);
+}
+
+static void on_caught_up(struct shard *s, size_t at)
+{
+    if (entity_caught_up(s->slot[at].entity))
+        shard_order_training(s, at);
+    shard_publish(s, &s->slot[at]);
+}
+
+static void on_stale(struct shard *s, const struct shard_message *m)
+{
+    struct shard_slot *slot = &s->slot[m->slot];
+
+    if (!entity_is_stale(slot->entity)) {
+        announce_break(s->o.announcer);
+        log_event(LOG_WARN, "entity is stale", "instance", entity_instance(slot->entity), "why",
+                  m->why.msg, NULL);
+    }
+    entity_set_stale(slot->entity, m->ts_ms, m->why.msg);
+    shard_publish(s, slot);
+}
+
+/* Takes m->entity. */
+static void on_add(struct shard *s, struct shard_message *m)
+{
+    struct shard_slot *slot = &s->slot[m->slot];
+    CLEANUP(mem_freep)
+    enum presence_state *told = mem_array(entity_schema(m->entity)->n, sizeof *told);
+    struct err err;
+
+    *slot = (struct shard_slot){.trained_ms = m->trained_ms};
+    if (!told) {
+        telemetry_add(s->o.telemetry, TEL_DROPPED_NO_MEMORY, 1);
+        return;
+    }
+    if (board_add(s->o.board, entity_instance(m->entity), &slot->board_slot, &err) != OK) {
+        log_event(LOG_ERROR, "an entity is not watched", "err", err.msg, NULL);
+        return;
+    }
+    slot->entity = TAKE(m->entity);
+    slot->told = TAKE(told);
+    s->n = m->slot < s->n ? s->n : m->slot + 1;
+    shard_publish(s, slot);
+}
+
+static void end_entity(struct shard *s, size_t at)
+{
+    struct shard_slot *slot = &s->slot[at];
+    struct entity_step step = {0};
+
+    step.event = entity_end(slot->entity, &step.incident);
+    shard_tell_incident(s, at, &step);
+    step.aging.event = entity_end_slow(slot->entity, &step.aging.slow);
+    shard_tell_slow(s, at, step.aging.event, &step.aging.slow);
+    entity_free(TAKE(slot->entity));
+    mem_free(TAKE(slot->told));
+}
+
+/* The trainer must not find another entity in the slot that its answer goes to. */
+static bool is_trained(const struct shard_slot *slot)
+{
+    return slot->retraining || entity_phase(slot->entity) == PHASE_TRAINING;
+}
+
+static void remove_entity(struct shard *s, size_t at)
+{
+    struct shard_slot *slot = &s->slot[at];
+
+    slot->leaving = true;
+    if (is_trained(slot))
+        return;
+    announce_break(s->o.announcer);
+    log_event(LOG_INFO, "entity forgotten: nothing was heard of it for long", "instance",
+              entity_instance(slot->entity), NULL);
+    board_remove(s->o.board, slot->board_slot);
+    end_entity(s, at);
+    *slot = (struct shard_slot){0};
+    s->release(s->release_arg, at);
 }
 
 /* The configuration was read again: the same model with another threshold. */
@@ -69,6 +178,8 @@ static void on_settings(struct shard *s, const struct shard_message *m)
         struct entity *e = s->slot[i].entity;
         struct err err;
 
+        if (!e)
+            continue;
         entity_set_confirm(e, m->confirm);
         if (entity_model(e) && shard_apply_threshold(s, e, &err) != OK) {
             announce_break(s->o.announcer);
@@ -76,6 +187,44 @@ static void on_settings(struct shard *s, const struct shard_message *m)
                       "err", err.msg, NULL);
         }
         shard_publish(s, &s->slot[i]);
+    }
+}
+
+/* A message for an entity that there is. */
+static void take(struct shard *s, struct shard_message *m)
+{
+    switch (m->kind) {
+    case SHARD_TICK:
+    case SHARD_FRAME:
+        on_tick(s, m);
+        break;
+    case SHARD_GATHER:
+        entity_gather(s->slot[m->slot].entity);
+        break;
+    case SHARD_CAUGHT_UP:
+        on_caught_up(s, m->slot);
+        break;
+    case SHARD_STALE:
+        on_stale(s, m);
+        break;
+    case SHARD_REMOVE:
+        remove_entity(s, m->slot);
+        break;
+    case SHARD_MODEL:
+        shard_take_model(s, m);
+        break;
+    case SHARD_TRAINING_FAILED:
+        shard_take_failure(s, m);
+        break;
+    case SHARD_UNCHANGED:
+        s->slot[m->slot].retraining = false;
+        break;
+    case SHARD_RETRAIN:
+        shard_order_retraining(s, m->slot, m->why.msg);
+        break;
+    case SHARD_ADD:
+    case SHARD_SETTINGS:
+        break; /* run() has them */
     }
 }
 
@@ -88,26 +237,15 @@ static void *run(void *arg)
         CLEANUP(shard_message_freep) struct shard_message *m = queue_wait(s->queue, -1);
         if (!m)
             return NULL; /* closed and empty */
-        switch (m->kind) {
-        case SHARD_TICK:
-            on_tick(s, m);
-            break;
-        case SHARD_MODEL:
-            shard_take_model(s, m);
-            break;
-        case SHARD_TRAINING_FAILED:
-            shard_take_failure(s, m);
-            break;
-        case SHARD_UNCHANGED:
-            s->slot[m->slot].retraining = false;
-            break;
-        case SHARD_RETRAIN:
-            shard_order_retraining(s, m->slot, m->why.msg);
-            break;
-        case SHARD_SETTINGS:
+        struct shard_slot *slot = &s->slot[m->slot];
+        if (m->kind == SHARD_SETTINGS)
             on_settings(s, m);
-            break;
-        }
+        else if (m->kind == SHARD_ADD)
+            on_add(s, m);
+        else if (slot->entity) /* else it could not be added, which was said */
+            take(s, m);
+        if (slot->leaving && slot->entity && !is_trained(slot))
+            remove_entity(s, m->slot);
     }
 }
 
@@ -124,25 +262,10 @@ enum rc shard_new(const struct shard_options *o, struct shard **ret, struct err 
     return OK;
 }
 
-enum rc shard_add(struct shard *s, struct entity *e, int64_t trained_ms, size_t *ret_slot,
-                  struct err *err)
+void shard_on_release(struct shard *s, void (*fn)(void *arg, size_t slot), void *arg)
 {
-    if (s->n == SHARD_ENTITIES_MAX)
-        return err_set(err, E_LIMIT, "entity '%s': a shard holds %d", entity_instance(e),
-                       SHARD_ENTITIES_MAX);
-    struct shard_slot *slot = &s->slot[s->n];
-    CLEANUP(mem_freep)
-    enum presence_state *told = mem_array(entity_schema(e)->n, sizeof *told);
-    if (!told)
-        return err_set(err, E_NOMEM, "entity '%s': no memory", entity_instance(e));
-    if (board_add(s->o.board, entity_instance(e), &slot->board_slot, err) != OK)
-        return err->rc;
-    slot->entity = e;
-    slot->told = TAKE(told);
-    slot->trained_ms = trained_ms;
-    shard_publish(s, slot);
-    *ret_slot = s->n++;
-    return OK;
+    s->release = fn;
+    s->release_arg = arg;
 }
 
 struct queue *shard_queue(struct shard *s)
@@ -167,14 +290,8 @@ void shard_stop(struct shard *s)
     if (s->started)
         pthread_join(s->thread, NULL);
     queue_free(s->queue, shard_message_free);
-    for (size_t i = 0; i < s->n; i++) {
-        struct entity_step step = {0};
-        step.event = entity_end(s->slot[i].entity, &step.incident);
-        shard_tell_incident(s, i, &step);
-        step.aging.event = entity_end_slow(s->slot[i].entity, &step.aging.slow);
-        shard_tell_slow(s, i, step.aging.event, &step.aging.slow);
-        entity_free(s->slot[i].entity);
-        mem_free(s->slot[i].told);
-    }
+    for (size_t i = 0; i < s->n; i++)
+        if (s->slot[i].entity)
+            end_entity(s, i);
     mem_free(s);
 }

@@ -12,11 +12,17 @@
 /* shard - the thread that owns entities: takes ticks and models, gives verdicts to the board, rows
  * to the store's thread and work to the trainer
  *
- * Thread: entities are added before shard_start; from then on everything goes by its queue. */
+ * Thread: everything goes by its queue. */
 struct shard;
 
 enum shard_message_kind {
+    SHARD_ADD,             /* entity, trained_ms: it has this slot from now on */
     SHARD_TICK,            /* snapshot, clocks */
+    SHARD_FRAME,           /* ts_ms, base: a server evaluated it */
+    SHARD_GATHER,          /* its past is coming: no training yet, */
+    SHARD_CAUGHT_UP,       /* now it may */
+    SHARD_STALE,           /* ts_ms, why.msg: nothing is heard of it */
+    SHARD_REMOVE,          /* the entity goes; its slot is given back (shard_on_release) */
     SHARD_MODEL,           /* model, model_id: trained, watch with it */
     SHARD_TRAINING_FAILED, /* dataset comes back, why */
     SHARD_UNCHANGED,       /* learning anew ended, and the model stays */
@@ -27,8 +33,11 @@ enum shard_message_kind {
 struct shard_message { /* owns what it points to */
     enum shard_message_kind kind;
     size_t slot;
+    struct entity *entity;
+    int64_t trained_ms; /* when it was trained last, by an earlier run (0: never) */
     struct snapshot *snapshot;
     struct continuity_clocks clocks;
+    int64_t ts_ms;
     struct model *model;
     uint64_t model_id;
     bool by_operator;   /* the model: not the trainer's answer */
@@ -38,8 +47,13 @@ struct shard_message { /* owns what it points to */
     struct confirm_spec confirm;
     struct threshold_spec threshold;
     struct retrain_spec retrain;
+    size_t n_base;
+    double base[]; /* [n_base] */
 };
 
+/* Zeroed but for kind, slot and base. NULL: no memory. */
+struct shard_message *shard_message_new(enum shard_message_kind kind, size_t slot,
+                                        const double *base, size_t n_base);
 void shard_message_free(void *m); /* NULL is fine; void * for queue_free */
 static inline void shard_message_freep(struct shard_message **m)
 {
@@ -58,10 +72,10 @@ struct shard_options {
 };
 
 MUST_CHECK enum rc shard_new(const struct shard_options *o, struct shard **ret, struct err *err);
-/* Takes e. trained_ms: when it was trained last, by an earlier run (0: never). *ret_slot numbers it
- * in messages; the storekeeper and the board use the same number. */
-MUST_CHECK enum rc shard_add(struct shard *s, struct entity *e, int64_t trained_ms,
-                             size_t *ret_slot, struct err *err);
+/* Before shard_start. fn is called by the shard's thread once nothing speaks of a slot any more. */
+void shard_on_release(struct shard *s, void (*fn)(void *arg, size_t slot), void *arg);
+/* Slots are below this. */
+enum { SHARD_ENTITIES_MAX = BOARD_ENTITIES_MAX };
 struct queue *shard_queue(struct shard *s);
 MUST_CHECK enum rc shard_start(struct shard *s, struct err *err);
 /* Takes no more messages, works off those it has, ends the thread, closes open incidents and frees

@@ -8,12 +8,11 @@
 /* What the files of the shard share: shard.c is its thread and its messages, shard_tell.c what is
  * told and kept of an entity, shard_learn.c what is ordered of the trainer and taken from it.
  *
- * Thread: the shard's own, but for shard_add. */
-
-enum { SHARD_ENTITIES_MAX = BOARD_ENTITIES_MAX };
+ * Thread: the shard's own. */
 
 struct shard_slot {
-    struct entity *entity;
+    struct entity *entity; /* NULL: nobody has this slot */
+    bool leaving;          /* gone, as soon as the trainer has answered */
     size_t board_slot;
     enum presence_state *told; /* [schema->n] what was said of each feature */
     enum rc dropped;           /* why ticks are being dropped: said once, until it passes */
@@ -30,7 +29,9 @@ struct shard {
     struct queue *queue;
     pthread_t thread;
     bool started;
-    size_t n;
+    void (*release)(void *arg, size_t slot);
+    void *release_arg;
+    size_t n; /* slots ever used are below it */
     struct shard_slot slot[SHARD_ENTITIES_MAX];
     struct entity_view view; /* scratch */
 };

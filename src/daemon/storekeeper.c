@@ -12,7 +12,8 @@
 #include "base/mem.h"
 
 enum {
-    KEEP_QUEUE = 4096, /* over an hour of one host's ticks, should the disk hang */
+    KEEP_QUEUE =
+        16384, /* hours of one host's ticks, should the disk hang; a tick of a large fleet */
     KEEP_SLOTS_MAX = BOARD_ENTITIES_MAX,
     PENDING_MAX = 256, /* incidents that wait for a store that works */
     MODELS_MAX = 64,   /* and models; each entity has one or two at a time */
@@ -58,7 +59,6 @@ struct storekeeper {
     struct pending pending[PENDING_MAX];
     size_t n_models;
     struct pending_model models[MODELS_MAX];
-    size_t n;
     struct kept kept[KEEP_SLOTS_MAX];
 };
 
@@ -250,25 +250,6 @@ static bool open_transaction(struct storekeeper *k)
     return true;
 }
 
-static void take(struct storekeeper *k, const struct storekeeper_message *m)
-{
-    struct err err;
-
-    remember(k, m);
-    if (!open_transaction(k)) {
-        telemetry_add(k->o.telemetry, TEL_DROPPED_STORE_FAILED, m->kind == KEEP_FRAME);
-        return;
-    }
-    if (m->kind != KEEP_FRAME)
-        return;
-    if (put_frame(k, m, &err) == OK) {
-        k->rows++;
-        return;
-    }
-    telemetry_add(k->o.telemetry, TEL_DROPPED_STORE_FAILED, 1);
-    fail(k, &err);
-}
-
 static void prune(struct storekeeper *k, int64_t now_ms)
 {
     uint64_t deleted = 0;
@@ -310,6 +291,52 @@ static void commit(struct storekeeper *k)
         recover(k);
 }
 
+/* What waits for a slot is of the entity that had it: while the store fails for so long that a slot
+ * is given to another, it is lost, and counted. */
+static void give_slot(struct storekeeper *k, const struct storekeeper_message *m)
+{
+    size_t kept = 0;
+
+    if ((k->n_pending || k->n_models) && open_transaction(k))
+        commit(k);
+    for (size_t i = 0; i < k->n_pending; i++)
+        if (k->pending[i].slot != m->slot)
+            k->pending[kept++] = k->pending[i];
+    telemetry_add(k->o.telemetry, TEL_DROPPED_STORE_FAILED, k->n_pending - kept);
+    k->n_pending = kept;
+    kept = 0;
+    for (size_t i = 0; i < k->n_models; i++)
+        if (k->models[i].slot != m->slot)
+            k->models[kept++] = k->models[i];
+    telemetry_add(k->o.telemetry, TEL_DROPPED_STORE_FAILED, k->n_models - kept);
+    k->n_models = kept;
+    k->kept[m->slot] = (struct kept){.schema = m->schema};
+    memcpy(k->kept[m->slot].instance, m->instance, sizeof m->instance);
+}
+
+static void take(struct storekeeper *k, const struct storekeeper_message *m)
+{
+    struct err err;
+
+    if (m->kind == KEEP_ENTITY) {
+        give_slot(k, m);
+        return;
+    }
+    remember(k, m);
+    if (!open_transaction(k)) {
+        telemetry_add(k->o.telemetry, TEL_DROPPED_STORE_FAILED, m->kind == KEEP_FRAME);
+        return;
+    }
+    if (m->kind != KEEP_FRAME)
+        return;
+    if (put_frame(k, m, &err) == OK) {
+        k->rows++;
+        return;
+    }
+    telemetry_add(k->o.telemetry, TEL_DROPPED_STORE_FAILED, 1);
+    fail(k, &err);
+}
+
 static void *run(void *arg)
 {
     struct storekeeper *k = arg;
@@ -343,22 +370,6 @@ enum rc storekeeper_new(const struct storekeeper_options *o, struct store *store
     k->store = store;
     k->committed_ms = clock_mono_ms() - COMMIT_EVERY_MS;
     *ret = TAKE(k);
-    return OK;
-}
-
-enum rc storekeeper_add(struct storekeeper *k, const char *instance, const struct schema *schema,
-                        struct err *err)
-{
-    if (k->n == KEEP_SLOTS_MAX)
-        return err_set(err, E_LIMIT, "entity '%s': the store's thread holds %d", instance,
-                       KEEP_SLOTS_MAX);
-    struct kept *kept = &k->kept[k->n];
-    if ((size_t)snprintf(kept->instance, sizeof kept->instance, "%s", instance) >=
-        sizeof kept->instance)
-        return err_set(err, E_LIMIT, "instance '%.40s…': longer than %zu bytes", instance,
-                       sizeof kept->instance - 1);
-    kept->schema = schema;
-    k->n++;
     return OK;
 }
 

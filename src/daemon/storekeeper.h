@@ -20,6 +20,7 @@
 struct storekeeper;
 
 enum storekeeper_kind {
+    KEEP_ENTITY,   /* instance, schema: the slot is this entity's from now on */
     KEEP_FRAME,    /* frame, and verdict when scored */
     KEEP_INCIDENT, /* opened, updated or closed: the whole incident, told by its start */
     KEEP_MODEL,    /* model: a new one, or another state of one */
@@ -30,6 +31,8 @@ enum storekeeper_kind {
 struct storekeeper_message {
     enum storekeeper_kind kind;
     size_t slot;
+    char instance[INSTANCE_MAX];
+    const struct schema *schema; /* lent, until the storekeeper stops */
     int64_t ts_ms;
     bool scored;
     uint64_t model_id;
@@ -56,9 +59,6 @@ struct storekeeper_options {
 /* Takes store on success. */
 MUST_CHECK enum rc storekeeper_new(const struct storekeeper_options *o, struct store *store,
                                    struct storekeeper **ret, struct err *err);
-/* Before the start, in the order of slots. schema is lent. */
-MUST_CHECK enum rc storekeeper_add(struct storekeeper *k, const char *instance,
-                                   const struct schema *schema, struct err *err);
 struct queue *storekeeper_queue(struct storekeeper *k);
 MUST_CHECK enum rc storekeeper_start(struct storekeeper *k, struct err *err);
 void storekeeper_stop(

@@ -16,6 +16,7 @@
 #include "daemon/adopt.h"
 #include "daemon/announce.h"
 #include "daemon/collector.h"
+#include "daemon/fleet.h"
 #include "daemon/restore.h"
 #include "daemon/shard.h"
 #include "daemon/storekeeper.h"
@@ -24,22 +25,26 @@
 #include "serve/serve.h"
 #include "source/host.h"
 
+enum { SWEEP_EVERY_S = 2 };
+
 /* Fields in the order in which they are made; daemon_done undoes them from the end. */
 struct daemon {
     struct config config; /* in force */
     char database[CONFIG_TEXT_MAX + 32], models_dir[CONFIG_TEXT_MAX + 32];
     char boot_file[CONFIG_TEXT_MAX + 32];
     char instance[INSTANCE_MAX];
-    size_t slot; /* of the one entity, in messages and on the board */
+    size_t slot; /* of this machine */
     bool pretty;
+    const struct peers *peers; /* lent */
     struct telemetry telemetry;
     struct profile *profile;
-    struct host *host;
+    struct host *host; /* NULL: this machine is not watched */
     struct announcer *announcer;
     struct board *board;
     struct storekeeper *storekeeper;
     struct trainer *trainer;
     struct shard *shard;
+    struct fleet *fleet;
     struct server *server;
     struct collector *collector;
 };
@@ -55,6 +60,7 @@ static void daemon_done(struct daemon **daemon)
     collector_stop(d->collector);
     trainer_stop(d->trainer);
     shard_stop(d->shard);
+    fleet_free(d->fleet);
     trainer_free(d->trainer);
     serve_stop(d->server);
     storekeeper_stop(d->storekeeper);
@@ -65,13 +71,12 @@ static void daemon_done(struct daemon **daemon)
     mem_free(d);
 }
 
-static enum rc open_source(struct daemon *d, struct err *err)
+static enum rc open_host(struct daemon *d, struct err *err)
 {
     const struct config *c = &d->config;
     const struct host_paths paths = {c->host.procfs, c->host.sysfs, c->host.rootfs};
 
-    if (profile_load(c->profile, c->host.interval_ms, &d->profile, err) != OK ||
-        host_open(&paths, &d->host, err) != OK)
+    if (host_open(&paths, &d->host, err) != OK)
         return err->rc;
     const char *name = c->host.instance[0] ? c->host.instance : host_nodename(d->host);
     if ((size_t)snprintf(d->instance, sizeof d->instance, "%s", name) >= sizeof d->instance)
@@ -94,12 +99,12 @@ static enum rc open_store(struct daemon *d, bool relearn, struct err *err)
     if (store_open(d->database, &store, err) != OK)
         return err->rc;
     if (store_close_orphans(store, err) != OK ||
-        (relearn && store_forget(store, d->instance, err) != OK) ||
+        (relearn && store_forget(store, NULL, err) != OK) ||
         storekeeper_new(&o, store, &d->storekeeper, err) != OK) {
         store_close(store);
         return err->rc;
     }
-    return storekeeper_add(d->storekeeper, d->instance, profile_schema(d->profile), err);
+    return OK;
 }
 
 /* What alarms are confirmed by is a part of what their number means. */
@@ -150,30 +155,37 @@ static void note_boot(struct daemon *d)
         log_event(LOG_WARN, "the boot's identity was not kept", "err", err.msg, NULL);
 }
 
-static enum rc add_entity(struct daemon *d, size_t *ret_slot, struct err *err)
+static enum rc make_fleet(struct daemon *d, struct err *err)
 {
-    const int64_t interval = d->config.host.interval_ms;
-    const uint64_t wanted = (uint64_t)((d->config.learn.for_ms + interval - 1) / interval);
-    const struct entity_options o = {d->instance, d->profile, interval, wanted, d->config.confirm};
-    const struct restore_options restore = {d->database,
-                                            d->models_dir,
-                                            threshold_of(&d->config),
-                                            settings_learn_hash(&d->config.learn),
-                                            clock_wall_ms(),
-                                            wanted};
-    CLEANUP(entity_freep) struct entity *e = NULL;
-    int64_t trained_ms = 0;
+    const struct restore_options restore = {
+        .database = d->database, .models_dir = d->models_dir, .now_ms = clock_wall_ms()};
+    const struct fleet_options o = {d->shard,
+                                    storekeeper_queue(d->storekeeper),
+                                    d->announcer,
+                                    &d->telemetry,
+                                    d->database,
+                                    d->models_dir,
+                                    threshold_of(&d->config),
+                                    d->config.confirm,
+                                    d->config.learn,
+                                    d->config.expire_ms};
 
-    if (entity_new(&o, &e, err) != OK || restore_entity(e, &restore, &trained_ms, err) != OK ||
-        shard_add(d->shard, e, trained_ms, ret_slot, err) != OK)
+    restore_sweep(&restore);
+    return fleet_new(&o, &d->fleet, err);
+}
+
+/* This machine is an entity from the start; others are when they are heard of. */
+static enum rc add_host(struct daemon *d, struct err *err)
+{
+    const int64_t interval_ms = d->config.host.interval_ms;
+    struct intake door;
+
+    if (profile_load(d->config.profile, interval_ms, &d->profile, err) != OK)
         return err->rc;
-    const struct model *m = entity_model(e);
-    if (m)
-        announce_watching(d->announcer, d->instance, m->schema->n,
-                          m->stats.train_rows + m->stats.validation_rows, m->threshold,
-                          m->threshold_widening, true);
-    e = NULL; /* the shard's now */
-    return OK;
+    const struct fleet_source s = {d->profile, interval_ms, .stays = true};
+    if (fleet_intake(d->fleet, &s, &door, err) != OK)
+        return err->rc;
+    return fleet_add(&door, d->instance, &d->slot, err);
 }
 
 /* "HOST" of "HOST:PORT", for a URL that a browser can open. */
@@ -188,17 +200,18 @@ static void url_host(const char *listen, char *out, size_t size)
         snprintf(out, size, "%.*s", n, listen);
 }
 
-static enum rc start(struct daemon *d, size_t slot, struct err *err)
+static enum rc start(struct daemon *d, struct err *err)
 {
     const struct serve_options serve = {d->config.listen, d->database, TOCSIN_VERSION};
-    const struct collector_options collector = {d->host, d->config.host.interval_ms, slot,
+    const struct collector_options collector = {d->host, d->config.host.interval_ms, d->slot,
                                                 shard_queue(d->shard), &d->telemetry};
     char host[CONFIG_TEXT_MAX];
 
     if (serve_start(&serve, d->board, &d->server, err) != OK ||
         storekeeper_start(d->storekeeper, err) != OK ||
         trainer_start(d->trainer, shard_queue(d->shard), err) != OK ||
-        shard_start(d->shard, err) != OK || collector_start(&collector, &d->collector, err) != OK)
+        shard_start(d->shard, err) != OK ||
+        (d->host && collector_start(&collector, &d->collector, err) != OK))
         return err->rc;
     url_host(d->config.listen, host, sizeof host);
     announce_serving(d->announcer, host, serve_port(d->server));
@@ -213,19 +226,26 @@ static enum rc daemon_start(const struct daemon_options *o, struct daemon **ret,
         return err_set(err, E_NOMEM, "daemon: no memory");
     d->config = o->config;
     d->pretty = o->pretty;
-    if (open_source(d, err) != OK || announcer_new(o->pretty, &d->announcer, err) != OK ||
+    d->peers = o->peers;
+    if ((d->peers->host && open_host(d, err) != OK) ||
+        announcer_new(o->pretty, &d->announcer, err) != OK ||
         board_new(&d->telemetry, &d->board, err) != OK || open_store(d, o->relearn, err) != OK ||
-        make_stages(d, err) != OK)
+        make_stages(d, err) != OK || make_fleet(d, err) != OK)
         return err->rc;
-    note_boot(d);
-    if (add_entity(d, &d->slot, err) != OK || start(d, d->slot, err) != OK)
+    if (d->host) {
+        note_boot(d);
+        if (add_host(d, err) != OK)
+            return err->rc;
+    }
+    if (start(d, err) != OK)
         return err->rc;
     *ret = TAKE(d);
     return OK;
 }
 
 /* Keys that only a restart can change, named when they were changed in the file. */
-static void tell_what_waits(const struct config *old, const struct config *new)
+static void tell_what_waits(const struct config *old, const struct config *new,
+                            const struct peers *old_peers, const struct peers *new_peers)
 {
     const struct {
         const char *key;
@@ -234,7 +254,9 @@ static void tell_what_waits(const struct config *old, const struct config *new)
         {"listen", strcmp(old->listen, new->listen) != 0},
         {"data_dir", strcmp(old->data_dir, new->data_dir) != 0},
         {"profile", strcmp(old->profile, new->profile) != 0},
-        {"sources", memcmp(&old->host, &new->host, sizeof old->host) != 0},
+        {"sources, alerts or write", memcmp(&old->host, &new->host, sizeof old->host) != 0 ||
+                                         old_peers->hash != new_peers->hash},
+        {"expire", old->expire_ms != new->expire_ms},
         {"learn or model (at the next training: --relearn)",
          settings_learn_hash(&old->learn) != settings_learn_hash(&new->learn)},
     };
@@ -246,11 +268,10 @@ static void tell_what_waits(const struct config *old, const struct config *new)
 
 static void apply_config(struct daemon *d, const struct config *c)
 {
-    struct shard_message *s = mem_alloc(sizeof *s);
+    struct shard_message *s = shard_message_new(SHARD_SETTINGS, 0, NULL, 0);
     struct storekeeper_message *k = storekeeper_message_new(KEEP_RETENTION, 0, NULL, 0);
 
     if (s && k) {
-        s->kind = SHARD_SETTINGS;
         s->confirm = c->confirm;
         s->threshold = threshold_of(c);
         s->retrain = c->retrain;
@@ -275,82 +296,30 @@ static void apply_config(struct daemon *d, const struct config *c)
 }
 
 /* A configuration that the next start would refuse is not taken. */
-static enum rc read_again(const struct daemon_options *o, struct config *ret, struct err *err)
+static enum rc read_again(const struct daemon_options *o, struct config *ret,
+                          struct peers **ret_peers, struct err *err)
 {
     CLEANUP(profile_freep) struct profile *p = NULL;
 
-    if (o->reload(o->arg, ret, err) != OK)
+    if (o->reload(o->arg, ret, ret_peers, err) != OK)
         return err->rc;
     return profile_load(ret->profile, ret->host.interval_ms, &p, err);
 }
 
-/* An operator may have made another model the live one (`tocsin models promote`). */
-static enum rc adopt_live(struct daemon *d, struct err *err)
-{
-    CLEANUP(mem_freep) struct entity_view *view = mem_alloc(sizeof *view);
-    CLEANUP(shard_message_freep) struct shard_message *m = mem_alloc(sizeof *m);
-    struct store_model row;
-    char id[24];
-
-    if (!view || !m)
-        return err_set(err, E_NOMEM, "models: no memory");
-    if (!board_read(d->board, d->slot, view) || view->phase == PHASE_TRAINING)
-        return OK;
-    const struct adopt_question q = {d->database, d->models_dir, d->instance,
-                                     profile_schema(d->profile)->hash, view->model_id};
-    if (adopt_look(&q, &m->model, &row, err) != OK)
-        return err->rc;
-    if (!m->model)
-        return OK;
-    m->kind = SHARD_MODEL;
-    m->slot = d->slot;
-    m->model_id = row.model_id;
-    m->by_operator = true;
-    if (!queue_push(shard_queue(d->shard), m))
-        return err_set(err, E_LIMIT, "the queue is full; send SIGHUP again");
-    m = NULL; /* the shard's now */
-    (void)snprintf(id, sizeof id, "%016" PRIx64, row.model_id);
-    log_event(LOG_INFO, "an operator changed the live model", "model", id, "reason", row.reason,
-              NULL);
-    return OK;
-}
-
-static void look_for_model(struct daemon *d)
-{
-    struct err err;
-
-    if (adopt_live(d, &err) != OK)
-        log_event(LOG_ERROR, "the model in use stays", "err", err.msg, NULL);
-}
-
-static void ask_retraining(struct daemon *d)
-{
-    struct shard_message *m = mem_alloc(sizeof *m);
-
-    if (m) {
-        m->kind = SHARD_RETRAIN;
-        m->slot = d->slot;
-        (void)snprintf(m->why.msg, sizeof m->why.msg, "asked");
-    }
-    if (m && queue_push(shard_queue(d->shard), m))
-        return;
-    shard_message_free(m);
-    log_event(LOG_ERROR, "nothing is learned anew: the queue is full", NULL);
-}
-
 static void reload(struct daemon *d, const struct daemon_options *o)
 {
+    CLEANUP(peers_freep) struct peers *peers = NULL;
     struct config fresh;
     struct err err;
 
     announce_break(d->announcer);
-    if (read_again(o, &fresh, &err) != OK) {
+    if (read_again(o, &fresh, &peers, &err) != OK) {
         telemetry_add(&d->telemetry, TEL_RELOADS_FAILED, 1);
         log_event(LOG_ERROR, "the configuration was not read again; the old one stays", "err",
                   err.msg, NULL);
         return;
     }
-    tell_what_waits(&d->config, &fresh);
+    tell_what_waits(&d->config, &fresh, d->peers, peers);
     apply_config(d, &fresh);
     telemetry_add(&d->telemetry, TEL_RELOADS, 1);
     log_event(LOG_INFO, "the configuration was read again", NULL);
@@ -387,15 +356,18 @@ enum rc daemon_run(const struct daemon_options *o, struct err *err)
     assert(d);
     for (;;) {
         siginfo_t info;
-        const int sig = sigwaitinfo(&signals, &info);
+        /* -1: nobody said anything for so long, or a handler ran */
+        const int sig = sigtimedwait(&signals, &info, &(struct timespec){.tv_sec = SWEEP_EVERY_S});
         if (sig == SIGTERM || sig == SIGINT || (sig == SIGHUP && is_hangup(o, &info)))
             break;
         if (sig == SIGHUP) {
             reload(d, o);
-            look_for_model(d);
+            adopt_all(d->fleet, d->board, shard_queue(d->shard), d->database, d->models_dir);
         }
-        if (sig == SIGUSR1)
-            ask_retraining(d);
+        if (sig == SIGUSR1 && !fleet_retrain(d->fleet, "asked"))
+            log_event(LOG_ERROR, "not all is learned anew: the queue is full", NULL);
+        if (sig < 0)
+            fleet_sweep(d->fleet, clock_wall_ms(), clock_mono_ms());
     }
     announce_break(d->announcer);
     log_event(LOG_INFO, "stopping", NULL);

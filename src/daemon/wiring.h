@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "config/config.h"
+#include "config/peers.h"
 
 /* wiring - the whole daemon: builds every stage from a configuration, joins them by queues, runs
  * until SIGTERM or SIGINT; at SIGHUP reads the configuration again and takes the model that an
@@ -18,8 +19,9 @@
 
 struct daemon_options {
     struct config config;
+    const struct peers *peers; /* lent */
     /* Reads the configuration again, as the command line asked at the start; arg is the verb's. */
-    enum rc (*reload)(void *arg, struct config *ret, struct err *err);
+    enum rc (*reload)(void *arg, struct config *ret, struct peers **ret_peers, struct err *err);
     void *arg;
     bool relearn;  /* forget the model and the frames learned from */
     bool terminal; /* stderr is one: when it goes, so does the daemon */

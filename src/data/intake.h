@@ -26,6 +26,10 @@ struct intake {
     enum rc (*frame)(void *arg, const char *instance, int64_t ts_ms, const double *base, size_t n,
                      struct err *err);
 
+    /* The time of the last frame that is known of the entity, of an earlier run too; 0: none. Its
+     * past begins after that. Makes the entity; E_CONFIG and E_LIMIT as tick. */
+    enum rc (*last_ms)(void *arg, const char *instance, int64_t *ret_ms, struct err *err);
+
     /* No more of the entity's past is coming: learn from what came. Until this is called, an entity
      * whose first frame was of the past only gathers. E_LIMIT: full, try again. */
     enum rc (*caught_up)(void *arg, const char *instance, struct err *err);

@@ -120,19 +120,21 @@ static bool snapshot(struct api *a, size_t *ret_n, struct api_answer *ret)
         a->views = views;
         a->capacity = n;
     }
-    size_t i = 0;
-    while (i < n && board_read(a->board, i, &a->views[i]))
-        i++;
-    *ret_n = i;
+    *ret_n = 0;
+    for (size_t i = 0; i < n && board_read(a->board, i, &a->views[*ret_n]); i++)
+        *ret_n += a->views[*ret_n].instance[0] != '\0';
     return true;
 }
 
 bool api_select(const struct api *a, const struct params *p, struct entity_view *ret_view,
                 struct api_answer *ret)
 {
-    for (size_t i = 0; board_read(a->board, i, ret_view); i++)
-        if (!(p->given & PARAM_INSTANCE) || strcmp(p->instance, ret_view->instance) == 0)
-            return true;
+    if (p->given & PARAM_INSTANCE && board_find(a->board, p->instance, ret_view))
+        return true;
+    if (!(p->given & PARAM_INSTANCE))
+        for (size_t i = 0; board_read(a->board, i, ret_view); i++)
+            if (ret_view->instance[0])
+                return true;
     if (p->given & PARAM_INSTANCE)
         api_printf_refuse(ret, 404, "no entity '%s': /api/v1/entities lists them", p->instance);
     else

@@ -6,12 +6,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/mem.h"
 
 struct board {
     pthread_mutex_t *lock; /* apart, so that a reader's const board can be locked */
     struct telemetry *telemetry;
     struct entity_view *views; /* [capacity] */
+    uint64_t *names; /* [capacity] hashes of the instances, 0 = gone: quick to look through */
     size_t n, capacity;
     char trouble[ERR_MSG_MAX];
 };
@@ -51,31 +53,63 @@ void board_free(struct board *b)
         (void)pthread_mutex_destroy(b->lock);
     mem_free(b->lock);
     mem_free(b->views);
+    mem_free(b->names);
     mem_free(b);
+}
+
+static uint64_t hash_of(const char *instance)
+{
+    return hash_bytes(instance, strlen(instance), 0) | 1; /* never 0 */
+}
+
+/* The slot of an entity, b->n when there is none. */
+static size_t find_locked(const struct board *b, const char *instance)
+{
+    const uint64_t hash = hash_of(instance);
+
+    for (size_t i = 0; i < b->n; i++)
+        if (b->names[i] == hash && strcmp(b->views[i].instance, instance) == 0)
+            return i;
+    return b->n;
+}
+
+static enum rc grow(struct board *b, const char *instance, struct err *err)
+{
+    const size_t capacity = b->capacity ? 2 * b->capacity : 1;
+    struct entity_view *views = mem_grow(b->views, capacity, sizeof *views);
+
+    if (views)
+        b->views = views;
+    uint64_t *names = mem_grow(b->names, capacity, sizeof *names);
+    if (names)
+        b->names = names;
+    if (!views || !names)
+        return err_set(err, E_NOMEM, "board: no memory for entity '%s'", instance);
+    b->capacity = capacity;
+    return OK;
 }
 
 static enum rc add_locked(struct board *b, const char *instance, size_t *ret_slot, struct err *err)
 {
-    for (size_t i = 0; i < b->n; i++)
-        if (strcmp(b->views[i].instance, instance) == 0)
-            return err_set(err, E_CONFIG, "board: entity '%s' comes twice", instance);
-    if (b->n == BOARD_ENTITIES_MAX)
+    size_t at = 0; /* the slot of one that is gone, else a new one */
+
+    if (find_locked(b, instance) < b->n)
+        return err_set(err, E_CONFIG, "board: entity '%s' comes twice", instance);
+    while (at < b->n && b->names[at])
+        at++;
+    if (at == BOARD_ENTITIES_MAX)
         return err_set(err, E_LIMIT, "board: entity '%s' is one more than %d", instance,
                        BOARD_ENTITIES_MAX);
-    if (b->n == b->capacity) {
-        const size_t capacity = b->capacity ? 2 * b->capacity : 1;
-        struct entity_view *views = mem_grow(b->views, capacity, sizeof *views);
-        if (!views)
-            return err_set(err, E_NOMEM, "board: no memory for entity '%s'", instance);
-        b->views = views;
-        b->capacity = capacity;
-    }
-    struct entity_view *v = &b->views[b->n];
+    if (at == b->capacity && grow(b, instance, err) != OK)
+        return err->rc;
+    struct entity_view *v = &b->views[at];
     memset(v, 0, sizeof *v);
     memcpy(v->instance, instance, strlen(instance) + 1);
     v->phase = PHASE_LEARNING;
     v->widening = 1;
-    *ret_slot = b->n++;
+    b->names[at] = hash_of(instance);
+    b->n += at == b->n;
+    *ret_slot = at;
     return OK;
 }
 
@@ -108,6 +142,15 @@ void board_publish(struct board *b, size_t slot, const struct entity_view *v)
     pthread_mutex_unlock(b->lock);
 }
 
+void board_remove(struct board *b, size_t slot)
+{
+    pthread_mutex_lock(b->lock);
+    assert(slot < b->n);
+    memset(&b->views[slot], 0, sizeof b->views[slot]);
+    b->names[slot] = 0;
+    pthread_mutex_unlock(b->lock);
+}
+
 size_t board_count(const struct board *b)
 {
     pthread_mutex_lock(b->lock);
@@ -124,6 +167,16 @@ bool board_read(const struct board *b, size_t slot, struct entity_view *ret)
         *ret = b->views[slot];
     pthread_mutex_unlock(b->lock);
     return there;
+}
+
+bool board_find(const struct board *b, const char *instance, struct entity_view *ret)
+{
+    pthread_mutex_lock(b->lock);
+    const size_t at = find_locked(b, instance);
+    if (at < b->n)
+        *ret = b->views[at];
+    pthread_mutex_unlock(b->lock);
+    return at < b->n;
 }
 
 struct telemetry *board_telemetry(const struct board *b)

@@ -21,7 +21,7 @@ enum phase {
 };
 const char *phase_name(enum phase p); /* "learning", "training", "watching" */
 
-enum { BOARD_FEATURES_MAX = 16, BOARD_ENTITIES_MAX = 1024 };
+enum { BOARD_FEATURES_MAX = 16, BOARD_ENTITIES_MAX = 32768, STALE_WHY_MAX = 96 };
 
 struct cause_view {
     char feature[FEATURE_NAME_MAX], group[FEATURE_GROUP_MAX], unit[FEATURE_UNIT_MAX];
@@ -54,6 +54,8 @@ struct entity_view {
     size_t n_absent, n_frozen; /* how many in all; names of the first few */
     char absent[BOARD_FEATURES_MAX][FEATURE_NAME_MAX];
     char frozen[BOARD_FEATURES_MAX][FEATURE_NAME_MAX];
+    char stale[STALE_WHY_MAX]; /* why nothing is heard of it, since stale_ms; "" = it is */
+    int64_t stale_ms;
     char discontinuity[96]; /* the last one in words, or "" */
     int64_t discontinuity_ms;
     uint64_t model_id, model_rows;
@@ -82,9 +84,13 @@ MUST_CHECK enum rc board_add(struct board *b, const char *instance, size_t *ret_
                              struct err *err);
 /* The name stays the one given to board_add, whatever v->instance says. */
 void board_publish(struct board *b, size_t slot, const struct entity_view *v);
-size_t board_count(const struct board *b);
-/* False when there is no such slot. */
+/* The entity is gone; its slot may be given to another. */
+void board_remove(struct board *b, size_t slot);
+size_t board_count(const struct board *b); /* slots, also of those that are gone */
+/* False when there is no such slot; ret->instance is "" when its entity is gone. */
 bool board_read(const struct board *b, size_t slot, struct entity_view *ret);
+/* The entity of this name; false when there is none. */
+bool board_find(const struct board *b, const char *instance, struct entity_view *ret);
 struct telemetry *board_telemetry(const struct board *b);
 
 /* What /readyz adds beside the phases: "" = fine, else a sentence ("store: disk full"). */

@@ -310,17 +310,39 @@ static enum rc forget_some(struct store *s, int64_t entity, bool *ret_more, stru
     return store_commit(s, err);
 }
 
-enum rc store_forget(struct store *s, const char *instance, struct err *err)
+static enum rc forget(struct store *s, int64_t entity, struct err *err)
 {
-    int64_t entity = said_entity(s, instance);
     bool more = true;
     enum rc rc = OK;
 
-    if (s->begun)
-        return err_set(err, E_STATE, "store '%s': a transaction is open already", s->c.path);
-    if (entity == 0 && (rc = store_find_entity(s, instance, &entity, err)) != OK)
-        return rc;
     while (more && rc == OK) /* in parts, or the log would grow by all that goes */
         rc = forget_some(s, entity, &more, err);
     return rc;
+}
+
+static enum rc forget_all(struct store *s, struct err *err)
+{
+    int64_t entity = 0;
+    bool found = true;
+    enum rc rc = OK;
+
+    while (rc == OK && found) {
+        const int64_t after = entity;
+        rc = query(s, ST_NEXT_ENTITY, &after, 1, &entity, NULL, &found, err);
+        if (rc == OK && found)
+            rc = forget(s, entity, err);
+    }
+    return rc;
+}
+
+enum rc store_forget(struct store *s, const char *instance, struct err *err)
+{
+    if (s->begun)
+        return err_set(err, E_STATE, "store '%s': a transaction is open already", s->c.path);
+    if (!instance)
+        return forget_all(s, err);
+    int64_t entity = said_entity(s, instance);
+    if (entity == 0 && store_find_entity(s, instance, &entity, err) != OK)
+        return err->rc;
+    return forget(s, entity, err);
 }

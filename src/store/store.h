@@ -76,8 +76,9 @@ MUST_CHECK enum rc store_put_model(struct store *s, int64_t entity, const struct
 /* Make a model that was put the live one. No such model: nothing happens. */
 MUST_CHECK enum rc store_set_live(struct store *s, int64_t entity, uint64_t model_id,
                                   int64_t state_ms, const char *reason, struct err *err);
-/* Delete this entity's models and frames, as for learning anew; its scores and incidents stay. Not
- * within a transaction; a failure may leave frames, but no model once one frame is gone. */
+/* Delete this entity's models and frames, as for learning anew (instance NULL: of all entities);
+ * its scores and incidents stay. Not within a transaction; a failure may leave frames, but no model
+ * once one frame is gone. */
 MUST_CHECK enum rc store_forget(struct store *s, const char *instance, struct err *err);
 /* A call that deletes this many has left some for the next one; none deletes much over three times
  * as many. */

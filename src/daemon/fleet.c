@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/fleet.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "daemon/restore.h"
+#include "daemon/storekeeper.h"
+
+enum {
+    SOURCES_MAX = 256,
+    TABLE_SIZE = 2 * SHARD_ENTITIES_MAX, /* a power of two, at most half full */
+    SILENT_INTERVALS = 4,                /* without a tick for so long, an entity is stale, */
+    SILENT_LEAST_MS = 10000,             /* and never sooner than this: a second may be lost */
+    /* A slow source must not end its learning with a handful of rows: fewer than this teach a net
+     * of some fifty features nothing. */
+    LEARN_ROWS_LEAST = 100,
+};
+_Static_assert((TABLE_SIZE & (TABLE_SIZE - 1)) == 0, "the table is looked through by a mask");
+
+struct source {
+    struct fleet *fleet;
+    struct fleet_source s;
+};
+
+struct member {
+    char *instance; /* NULL: this slot is free */
+    struct source *source;
+    bool leaving, stale;
+    int64_t heard_mono_ms;
+    int64_t last_ms; /* of its last frame, as an earlier run left it, then of what was handed on */
+};
+
+struct fleet {
+    struct fleet_options o;
+    pthread_mutex_t lock;
+    size_t n_sources;
+    struct source source[SOURCES_MAX];
+    size_t n; /* slots ever used are below it */
+    size_t n_free;
+    uint32_t free[SHARD_ENTITIES_MAX]; /* slots to be used again */
+    uint32_t table[TABLE_SIZE]; /* slot + 1 by hash of the instance, linear probing; 0: none */
+    struct member member[SHARD_ENTITIES_MAX];
+};
+
+/* -- the table; the lock is held -- */
+
+static size_t home_of(const char *instance)
+{
+    return hash_bytes(instance, strlen(instance), 0) & (TABLE_SIZE - 1);
+}
+
+/* Where the instance stands in the table, or the empty place where it would. */
+static size_t place_of(const struct fleet *f, const char *instance)
+{
+    size_t at = home_of(instance);
+
+    while (f->table[at] && strcmp(f->member[f->table[at] - 1].instance, instance) != 0)
+        at = (at + 1) & (TABLE_SIZE - 1);
+    return at;
+}
+
+static struct member *find(struct fleet *f, const char *instance)
+{
+    const uint32_t slot = f->table[place_of(f, instance)];
+
+    return slot ? &f->member[slot - 1] : NULL;
+}
+
+/* Knuth, The Art of Computer Programming 3, 6.4, algorithm R: no tombstones. */
+static void unlist(struct fleet *f, const char *instance)
+{
+    size_t hole = place_of(f, instance), at = hole;
+
+    f->table[hole] = 0;
+    for (;;) {
+        at = (at + 1) & (TABLE_SIZE - 1);
+        if (!f->table[at])
+            return;
+        const size_t home = home_of(f->member[f->table[at] - 1].instance);
+        const bool stays = hole < at ? home > hole && home <= at : home > hole || home <= at;
+        if (stays)
+            continue;
+        f->table[hole] = f->table[at];
+        f->table[at] = 0;
+        hole = at;
+    }
+}
+
+static enum rc take_slot(struct fleet *f, const char *instance, size_t *ret, struct err *err)
+{
+    if (f->n_free) {
+        *ret = f->free[--f->n_free];
+        return OK;
+    }
+    if (f->n == SHARD_ENTITIES_MAX)
+        return err_set(err, E_CONFIG, "entity '%s' is one more than %d: it is not watched",
+                       instance, SHARD_ENTITIES_MAX);
+    *ret = f->n++;
+    return OK;
+}
+
+static void give_back(void *arg, size_t slot)
+{
+    struct fleet *f = arg;
+
+    pthread_mutex_lock(&f->lock);
+    unlist(f, f->member[slot].instance);
+    mem_free(f->member[slot].instance);
+    f->member[slot] = (struct member){0};
+    f->free[f->n_free++] = (uint32_t)slot;
+    pthread_mutex_unlock(&f->lock);
+}
+
+/* -- a new entity -- */
+
+static enum rc make_entity(const struct fleet *f, const struct fleet_source *s,
+                           const char *instance, struct entity **ret, int64_t *ret_trained_ms,
+                           struct err *err)
+{
+    const int64_t rows = (f->o.learn.for_ms + s->interval_ms - 1) / s->interval_ms;
+    const uint64_t wanted = s->stays || rows > LEARN_ROWS_LEAST ? (uint64_t)rows : LEARN_ROWS_LEAST;
+    const struct entity_options o = {instance, s->profile, s->interval_ms, wanted, f->o.confirm};
+    const struct restore_options restore = {f->o.database,   f->o.models_dir,
+                                            f->o.threshold,  settings_learn_hash(&f->o.learn),
+                                            clock_wall_ms(), wanted};
+    CLEANUP(entity_freep) struct entity *e = NULL;
+
+    if (entity_new(&o, &e, err) != OK || restore_entity(e, &restore, ret_trained_ms, err) != OK)
+        return err->rc;
+    *ret = TAKE(e);
+    return OK;
+}
+
+/* To the store's thread first: what comes of the entity later must find its name there. */
+static enum rc tell_threads(const struct fleet *f, struct entity *e, int64_t trained_ms,
+                            size_t slot, struct err *err)
+{
+    struct storekeeper_message *k = storekeeper_message_new(KEEP_ENTITY, slot, NULL, 0);
+    struct shard_message *m = shard_message_new(SHARD_ADD, slot, NULL, 0);
+
+    if (k && m) {
+        (void)snprintf(k->instance, sizeof k->instance, "%s", entity_instance(e));
+        k->schema = entity_schema(e);
+        m->trained_ms = trained_ms;
+        if (queue_push(f->o.store, k)) {
+            m->entity = e;
+            if (queue_push(shard_queue(f->o.shard), m))
+                return OK;
+            m->entity = NULL;
+            shard_message_free(m);
+            return err_set(err, E_LIMIT, "entity '%s': the line is full", entity_instance(e));
+        }
+    }
+    const bool full = k && m;
+    mem_free(k);
+    shard_message_free(m);
+    return full ? err_set(err, E_LIMIT, "entity '%s': the line is full", entity_instance(e))
+                : err_set(err, E_NOMEM, "entity '%s': no memory", entity_instance(e));
+}
+
+static void tell_restored(const struct fleet *f, const struct entity *e)
+{
+    const struct model *m = entity_model(e);
+
+    if (m)
+        announce_watching(f->o.announcer, entity_instance(e), m->schema->n,
+                          m->stats.train_rows + m->stats.validation_rows, m->threshold,
+                          m->threshold_widening, true);
+}
+
+static enum rc add(struct source *s, const char *instance, size_t *ret_slot, struct err *err)
+{
+    struct fleet *f = s->fleet;
+    CLEANUP(entity_freep) struct entity *e = NULL;
+    CLEANUP(mem_freep) char *name = mem_strndup(instance, strlen(instance));
+    int64_t trained_ms = 0;
+    size_t slot = 0;
+
+    if (!name)
+        return err_set(err, E_NOMEM, "entity '%s': no memory", instance);
+    if (instance[0] == '\0' || strlen(instance) >= INSTANCE_MAX || !str_is_utf8(str_of(instance)))
+        return err_set(err, E_CONFIG, "entity '%.40s': expected a name of 1 to %d bytes of UTF-8",
+                       instance, INSTANCE_MAX - 1);
+    if (make_entity(f, &s->s, instance, &e, &trained_ms, err) != OK)
+        return err->rc;
+    pthread_mutex_lock(&f->lock);
+    enum rc rc = take_slot(f, instance, &slot, err);
+    if (rc == OK) {
+        const int64_t last_ms = entity_last_ms(e);
+        tell_restored(f, e);
+        rc = tell_threads(f, e, trained_ms, slot, err);
+        if (rc == OK) {
+            e = NULL; /* the shard's now */
+            f->member[slot] =
+                (struct member){TAKE(name), s, false, false, clock_mono_ms(), last_ms};
+            f->table[place_of(f, f->member[slot].instance)] = (uint32_t)slot + 1;
+            *ret_slot = slot;
+        } else {
+            f->free[f->n_free++] = (uint32_t)slot;
+        }
+    }
+    pthread_mutex_unlock(&f->lock);
+    return rc;
+}
+
+/* The slot of an entity of this source, made when it is not there; *ret_last_ms as of now. */
+static enum rc reach(struct source *s, const char *instance, size_t *ret_slot, int64_t *ret_last_ms,
+                     struct err *err)
+{
+    struct fleet *f = s->fleet;
+
+    for (;;) {
+        pthread_mutex_lock(&f->lock);
+        struct member *m = find(f, instance);
+        const bool leaving = m && m->leaving;
+        const bool others = m && m->source != s;
+        if (m) {
+            *ret_slot = (size_t)(m - f->member);
+            *ret_last_ms = m->last_ms;
+        }
+        pthread_mutex_unlock(&f->lock);
+        if (leaving)
+            return err_set(err, E_LIMIT, "entity '%s' is being forgotten", instance);
+        if (others)
+            return err_set(err, E_CONFIG, "entity '%s' comes from another source already",
+                           instance);
+        if (m)
+            return OK;
+        if (add(s, instance, ret_slot, err) != OK)
+            return err->rc;
+    }
+}
+
+/* What it sent is in the line. */
+static void heard(struct source *s, size_t slot, int64_t ts_ms)
+{
+    struct member *m = &s->fleet->member[slot];
+
+    pthread_mutex_lock(&s->fleet->lock);
+    m->heard_mono_ms = clock_mono_ms();
+    m->last_ms = ts_ms;
+    m->stale = false;
+    pthread_mutex_unlock(&s->fleet->lock);
+}
+
+/* -- the door -- */
+
+/* Takes m, unless full. */
+static enum rc push(const struct source *s, struct shard_message *m, struct err *err)
+{
+    if (queue_push(shard_queue(s->fleet->o.shard), m))
+        return OK;
+    return err_set(err, E_LIMIT, "the line is full");
+}
+
+static enum rc on_tick(void *arg, const char *instance, struct snapshot *snapshot, struct err *err)
+{
+    struct source *s = arg;
+    size_t slot = 0;
+    int64_t last_ms = 0;
+    const enum rc rc = reach(s, instance, &slot, &last_ms, err);
+    struct shard_message *m = rc == OK ? shard_message_new(SHARD_TICK, slot, NULL, 0) : NULL;
+
+    if (!m) {
+        if (rc != E_LIMIT)
+            snapshot_free(snapshot);
+        return rc != OK ? rc : err_set(err, E_NOMEM, "entity '%s': no memory", instance);
+    }
+    const int64_t ts_ms = snapshot->ts_ms;
+    m->snapshot = snapshot;
+    m->clocks = (struct continuity_clocks){ts_ms, ts_ms, ts_ms};
+    telemetry_add(s->fleet->o.telemetry, TEL_SAMPLES, snapshot->n);
+    if (push(s, m, err) == OK) {
+        telemetry_add(s->fleet->o.telemetry, TEL_TICKS, 1);
+        heard(s, slot, ts_ms);
+        return OK;
+    }
+    m->snapshot = NULL; /* the caller's still */
+    shard_message_free(m);
+    return err->rc;
+}
+
+/* The first frame of an entity that is of the past says that more of it is coming. */
+static enum rc gather(const struct source *s, size_t slot, struct err *err)
+{
+    struct shard_message *m = shard_message_new(SHARD_GATHER, slot, NULL, 0);
+
+    if (!m)
+        return err_set(err, E_NOMEM, "no memory");
+    if (push(s, m, err) == OK)
+        return OK;
+    shard_message_free(m);
+    return err->rc;
+}
+
+static enum rc on_frame(void *arg, const char *instance, int64_t ts_ms, const double *base,
+                        size_t n, struct err *err)
+{
+    struct source *s = arg;
+    size_t slot = 0;
+    int64_t last_ms = 0;
+
+    if (reach(s, instance, &slot, &last_ms, err) != OK)
+        return err->rc;
+    const bool past = clock_wall_ms() - ts_ms > SILENT_INTERVALS * s->s.interval_ms;
+    if (last_ms == 0 && past && gather(s, slot, err) != OK)
+        return err->rc;
+    struct shard_message *m = shard_message_new(SHARD_FRAME, slot, base, n);
+    if (!m)
+        return err_set(err, E_NOMEM, "entity '%s': no memory", instance);
+    m->ts_ms = ts_ms;
+    if (push(s, m, err) == OK) {
+        heard(s, slot, ts_ms);
+        return OK;
+    }
+    shard_message_free(m);
+    return err->rc;
+}
+
+static enum rc on_last_ms(void *arg, const char *instance, int64_t *ret_ms, struct err *err)
+{
+    size_t slot = 0;
+
+    return reach(arg, instance, &slot, ret_ms, err);
+}
+
+static enum rc on_caught_up(void *arg, const char *instance, struct err *err)
+{
+    struct source *s = arg;
+    size_t slot = 0;
+    int64_t last_ms = 0;
+
+    if (reach(s, instance, &slot, &last_ms, err) != OK)
+        return err->rc;
+    struct shard_message *m = shard_message_new(SHARD_CAUGHT_UP, slot, NULL, 0);
+    if (!m)
+        return err_set(err, E_NOMEM, "entity '%s': no memory", instance);
+    if (push(s, m, err) == OK)
+        return OK;
+    shard_message_free(m);
+    return err->rc;
+}
+
+/* Said once; when the line is full, the next sweep says it. */
+static void tell_stale(struct fleet *f, struct member *m, int64_t ts_ms, const char *why)
+{
+    if (m->stale || m->leaving)
+        return;
+    struct shard_message *say = shard_message_new(SHARD_STALE, (size_t)(m - f->member), NULL, 0);
+    if (!say)
+        return;
+    say->ts_ms = ts_ms;
+    (void)snprintf(say->why.msg, sizeof say->why.msg, "%s", why);
+    m->stale = queue_push(shard_queue(f->o.shard), say);
+    if (!m->stale)
+        shard_message_free(say);
+}
+
+static void on_stale(void *arg, const char *instance, int64_t ts_ms, const char *why)
+{
+    struct source *s = arg;
+
+    pthread_mutex_lock(&s->fleet->lock);
+    struct member *m = find(s->fleet, instance); /* who was never heard of is not missed */
+    if (m && m->source == s)
+        tell_stale(s->fleet, m, ts_ms, why);
+    pthread_mutex_unlock(&s->fleet->lock);
+}
+
+/* -- the fleet -- */
+
+enum rc fleet_new(const struct fleet_options *o, struct fleet **ret, struct err *err)
+{
+    struct fleet *f = mem_alloc(sizeof *f);
+
+    if (!f)
+        return err_set(err, E_NOMEM, "fleet: no memory");
+    f->o = *o;
+    (void)pthread_mutex_init(&f->lock, NULL); /* of the default kind: cannot fail on Linux */
+    shard_on_release(o->shard, give_back, f);
+    *ret = f;
+    return OK;
+}
+
+void fleet_free(struct fleet *f)
+{
+    if (!f)
+        return;
+    for (size_t i = 0; i < f->n; i++)
+        mem_free(f->member[i].instance);
+    (void)pthread_mutex_destroy(&f->lock);
+    mem_free(f);
+}
+
+enum rc fleet_intake(struct fleet *f, const struct fleet_source *s, struct intake *ret,
+                     struct err *err)
+{
+    if (f->n_sources == SOURCES_MAX)
+        return err_set(err, E_LIMIT, "more than %d sources", SOURCES_MAX);
+    struct source *at = &f->source[f->n_sources++];
+    *at = (struct source){f, *s};
+    *ret = (struct intake){.arg = at,
+                           .tick = on_tick,
+                           .frame = on_frame,
+                           .last_ms = on_last_ms,
+                           .caught_up = on_caught_up,
+                           .stale = on_stale};
+    return OK;
+}
+
+enum rc fleet_add(const struct intake *source, const char *instance, size_t *ret_slot,
+                  struct err *err)
+{
+    int64_t last_ms = 0;
+
+    return reach(source->arg, instance, ret_slot, &last_ms, err);
+}
+
+void fleet_each(struct fleet *f,
+                void (*fn)(void *arg, const char *instance, size_t slot, const struct profile *p),
+                void *arg)
+{
+    pthread_mutex_lock(&f->lock);
+    for (size_t i = 0; i < f->n; i++) {
+        const struct member *m = &f->member[i];
+        if (m->instance && !m->leaving)
+            fn(arg, m->instance, i, m->source->s.profile);
+    }
+    pthread_mutex_unlock(&f->lock);
+}
+
+struct retraining {
+    struct queue *shard;
+    const char *reason;
+    bool full;
+};
+
+static void retrain(void *arg, const char *instance, size_t slot, const struct profile *p)
+{
+    struct retraining *r = arg;
+    struct shard_message *m = shard_message_new(SHARD_RETRAIN, slot, NULL, 0);
+
+    (void)instance;
+    (void)p;
+    if (m)
+        (void)snprintf(m->why.msg, sizeof m->why.msg, "%s", r->reason);
+    if (m && queue_push(r->shard, m))
+        return;
+    shard_message_free(m);
+    r->full = true;
+}
+
+bool fleet_retrain(struct fleet *f, const char *reason)
+{
+    struct retraining r = {shard_queue(f->o.shard), reason, false};
+
+    fleet_each(f, retrain, &r);
+    return !r.full;
+}
+
+static void forget(struct fleet *f, struct member *m)
+{
+    struct shard_message *go = shard_message_new(SHARD_REMOVE, (size_t)(m - f->member), NULL, 0);
+
+    m->leaving = go && queue_push(shard_queue(f->o.shard), go);
+    if (!m->leaving)
+        shard_message_free(go); /* the next sweep tries again */
+}
+
+void fleet_sweep(struct fleet *f, int64_t wall_ms, int64_t mono_ms)
+{
+    pthread_mutex_lock(&f->lock);
+    for (size_t i = 0; i < f->n; i++) {
+        struct member *m = &f->member[i];
+        if (!m->instance || m->leaving || m->source->s.stays)
+            continue;
+        const int64_t silent_ms = mono_ms - m->heard_mono_ms;
+        const int64_t patience = SILENT_INTERVALS * m->source->s.interval_ms;
+        if (silent_ms > f->o.expire_ms)
+            forget(f, m);
+        else if (silent_ms > (patience > SILENT_LEAST_MS ? patience : SILENT_LEAST_MS))
+            tell_stale(f, m, wall_ms - silent_ms, "nothing comes of it");
+    }
+    pthread_mutex_unlock(&f->lock);
+}
