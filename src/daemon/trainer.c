@@ -20,7 +20,7 @@
 #include "daemon/storekeeper.h"
 #include "detect/promotion.h"
 
-enum { TRAINER_QUEUE = 64, NICEST = 19, REPLY_RETRY_US = 10000 };
+enum { TRAINER_QUEUE = 4096, NICEST = 19, REPLY_RETRY_US = 10000 };
 
 struct trainer {
     struct trainer_options o;
