@@ -22,6 +22,14 @@ case "${1-}" in
     ;;
 esac
 
+# Files that wait for long, by what for: each group runs beside the others. The rest is one more.
+t=tests/integration
+declare -A integration=(
+    [prometheus]="$t/test_promql.py"
+    [learning]="$t/test_learning.py $t/test_record.py"
+    [run]="$t/test_run.py $t/test_store_kill.py"
+)
+
 passed=0 failed=0 skipped=0
 declare -A pytests=() # those that run, by name
 work=$(mktemp -d)
@@ -271,9 +279,15 @@ main() {
     fi
 
     # What only waits for servers and learning daemons does so beside the other builds.
-    begin_integration promql build-gcc tests/integration/test_promql.py
-    begin_integration patient build-gcc tests/integration --ignore tests/integration/test_promql.py \
-        -m "not quiet"
+    local group file words patient=()
+    for group in "${!integration[@]}"; do
+        read -ra words <<<"${integration[$group]}"
+        begin_integration "$group" build-gcc "${words[@]}" -m "not quiet"
+    done
+    while read -r file; do
+        [[ " ${integration[*]} " = *" $file "* ]] || patient+=("$file")
+    done < <(files 'tests/integration/test_*.py')
+    begin_integration other build-gcc "${patient[@]}" -m "not quiet"
 
     section "clang"
     if build "build with clang" build-clang clang; then
@@ -302,8 +316,10 @@ main() {
     fi
 
     section "integration"
-    end_integration promql "features beside Prometheus's"
-    end_integration patient "integration tests"
+    for group in "${!integration[@]}"; do
+        end_integration "$group" "integration tests: $group"
+    done
+    end_integration other "integration tests: others"
     begin_integration quiet build-gcc tests/integration -m quiet
     end_integration quiet "integration tests that need a quiet machine"
 
