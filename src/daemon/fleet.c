@@ -191,8 +191,9 @@ static enum rc add(struct source *s, const char *instance, size_t *ret_slot, str
     if (make_entity(f, &s->s, instance, &e, &trained_ms, err) != OK)
         return err->rc;
     pthread_mutex_lock(&f->lock);
-    enum rc rc = take_slot(f, instance, &slot, err);
-    if (rc == OK) {
+    const bool there = find(f, instance) != NULL; /* another source was quicker */
+    enum rc rc = there ? OK : take_slot(f, instance, &slot, err);
+    if (rc == OK && !there) {
         const int64_t last_ms = entity_last_ms(e);
         tell_restored(f, e);
         rc = tell_threads(f, e, trained_ms, slot, err);
