@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
 #include "base/str.h"
 #include "data/schema.h"
+#include "data/series.h"
 
 /* profile - a named feature set: base features are expressions over series (a subset of PromQL,
  * feature/expr.h), derived features are expressions over features (feature/derive.h)
@@ -45,4 +47,6 @@ size_t profile_base_count(const struct profile *p);
 /* The expression of base feature i with $__rate_interval filled in: a Prometheus server takes it
  * as it stands. */
 const char *profile_promql(const struct profile *p, size_t i);
+/* Does some expression read this series? Its labels are sorted by name, none is empty. */
+bool profile_wants(const struct profile *p, struct str name, const struct label *labels, size_t n);
 int64_t profile_window_ms(const struct profile *p); /* the longest range: warm-up after a gap */
