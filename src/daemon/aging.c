@@ -34,6 +34,19 @@ enum rc aging_set_model(struct aging *a, const struct model *m, struct err *err)
     return OK;
 }
 
+void aging_take_reference(struct aging *a, struct reference *r)
+{
+    reference_free(a->reference);
+    a->reference = r;
+}
+
+void aging_recall(struct aging *a, int64_t ts_ms, const float *frame, bool learnable)
+{
+    struct slow_change unheard; /* what is open in the end is told */
+
+    (void)reference_push(a->reference, ts_ms, frame, learnable, &unheard);
+}
+
 void aging_push(struct aging *a, const struct model *m, int64_t ts_ms, const float *frame,
                 float score, bool learnable, struct aging_step *ret)
 {
@@ -47,13 +60,12 @@ void aging_push(struct aging *a, const struct model *m, int64_t ts_ms, const flo
     ret->drifted = drift_push(a->drift, ts_ms, a->scratch, score, &ret->drift);
 }
 
-enum watch_event aging_end(const struct aging *a, int64_t ts_ms, struct slow_change *ret)
+bool aging_slow(const struct aging *a, struct slow_change *ret)
 {
     if (!reference_open(a->reference, ret))
-        return WATCH_QUIET;
+        return false;
     ret->incident.kind = INCIDENT_SLOW;
-    ret->incident.end_ms = ts_ms > ret->incident.start_ms ? ts_ms : ret->incident.start_ms;
-    return WATCH_CLOSED;
+    return true;
 }
 
 float aging_drift_evidence(const struct aging *a)

@@ -31,11 +31,16 @@ void aging_done(struct aging *a); /* a zeroed one is fine */
 /* Nothing changed unless OK. E_NOMEM. */
 MUST_CHECK enum rc aging_set_model(struct aging *a, const struct model *m, struct err *err);
 
+/* Takes r, which an earlier run had learned (same schema), in place of the one there is. */
+void aging_take_reference(struct aging *a, struct reference *r);
+/* A frame of the past for the reference alone: it goes on where its state was written. */
+void aging_recall(struct aging *a, int64_t ts_ms, const float *frame, bool learnable);
+
 /* A frame, judged by m with this score (m NULL, score NaN: not judged). learnable: no incident of
  * the score is open. */
 void aging_push(struct aging *a, const struct model *m, int64_t ts_ms, const float *frame,
                 float score, bool learnable, struct aging_step *ret);
 
-/* The watching ends: WATCH_CLOSED at ts_ms and the slow change when one was open. */
-enum watch_event aging_end(const struct aging *a, int64_t ts_ms, struct slow_change *ret);
+/* The slow change that is open, or false. */
+bool aging_slow(const struct aging *a, struct slow_change *ret);
 float aging_drift_evidence(const struct aging *a); /* NaN without a model */

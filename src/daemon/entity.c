@@ -301,9 +301,24 @@ enum watch_event entity_end(struct entity *e, struct incident *ret)
     return watch_end(&e->line.watch, ret);
 }
 
-enum watch_event entity_end_slow(struct entity *e, struct slow_change *ret)
+bool entity_slow(const struct entity *e, struct slow_change *ret)
 {
-    return aging_end(&e->aging, e->frame_ms, ret);
+    return aging_slow(&e->aging, ret);
+}
+
+const struct reference *entity_reference(const struct entity *e)
+{
+    return e->aging.reference;
+}
+
+void entity_take_reference(struct entity *e, struct reference *r)
+{
+    aging_take_reference(&e->aging, r);
+}
+
+void entity_recall_slow(struct entity *e, int64_t ts_ms, const float *frame, bool learnable)
+{
+    aging_recall(&e->aging, ts_ms, frame, learnable);
 }
 
 void entity_set_confirm(struct entity *e, struct confirm_spec confirm)

@@ -103,8 +103,14 @@ void entity_set_confirm(struct entity *e, struct confirm_spec confirm);
 const char *entity_instance(const struct entity *e);
 /* The watching ends: WATCH_CLOSED and the incident when one was open, else WATCH_QUIET. */
 enum watch_event entity_end(struct entity *e, struct incident *ret);
-/* The same of a slow change. */
-enum watch_event entity_end_slow(struct entity *e, struct slow_change *ret);
+/* The slow change that is open, or false. It outlives the watching: a restart goes on with it. */
+bool entity_slow(const struct entity *e, struct slow_change *ret);
+
+/* What the reference for slow changes knows, to be stored; and taken again by the next run, which
+ * then recalls the frames from reference_resume_ms on. Takes r. */
+const struct reference *entity_reference(const struct entity *e);
+void entity_take_reference(struct entity *e, struct reference *r);
+void entity_recall_slow(struct entity *e, int64_t ts_ms, const float *frame, bool learnable);
 
 enum phase entity_phase(const struct entity *e);
 const struct schema *entity_schema(const struct entity *e);

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "daemon/model_files.h"
+#include "daemon/restore_reference.h"
 #include "model/departure.h"
 #include "store/store.h"
 
@@ -251,6 +252,8 @@ enum rc restore_entity(struct entity *e, const struct restore_options *o, int64_
         return OK;
     }
     look_at_models(e, r, ret_trained_ms);
+    if (restore_reference(e, o, r, err) != OK)
+        return err->rc;
     enum rc rc = take_model(e, o, r, &there_is_one, err);
     if (rc == OK && recall_scores(e, o, r, err) != OK)
         log_event(LOG_WARN, "scores of an earlier run were not taken: alarms are counted anew",

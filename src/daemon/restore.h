@@ -7,7 +7,8 @@
 #include "daemon/entity.h"
 #include "data/settings.h"
 
-/* restore - what an earlier run left: the entity's model, or the frames that it was learning from
+/* restore - what an earlier run left: the entity's model, or the frames that it was learning from;
+ * and the reference for slow changes (restore_reference.h)
  *
  * A model that is missing, damaged or of another schema is no failure: it is said why, and the
  * entity learns. Thread: any, with an entity that is not handed on yet. */

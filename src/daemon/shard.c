@@ -56,6 +56,7 @@ static void on_step(struct shard *s, size_t at, int64_t ts_ms,
     }
     shard_tell_incident(s, at, step);
     shard_tell_slow(s, at, step->aging.event, &step->aging.slow);
+    shard_keep_reference(s, at, ts_ms, step->aging.event != WATCH_QUIET);
     if (entity_phase(slot->entity) == PHASE_LEARNING) {
         uint64_t rows, wanted;
         entity_progress(slot->entity, &rows, &wanted);
@@ -129,19 +130,28 @@ static void on_add(struct shard *s, struct shard_message *m)
     }
     slot->entity = TAKE(m->entity);
     slot->told = TAKE(told);
+    slot->kept_ms = reference_resume_ms(entity_reference(slot->entity));
     s->n = m->slot < s->n ? s->n : m->slot + 1;
     shard_publish(s, slot);
+    shard_tell_slow_goes_on(s, m->slot);
 }
 
-static void end_entity(struct shard *s, size_t at)
+/* for_good: the entity is forgotten; else the next run goes on with it, and a slow change stays
+ * open. */
+static void end_entity(struct shard *s, size_t at, bool for_good)
 {
     struct shard_slot *slot = &s->slot[at];
     struct entity_step step = {0};
 
     step.event = entity_end(slot->entity, &step.incident);
     shard_tell_incident(s, at, &step);
-    step.aging.event = entity_end_slow(slot->entity, &step.aging.slow);
-    shard_tell_slow(s, at, step.aging.event, &step.aging.slow);
+    if (for_good && entity_slow(slot->entity, &step.aging.slow)) {
+        struct incident *in = &step.aging.slow.incident;
+        const int64_t last_ms = entity_last_ms(slot->entity);
+        in->end_ms = last_ms > in->start_ms ? last_ms : in->start_ms;
+        shard_tell_slow(s, at, WATCH_CLOSED, &step.aging.slow);
+    }
+    shard_keep_reference(s, at, slot->now.wall_ms, true);
     entity_free(TAKE(slot->entity));
     mem_free(TAKE(slot->told));
 }
@@ -163,7 +173,7 @@ static void remove_entity(struct shard *s, size_t at)
     log_event(LOG_INFO, "entity forgotten: nothing was heard of it for long", "instance",
               entity_instance(slot->entity), NULL);
     board_remove(s->o.board, slot->board_slot);
-    end_entity(s, at);
+    end_entity(s, at, true);
     *slot = (struct shard_slot){0};
     s->release(s->release_arg, at);
 }
@@ -292,6 +302,6 @@ void shard_stop(struct shard *s)
     queue_free(s->queue, shard_message_free);
     for (size_t i = 0; i < s->n; i++)
         if (s->slot[i].entity)
-            end_entity(s, i);
+            end_entity(s, i, false);
     mem_free(s);
 }

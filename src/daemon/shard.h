@@ -78,6 +78,6 @@ void shard_on_release(struct shard *s, void (*fn)(void *arg, size_t slot), void 
 enum { SHARD_ENTITIES_MAX = BOARD_ENTITIES_MAX };
 struct queue *shard_queue(struct shard *s);
 MUST_CHECK enum rc shard_start(struct shard *s, struct err *err);
-/* Takes no more messages, works off those it has, ends the thread, closes open incidents and frees
- * all. NULL is fine. */
+/* Takes no more messages, works off those it has, ends the thread, closes open incidents (but not
+ * slow ones, which the next run goes on with) and frees all. NULL is fine. */
 void shard_stop(struct shard *s);

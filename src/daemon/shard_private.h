@@ -19,6 +19,7 @@ struct shard_slot {
     bool retraining;           /* the trainer has not answered yet */
     bool drifted;              /* a drift ordered a training, then: */
     int64_t drift_mono_ms;
+    int64_t kept_ms; /* reference_resume_ms of the reference's state that was stored last */
     struct continuity_clocks now;        /* of the last tick */
     int64_t trained_ms, trained_mono_ms; /* when it was trained last, whatever came of it: before
                                           * the first tick by the wall's clock, then monotonic */
@@ -47,6 +48,12 @@ void shard_tell_presence(struct shard *s, struct shard_slot *slot);
 void shard_tell_incident(struct shard *s, size_t at, const struct entity_step *step);
 void shard_tell_slow(struct shard *s, size_t at, enum watch_event event,
                      const struct slow_change *slow);
+/* An earlier run's slow change is open: the store closed it with everything that a crash may have
+ * left, and hears of it again. */
+void shard_tell_slow_goes_on(struct shard *s, size_t at);
+/* The reference's state to the store: now, or once an hour has ended (at a minute of the slot's
+ * own, so that the states of a fleet are not written in one second). */
+void shard_keep_reference(struct shard *s, size_t at, int64_t ts_ms, bool now);
 void shard_tell_dropped(struct shard *s, struct shard_slot *slot, const struct err *err);
 
 /* shard_learn.c: what was learned goes to the trainer; when that cannot be, learning goes on */

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/buf.h"
+#include "base/cleanup.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "daemon/shard_private.h"
@@ -122,6 +124,43 @@ void shard_tell_slow(struct shard *s, size_t at, enum watch_event event,
                                       : "slow incident grew",
               "instance", entity_instance(e), "why", text, NULL);
     keep_incident(s, at, &slow->incident);
+}
+
+void shard_tell_slow_goes_on(struct shard *s, size_t at)
+{
+    const struct entity *e = s->slot[at].entity;
+    struct slow_change slow;
+    char text[REFERENCE_TEXT_MAX];
+
+    if (!entity_slow(e, &slow))
+        return;
+    reference_describe(&slow, entity_schema(e), text);
+    announce_break(s->o.announcer);
+    log_event(LOG_WARN, "slow incident goes on", "instance", entity_instance(e), "why", text, NULL);
+    keep_incident(s, at, &slow.incident);
+}
+
+static bool is_state_due(const struct shard *s, size_t at, int64_t resume_ms, int64_t ts_ms)
+{
+    enum { MINUTE_MS = 60 * 1000, MINUTES = 60 };
+    const int64_t after_ms = (int64_t)(at % MINUTES) * MINUTE_MS;
+
+    return resume_ms != s->slot[at].kept_ms &&
+           (ts_ms >= resume_ms + after_ms || ts_ms < resume_ms); /* a clock that was set back */
+}
+
+void shard_keep_reference(struct shard *s, size_t at, int64_t ts_ms, bool now)
+{
+    const struct reference *r = entity_reference(s->slot[at].entity);
+    const int64_t resume_ms = reference_resume_ms(r);
+    CLEANUP(buf_done) struct buf state;
+
+    if (!now && !is_state_due(s, at, resume_ms, ts_ms))
+        return;
+    s->slot[at].kept_ms = resume_ms;
+    buf_init(&state, STORE_STATE_MAX);
+    reference_encode(r, &state);
+    keep(s, state.failed ? NULL : storekeeper_state_new(at, ts_ms, state.p, state.n));
 }
 
 void shard_tell_dropped(struct shard *s, struct shard_slot *slot, const struct err *err)

@@ -77,6 +77,22 @@ struct storekeeper_message *storekeeper_message_new(enum storekeeper_kind kind, 
     return m;
 }
 
+struct storekeeper_message *storekeeper_state_new(size_t slot, int64_t ts_ms, const void *p,
+                                                  size_t n)
+{
+    struct storekeeper_message *m = mem_alloc(sizeof *m + n);
+
+    if (!m)
+        return NULL;
+    m->kind = KEEP_STATE;
+    m->slot = slot;
+    m->ts_ms = ts_ms;
+    m->n_bytes = n;
+    if (n)
+        memcpy(m->frame, p, n);
+    return m;
+}
+
 /* Said once, until it works again. */
 static void fail(struct storekeeper *k, const struct err *err)
 {
@@ -130,15 +146,27 @@ static void remember_incident(struct storekeeper *k, size_t slot, const struct i
     k->pending[k->n_pending++] = (struct pending){slot, *in};
 }
 
+/* The number that an incident has in the store, 0: none yet. */
+static enum rc find_number(struct storekeeper *k, const struct kept *kept,
+                           const struct incident *in, int64_t *ret, struct err *err)
+{
+    if (kept->incident_ms[in->kind] == in->start_ms) {
+        *ret = kept->incident_id[in->kind];
+        return OK;
+    }
+    *ret = 0;
+    return in->kind == INCIDENT_SLOW
+               ? store_find_incident(k->store, kept->entity, in->kind, in->start_ms, ret, err)
+               : OK;
+}
+
 static enum rc put_pending(struct storekeeper *k, struct err *err)
 {
     for (size_t i = 0; i < k->n_pending; i++) {
         struct pending *p = &k->pending[i];
         struct kept *kept = &k->kept[p->slot];
-        const enum incident_kind kind = p->incident.kind;
-        p->incident.id =
-            kept->incident_ms[kind] == p->incident.start_ms ? kept->incident_id[kind] : 0;
         if (know(k, kept, err) != OK ||
+            find_number(k, kept, &p->incident, &p->incident.id, err) != OK ||
             store_put_incident(k->store, kept->entity, kept->schema, &p->incident, err) != OK)
             return err->rc;
     }
@@ -207,6 +235,17 @@ static enum rc put_frame(struct storekeeper *k, const struct storekeeper_message
                                                     kept->schema->hash, m->frame, m->n, err) != OK)
         return err->rc;
     return m->scored ? store_put_score(k->store, kept->entity, m->model_id, &m->verdict, err) : OK;
+}
+
+static enum rc put_state(struct storekeeper *k, const struct storekeeper_message *m,
+                         struct err *err)
+{
+    struct kept *kept = &k->kept[m->slot];
+
+    if (know(k, kept, err) != OK)
+        return err->rc;
+    return store_put_state(k->store, kept->entity, REFERENCE_STATE, kept->schema->hash, m->ts_ms,
+                           m->frame, m->n_bytes, err);
 }
 
 /* What must not be lost is remembered until a commit has worked. */
@@ -327,6 +366,8 @@ static void take(struct storekeeper *k, const struct storekeeper_message *m)
         telemetry_add(k->o.telemetry, TEL_DROPPED_STORE_FAILED, m->kind == KEEP_FRAME);
         return;
     }
+    if (m->kind == KEEP_STATE && put_state(k, m, &err) != OK)
+        fail(k, &err);
     if (m->kind != KEEP_FRAME)
         return;
     if (put_frame(k, m, &err) == OK) {

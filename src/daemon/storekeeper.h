@@ -15,7 +15,9 @@
 /* storekeeper - the store's thread: rows of the last second in one transaction
  *
  * When the store fails (disk full), rows of that second are lost and counted, watching goes on,
- * the trouble stands on the board until a commit works again. Incidents are kept and tried again.
+ * the trouble stands on the board until a commit works again. Incidents are kept and tried again;
+ * a state is not, since the next one says the same and more. A slow incident may have been opened
+ * by an earlier run: it is found in the store by its start.
  * Thread: start and stop from main; the struct store is its own from storekeeper_start on. */
 struct storekeeper;
 
@@ -25,8 +27,12 @@ enum storekeeper_kind {
     KEEP_INCIDENT, /* opened, updated or closed: the whole incident, told by its start */
     KEEP_MODEL,    /* model: a new one, or another state of one */
     KEEP_LIVE,     /* model_id, ts_ms: is in use from now on */
+    KEEP_STATE,    /* bytes, of kind REFERENCE_STATE */
     KEEP_RETENTION,
 };
+
+/* What a part of the daemon knows and the last frames do not tell: its name in the store. */
+#define REFERENCE_STATE "reference"
 
 struct storekeeper_message {
     enum storekeeper_kind kind;
@@ -41,13 +47,16 @@ struct storekeeper_message {
     struct store_model model;
     int64_t max_age_ms;
     uint64_t max_size_bytes;
-    size_t n;
-    float frame[]; /* [n] */
+    size_t n, n_bytes;
+    float frame[]; /* [n]; of a state, its bytes */
 };
 
 /* Zeroed but for n; mem_free. NULL: no memory. */
 struct storekeeper_message *storekeeper_message_new(enum storekeeper_kind kind, size_t slot,
                                                     const float *frame, size_t n);
+/* A KEEP_STATE with a copy of p[n]. */
+struct storekeeper_message *storekeeper_state_new(size_t slot, int64_t ts_ms, const void *p,
+                                                  size_t n);
 
 struct storekeeper_options {
     struct board *board;         /* lent */

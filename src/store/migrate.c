@@ -88,6 +88,16 @@ const char *const store_steps[] = {
 
     /* Beside those of the score there are incidents of slow change. */
     "ALTER TABLE incidents ADD COLUMN kind TEXT NOT NULL DEFAULT 'departure';",
+
+    /* What a part of the daemon knows of an entity and cannot learn from the last frames: opaque
+       here, checked by whoever reads it. */
+    "CREATE TABLE states ("
+    " entity INTEGER NOT NULL,"
+    " kind TEXT NOT NULL,"
+    " schema_hash INTEGER NOT NULL,"
+    " ts_ms INTEGER NOT NULL," /* when it was written */
+    " state BLOB NOT NULL,"
+    " PRIMARY KEY (entity, kind)) WITHOUT ROWID;",
 };
 const size_t store_steps_count = sizeof store_steps / sizeof store_steps[0];
 

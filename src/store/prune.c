@@ -302,6 +302,7 @@ static enum rc forget_some(struct store *s, int64_t entity, bool *ret_more, stru
     if ((rc = store_begin(s, err)) != OK)
         return rc;
     if ((rc = run_delete(s, ST_FORGET_MODELS, entity, 0, &deleted, err)) != OK ||
+        (rc = run_delete(s, ST_FORGET_STATES, entity, 0, &deleted, err)) != OK ||
         (rc = delete_rows(s, ST_NTH_FRAME, ST_PRUNE_FRAMES, entity, INT64_MAX, &deleted, ret_more,
                           err)) != OK) {
         store_rollback(s);

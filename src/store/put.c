@@ -273,3 +273,41 @@ enum rc store_set_live(struct store *s, int64_t entity, uint64_t model_id, int64
         return conn_fail(&s->c, "bind", err);
     return conn_run(&s->c, st, "live model", err);
 }
+
+enum rc store_put_state(struct store *s, int64_t entity, const char *kind, uint64_t schema_hash,
+                        int64_t ts_ms, const void *p, size_t n, struct err *err)
+{
+    sqlite3_stmt *st;
+    enum rc rc;
+
+    if (n > STORE_STATE_MAX)
+        return err_set(err, E_LIMIT, "store: a state '%s' of %zu bytes; at most %d are possible",
+                       kind, n, STORE_STATE_MAX);
+    if ((rc = store_ready(s, err)) != OK ||
+        (rc = conn_statement(&s->c, ST_PUT_STATE, &st, err)) != OK)
+        return rc;
+    if (sqlite3_bind_int64(st, 1, entity) || sqlite3_bind_text(st, 2, kind, -1, SQLITE_STATIC) ||
+        sqlite3_bind_int64(st, 3, (int64_t)schema_hash) || sqlite3_bind_int64(st, 4, ts_ms) ||
+        sqlite3_bind_blob(st, 5, p, (int)n, SQLITE_STATIC))
+        return conn_fail(&s->c, "bind", err);
+    return conn_run(&s->c, st, "state", err);
+}
+
+enum rc store_find_incident(struct store *s, int64_t entity, enum incident_kind kind,
+                            int64_t start_ms, int64_t *ret_id, struct err *err)
+{
+    CLEANUP(conn_resetp) sqlite3_stmt *st = NULL;
+    const enum rc rc = conn_statement(&s->c, ST_FIND_INCIDENT, &st, err);
+
+    if (rc != OK)
+        return rc;
+    if (sqlite3_bind_int64(st, 1, entity) ||
+        sqlite3_bind_text(st, 2, store_incident_kind_name(kind), -1, SQLITE_STATIC) ||
+        sqlite3_bind_int64(st, 3, start_ms))
+        return conn_fail(&s->c, "bind", err);
+    const int code = sqlite3_step(st);
+    if (code != SQLITE_ROW && code != SQLITE_DONE)
+        return conn_fail(&s->c, "incident", err);
+    *ret_id = code == SQLITE_ROW ? sqlite3_column_int64(st, 0) : 0;
+    return OK;
+}

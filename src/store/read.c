@@ -57,6 +57,8 @@ static const char *const sql[RD_COUNT] = {
                  " FROM marks m LEFT JOIN entities e ON e.id = m.entity"
                  " WHERE (?1 IS NULL OR instance = ?1 OR m.entity IS NULL) AND m.id > ?2"
                  " ORDER BY m.id",
+    [RD_STATE] =
+        "SELECT state, ts_ms FROM states WHERE " ENTITY_1 " AND kind = ?2 AND schema_hash = ?3",
 };
 
 static void store_reader_closep(struct store_reader **r)

@@ -64,3 +64,34 @@ enum rc store_other_frames(struct store_reader *r, const char *instance, uint64_
     *ret_n = (uint64_t)sqlite3_column_int64(st, 0);
     return OK;
 }
+
+enum rc store_read_state(struct store_reader *r, const char *instance, const char *kind,
+                         uint64_t schema_hash, struct buf *out, int64_t *ret_ts_ms, struct err *err)
+{
+    CLEANUP(conn_resetp) sqlite3_stmt *st = NULL;
+    const enum rc rc = conn_statement(&r->c, RD_STATE, &st, err);
+
+    if (rc != OK)
+        return rc;
+    if (sqlite3_bind_text(st, 1, instance, -1, SQLITE_STATIC) ||
+        sqlite3_bind_text(st, 2, kind, -1, SQLITE_STATIC) ||
+        sqlite3_bind_int64(st, 3, (int64_t)schema_hash))
+        return conn_fail(&r->c, "bind", err);
+    const int code = sqlite3_step(st);
+    if (code == SQLITE_DONE)
+        return err_set(err, E_STATE, "store '%s': no state '%s' of '%s' yet", r->c.path, kind,
+                       instance);
+    if (code != SQLITE_ROW)
+        return conn_fail(&r->c, "read a state", err);
+    const void *p = sqlite3_column_blob(st, 0);
+    const size_t n = (size_t)sqlite3_column_bytes(st, 0);
+    if (n > STORE_STATE_MAX)
+        return err_set(err, E_LIMIT, "store '%s': a state '%s' of %zu bytes; at most %d are read",
+                       r->c.path, kind, n, STORE_STATE_MAX);
+    if (p)
+        buf_add(out, p, n);
+    if (out->failed)
+        return err_set(err, E_NOMEM, "store '%s': out of memory", r->c.path);
+    *ret_ts_ms = sqlite3_column_int64(st, 1);
+    return OK;
+}

@@ -18,6 +18,7 @@ enum statement {
     RD_OTHERS,
     RD_MODELS,
     RD_MARKS,
+    RD_STATE,
     RD_COUNT
 };
 

@@ -56,6 +56,10 @@ static const char *const sql[ST_COUNT] = {
                      " figures = excluded.figures",
     [ST_SET_LIVE] = "UPDATE models SET state = 'live', state_ms = ?3, reason = ?4"
                     " WHERE entity = ?1 AND model_id = ?2 AND state <> 'live'",
+    [ST_PUT_STATE] = "INSERT OR REPLACE INTO states (entity, kind, schema_hash, ts_ms, state)"
+                     " VALUES (?1, ?2, ?3, ?4, ?5)",
+    [ST_FIND_INCIDENT] = "SELECT id FROM incidents WHERE start_ms = ?3 AND entity = ?1"
+                         " AND kind = ?2 ORDER BY id DESC LIMIT 1",
     [ST_NEXT_ENTITY] = "SELECT id FROM entities WHERE id > ?1 ORDER BY id LIMIT 1",
     [ST_OLDEST_FRAMES] = OLDEST("frames"),
     [ST_OLDEST_SCORES] = OLDEST("scores"),
@@ -69,6 +73,7 @@ static const char *const sql[ST_COUNT] = {
                         " models WHERE entity = ?1 AND state <> 'live' ORDER BY id DESC"
                         " LIMIT " MODELS_KEPT ")))",
     [ST_FORGET_MODELS] = "DELETE FROM models WHERE entity = ?1",
+    [ST_FORGET_STATES] = "DELETE FROM states WHERE entity = ?1",
     [ST_PRUNE_INCIDENTS] = "DELETE FROM incidents WHERE id IN (SELECT id FROM incidents"
                            " WHERE start_ms < ?1 AND end_ms < ?1 ORDER BY start_ms LIMIT ?2)",
     [ST_PRUNE_MARKS] = "DELETE FROM marks WHERE end_ms < ?1 AND NOT EXISTS (SELECT 1 FROM incidents"

@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "data/schema.h"
 #include "data/verdict.h"
@@ -76,9 +77,18 @@ MUST_CHECK enum rc store_put_model(struct store *s, int64_t entity, const struct
 /* Make a model that was put the live one. No such model: nothing happens. */
 MUST_CHECK enum rc store_set_live(struct store *s, int64_t entity, uint64_t model_id,
                                   int64_t state_ms, const char *reason, struct err *err);
-/* Delete this entity's models and frames, as for learning anew (instance NULL: of all entities);
- * its scores and incidents stay. Not within a transaction; a failure may leave frames, but no model
- * once one frame is gone. */
+/* The newest state of this kind ("reference") of an entity, in place of the one before. E_LIMIT for
+ * more than STORE_STATE_MAX bytes. */
+enum { STORE_STATE_MAX = 1000000 }; /* a row has a mebibyte (conn.h) */
+MUST_CHECK enum rc store_put_state(struct store *s, int64_t entity, const char *kind,
+                                   uint64_t schema_hash, int64_t ts_ms, const void *p, size_t n,
+                                   struct err *err);
+/* The newest incident of this kind that began then, 0: there is none. */
+MUST_CHECK enum rc store_find_incident(struct store *s, int64_t entity, enum incident_kind kind,
+                                       int64_t start_ms, int64_t *ret_id, struct err *err);
+/* Delete this entity's models, states and frames, as for learning anew (instance NULL: of all
+ * entities); its scores and incidents stay. Not within a transaction; a failure may leave frames,
+ * but no model once one frame is gone. */
 MUST_CHECK enum rc store_forget(struct store *s, const char *instance, struct err *err);
 /* A call that deletes this many has left some for the next one; none deletes much over three times
  * as many. */
@@ -150,6 +160,12 @@ MUST_CHECK enum rc store_read_incidents(struct store_reader *r, const char *inst
 /* The live model of this entity that was trained on this schema; E_STATE when there is none. */
 MUST_CHECK enum rc store_read_model(struct store_reader *r, const char *instance,
                                     uint64_t schema_hash, struct store_model *ret, struct err *err);
+
+/* The state of this kind that was put with this schema, appended to out (no more than
+ * STORE_STATE_MAX bytes), and when. E_STATE when there is none. */
+MUST_CHECK enum rc store_read_state(struct store_reader *r, const char *instance, const char *kind,
+                                    uint64_t schema_hash, struct buf *out, int64_t *ret_ts_ms,
+                                    struct err *err);
 
 struct store_model_row {
     int64_t id;
