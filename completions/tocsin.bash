@@ -29,7 +29,7 @@ _tocsin_options() { # _tocsin_options VERB
     status) echo --url --json --help ;;
     drill) echo --fault --all --rest --for --url --instance --dir --json --help ;;
     mark)
-        echo --incident --from --to --as --instance --list --delete --data-dir --json --help
+        echo --incident --from --to --as --accept --instance --list --delete --data-dir --json --help
         ;;
     models) echo --data-dir --instance --json --help ;;
     sample) echo --procfs --sysfs --rootfs --json --help ;;

@@ -17,22 +17,17 @@
 enum { OUTPUT_MAX = 4 << 20, INCIDENTS_SHOWN = 20 };
 
 static const struct option long_options[] = {
-    {"incident", required_argument, NULL, 'i'},
-    {"from", required_argument, NULL, 'f'},
-    {"to", required_argument, NULL, 't'},
-    {"as", required_argument, NULL, 'a'},
-    {"instance", required_argument, NULL, 'n'},
-    {"list", no_argument, NULL, 'l'},
-    {"delete", required_argument, NULL, 'x'},
-    {"data-dir", required_argument, NULL, 'd'},
-    {"json", no_argument, NULL, 'j'},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0},
+    {"incident", required_argument, NULL, 'i'}, {"from", required_argument, NULL, 'f'},
+    {"to", required_argument, NULL, 't'},       {"as", required_argument, NULL, 'a'},
+    {"accept", no_argument, NULL, 'c'},         {"instance", required_argument, NULL, 'n'},
+    {"list", no_argument, NULL, 'l'},           {"delete", required_argument, NULL, 'x'},
+    {"data-dir", required_argument, NULL, 'd'}, {"json", no_argument, NULL, 'j'},
+    {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
 };
 
 struct mark_options {
     const char *incident, *from, *to, *as, *instance, *remove, *data_dir;
-    bool list, as_json;
+    bool list, accept, as_json;
 };
 
 /* -- the list -- */
@@ -180,6 +175,10 @@ static enum rc describe(const struct mark_options *o, struct store_mark *m, stru
 {
     *m =
         (struct store_mark){.made_ms = clock_wall_ms(), .instance = o->instance ? o->instance : ""};
+    if (o->accept) {
+        m->kind = STORE_MARK_ACCEPTED;
+        return number("--incident", o->incident, &m->incident, err);
+    }
     assert(o->as && (o->incident || (o->from && o->to))); /* check() */
     if (find_kind(o->as, o->incident, &m->kind, err) != OK)
         return err->rc;
@@ -208,7 +207,11 @@ static enum rc change(const struct mark_options *o, const struct data_dir *d, st
         return report_json(
             json_pack("{s:s, s:I}", "done", o->remove ? "deleted" : "marked", "id", (json_int_t)id),
             err);
-    printf(o->remove ? "mark %" PRId64 " is deleted\n" : "marked: %" PRId64 "\n", id);
+    printf(o->remove   ? "mark %" PRId64 " is deleted\n"
+           : o->accept ? "accepted, as mark %" PRId64
+                         ": what it came to is what is expected from now on\n"
+                       : "marked: %" PRId64 "\n",
+           id);
     return report_flush(err);
 }
 
@@ -223,7 +226,9 @@ static int check(const struct mark_options *o)
                                       "--delete");
     if (!!o->from != !!o->to)
         return verb_usage(&verb_mark, "--from and --to go together");
-    if ((o->incident || o->from) && !o->as)
+    if (o->accept && (!o->incident || o->as))
+        return verb_usage(&verb_mark, "--accept goes with --incident, in place of --as");
+    if ((o->incident || o->from) && !o->as && !o->accept)
         return verb_usage(&verb_mark, "expected --as: what it is");
     if (o->as && (o->list || o->remove))
         return verb_usage(&verb_mark, "--as goes with --incident, or with --from and --to");
@@ -272,6 +277,7 @@ static int parse(int argc, char **argv, struct mark_options *o)
         if (value)
             *value = optarg;
         o->list |= c == 'l';
+        o->accept |= c == 'c';
         o->as_json |= c == 'j';
     }
     if (optind < argc)
@@ -298,17 +304,22 @@ const struct verb verb_mark = {
     .summary = "say what an incident or a stretch of time was",
     .help =
         "usage: tocsin mark --incident ID --as anomaly|normal\n"
+        "       tocsin mark --incident ID --accept\n"
         "       tocsin mark --from TIME --to TIME --as maintenance|anomaly|normal\n"
         "       tocsin mark --list | --delete ID\n\n"
         "What you say decides what is learned at the next training: nothing of maintenance and of\n"
         "true anomalies; but all of what you call normal, though the bell rang. A model that no\n"
-        "longer rings for a true anomaly is not taken into use. May be used while tocsin runs.\n\n"
+        "longer rings for a true anomaly is not taken into use. A running tocsin hears of it\n"
+        "within two seconds.\n\n"
         "      --incident ID    an incident's number, from --list or the API\n"
         "      --from TIME      a stretch's start: 2026-01-31T12:00:00Z, Unix seconds, now,\n"
         "                       now-2h\n"
         "      --to TIME        its end; may lie in the future, as now+2h\n"
         "      --as WORD        anomaly: it was a true one; normal: a false alarm, or fine;\n"
         "                       maintenance: neither is to be learned from\n"
+        "      --accept         the slow change ID is the new normal: what its features came to "
+        "is\n"
+        "                       what is expected of them from now on, and it closes\n"
         "      --instance NAME  of this one alone (default: of all)\n"
         "      --list           print marks, and the newest incidents\n"
         "      --delete ID      take a mark back\n"

@@ -40,6 +40,15 @@ void aging_take_reference(struct aging *a, struct reference *r)
     a->reference = r;
 }
 
+enum watch_event aging_accept(struct aging *a, int64_t ts_ms, struct slow_change *ret)
+{
+    const enum watch_event event = reference_accept(a->reference, ts_ms, REFERENCE_OPEN, ret);
+
+    if (event != WATCH_QUIET)
+        ret->incident.kind = INCIDENT_SLOW;
+    return event;
+}
+
 void aging_recall(struct aging *a, int64_t ts_ms, const float *frame, bool learnable)
 {
     struct slow_change unheard; /* what is open in the end is told */

@@ -33,6 +33,8 @@ MUST_CHECK enum rc aging_set_model(struct aging *a, const struct model *m, struc
 
 /* Takes r, which an earlier run had learned (same schema), in place of the one there is. */
 void aging_take_reference(struct aging *a, struct reference *r);
+/* An operator took what is open for the new normal: WATCH_CLOSED, or quiet where nothing is. */
+enum watch_event aging_accept(struct aging *a, int64_t ts_ms, struct slow_change *ret);
 /* A frame of the past for the reference alone: it goes on where its state was written. */
 void aging_recall(struct aging *a, int64_t ts_ms, const float *frame, bool learnable);
 

@@ -306,6 +306,11 @@ bool entity_slow(const struct entity *e, struct slow_change *ret)
     return aging_slow(&e->aging, ret);
 }
 
+enum watch_event entity_accept_slow(struct entity *e, int64_t ts_ms, struct slow_change *ret)
+{
+    return aging_accept(&e->aging, ts_ms, ret);
+}
+
 const struct reference *entity_reference(const struct entity *e)
 {
     return e->aging.reference;

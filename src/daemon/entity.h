@@ -105,6 +105,8 @@ const char *entity_instance(const struct entity *e);
 enum watch_event entity_end(struct entity *e, struct incident *ret);
 /* The slow change that is open, or false. It outlives the watching: a restart goes on with it. */
 bool entity_slow(const struct entity *e, struct slow_change *ret);
+/* An operator took it for the new normal: WATCH_CLOSED, or quiet where none is open. */
+enum watch_event entity_accept_slow(struct entity *e, int64_t ts_ms, struct slow_change *ret);
 
 /* What the reference for slow changes knows, to be stored; and taken again by the next run, which
  * then recalls the frames from reference_resume_ms on. Takes r. */

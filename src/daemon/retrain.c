@@ -132,8 +132,8 @@ static bool on_incident(void *arg, const struct store_incident *in)
     const struct mark *mark = mark_of(r, in);
     const int64_t end_ms = in->end_ms ? in->end_ms : INT64_MAX;
 
-    if (mark && mark->kind == STORE_MARK_NORMAL) /* a false alarm */
-        return true;
+    if (mark && (mark->kind == STORE_MARK_NORMAL || mark->kind == STORE_MARK_ACCEPTED))
+        return true; /* a false alarm, or the new normal */
     /* A slow change lasts for weeks, and no model rings for it: it is the frozen reference's. The
      * model goes on adapting, or it would ring for all that the machine does by then. */
     if (in->kind == INCIDENT_SLOW && !mark)

@@ -35,6 +35,7 @@ void shard_message_free(void *message)
     snapshot_free(m->snapshot);
     model_unref(m->model);
     dataset_free(m->dataset);
+    marks_free(m->marks);
     mem_free(m);
 }
 
@@ -200,6 +201,30 @@ static void on_settings(struct shard *s, const struct shard_message *m)
     }
 }
 
+/* An operator accepts what is open by the mark of its incident. */
+static void accept_slow(struct shard *s, size_t at)
+{
+    struct shard_slot *slot = &s->slot[at];
+    struct entity *e = slot->entity;
+    struct slow_change slow;
+
+    if (!entity_slow(e, &slow) ||
+        !marks_accept(s->marks, entity_instance(e), slow.incident.start_ms))
+        return;
+    shard_tell_slow(s, at, entity_accept_slow(e, slot->now.wall_ms, &slow), &slow);
+    shard_keep_reference(s, at, slot->now.wall_ms, true);
+    shard_publish(s, slot);
+}
+
+static void on_marks(struct shard *s, struct shard_message *m)
+{
+    marks_free(s->marks);
+    s->marks = TAKE(m->marks);
+    for (size_t i = 0; i < s->n; i++)
+        if (s->slot[i].entity)
+            accept_slow(s, i);
+}
+
 /* A message for an entity that there is. */
 static void take(struct shard *s, struct shard_message *m)
 {
@@ -234,6 +259,7 @@ static void take(struct shard *s, struct shard_message *m)
         break;
     case SHARD_ADD:
     case SHARD_SETTINGS:
+    case SHARD_MARKS:
         break; /* run() has them */
     }
 }
@@ -250,6 +276,8 @@ static void *run(void *arg)
         struct shard_slot *slot = &s->slot[m->slot];
         if (m->kind == SHARD_SETTINGS)
             on_settings(s, m);
+        else if (m->kind == SHARD_MARKS)
+            on_marks(s, m);
         else if (m->kind == SHARD_ADD)
             on_add(s, m);
         else if (slot->entity) /* else it could not be added, which was said */
@@ -303,5 +331,6 @@ void shard_stop(struct shard *s)
     for (size_t i = 0; i < s->n; i++)
         if (s->slot[i].entity)
             end_entity(s, i, false);
+    marks_free(s->marks);
     mem_free(s);
 }

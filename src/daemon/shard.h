@@ -7,6 +7,7 @@
 #include "base/queue.h"
 #include "daemon/announce.h"
 #include "daemon/entity.h"
+#include "daemon/marks.h"
 #include "data/telemetry.h"
 
 /* shard - the thread that owns entities: takes ticks and models, gives verdicts to the board, rows
@@ -27,7 +28,8 @@ enum shard_message_kind {
     SHARD_TRAINING_FAILED, /* dataset comes back, why */
     SHARD_UNCHANGED,       /* learning anew ended, and the model stays */
     SHARD_RETRAIN,         /* learn anew; why.msg says for what reason */
-    SHARD_SETTINGS,        /* confirm, threshold, retrain: the configuration was read again */
+    SHARD_MARKS,    /* marks: what operators said by now, in place of what they said before */
+    SHARD_SETTINGS, /* confirm, threshold, retrain: the configuration was read again */
 };
 
 struct shard_message { /* owns what it points to */
@@ -47,6 +49,7 @@ struct shard_message { /* owns what it points to */
     struct confirm_spec confirm;
     struct threshold_spec threshold;
     struct retrain_spec retrain;
+    struct marks *marks;
     size_t n_base;
     double base[]; /* [n_base] */
 };

@@ -32,7 +32,8 @@ struct shard {
     bool started;
     void (*release)(void *arg, size_t slot);
     void *release_arg;
-    size_t n; /* slots ever used are below it */
+    struct marks *marks; /* NULL until the first are told */
+    size_t n;            /* slots ever used are below it */
     struct shard_slot slot[SHARD_ENTITIES_MAX];
     struct entity_view view; /* scratch */
 };

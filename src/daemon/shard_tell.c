@@ -119,7 +119,8 @@ void shard_tell_slow(struct shard *s, size_t at, enum watch_event event,
         telemetry_add(s->o.telemetry, TEL_INCIDENTS, 1);
     announce_break(s->o.announcer);
     log_event(event == WATCH_CLOSED ? LOG_INFO : LOG_WARN,
-              event == WATCH_OPENED   ? "slow incident opened"
+              slow->incident.accepted ? "slow incident accepted by an operator: the new normal"
+              : event == WATCH_OPENED ? "slow incident opened"
               : event == WATCH_CLOSED ? "slow incident closed"
                                       : "slow incident grew",
               "instance", entity_instance(e), "why", text, NULL);

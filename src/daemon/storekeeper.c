@@ -10,6 +10,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "daemon/marks.h"
+#include "daemon/shard.h"
 
 enum {
     KEEP_QUEUE =
@@ -45,6 +47,8 @@ struct storekeeper {
     struct storekeeper_options o;
     struct store *store;
     struct queue *queue;
+    struct queue *marks_to; /* NULL: nobody follows them */
+    bool marks_due;         /* read them again at the next commit */
     pthread_t thread;
     bool started;
     atomic_bool ending;
@@ -306,6 +310,41 @@ static void prune(struct storekeeper *k, int64_t now_ms)
         k->pruned_ms = now_ms;
 }
 
+/* To the shard; false: not now. */
+static bool send_marks(struct storekeeper *k)
+{
+    CLEANUP(shard_message_freep) struct shard_message *m = mem_alloc(sizeof *m);
+    struct err err;
+
+    if (!m)
+        return false;
+    m->kind = SHARD_MARKS;
+    if (marks_read(k->o.database, clock_wall_ms() - MARKS_LATE_MS, &m->marks, &err) != OK) {
+        log_event(LOG_WARN, "marks were not read, those before stay in force", "err", err.msg,
+                  NULL);
+        return true; /* at the next change of them */
+    }
+    if (!queue_push(k->marks_to, m))
+        return false;
+    m = NULL; /* the shard's now */
+    return true;
+}
+
+/* An operator writes beside the daemon (store/edit.h): has one? */
+static void look_for_marks(struct storekeeper *k)
+{
+    bool changed = false;
+    struct err err;
+
+    if (!k->marks_to)
+        return;
+    if (store_changed_by_others(k->store, &changed, &err) != OK)
+        fail(k, &err);
+    k->marks_due |= changed;
+    if (k->marks_due)
+        k->marks_due = !send_marks(k);
+}
+
 static void commit(struct storekeeper *k)
 {
     struct err err;
@@ -325,6 +364,7 @@ static void commit(struct storekeeper *k)
         settle_pending(k);
         k->n_models = 0;
     }
+    look_for_marks(k);
     prune(k, k->committed_ms);
     if (!k->marred && !k->prune_failed)
         recover(k);
@@ -417,6 +457,11 @@ enum rc storekeeper_new(const struct storekeeper_options *o, struct store *store
 struct queue *storekeeper_queue(struct storekeeper *k)
 {
     return k->queue;
+}
+
+void storekeeper_tell_marks(struct storekeeper *k, struct queue *shard)
+{
+    k->marks_to = k->o.database ? shard : NULL;
 }
 
 enum rc storekeeper_start(struct storekeeper *k, struct err *err)

@@ -88,7 +88,7 @@ static enum rc open_host(struct daemon *d, struct err *err)
 static enum rc open_store(struct daemon *d, bool relearn, struct err *err)
 {
     const struct storekeeper_options o = {d->board, &d->telemetry, d->config.retention.max_age_ms,
-                                          d->config.retention.max_size_bytes};
+                                          d->config.retention.max_size_bytes, d->database};
     struct store *store = NULL;
 
     snprintf(d->database, sizeof d->database, "%s/tocsin.db", d->config.data_dir);
@@ -207,6 +207,7 @@ static enum rc start(struct daemon *d, struct err *err)
                                                 shard_queue(d->shard), &d->telemetry};
     char host[CONFIG_TEXT_MAX];
 
+    storekeeper_tell_marks(d->storekeeper, shard_queue(d->shard));
     if (serve_start(&serve, d->board, &d->server, err) != OK ||
         storekeeper_start(d->storekeeper, err) != OK ||
         trainer_start(d->trainer, shard_queue(d->shard), err) != OK ||

@@ -325,11 +325,15 @@ static void accept_one(struct track *t, int64_t last_hour, int64_t ts_ms)
 enum watch_event reference_accept(struct reference *r, int64_t ts_ms, size_t feature,
                                   struct slow_change *ret)
 {
-    assert(feature == REFERENCE_ALL || feature < r->n);
+    assert(feature == REFERENCE_ALL || feature == REFERENCE_OPEN || feature < r->n);
     for (size_t i = 0; i < r->n; i++)
-        if (feature == REFERENCE_ALL || i == feature)
+        if (feature == REFERENCE_ALL || i == feature ||
+            (feature == REFERENCE_OPEN && r->track[i].named))
             accept_one(&r->track[i], r->last_hour, ts_ms);
-    return r->open && reference_named(r) == 0 ? reference_close(r, ts_ms, ret) : WATCH_QUIET;
+    if (!r->open || reference_named(r) > 0)
+        return WATCH_QUIET;
+    r->change.incident.accepted = true;
+    return reference_close(r, ts_ms, ret);
 }
 
 enum watch_event reference_restart(struct reference *r, int64_t ts_ms, struct slow_change *ret)

@@ -65,9 +65,11 @@ size_t reference_bytes(size_t n_features);
 enum watch_event reference_push(struct reference *r, int64_t ts_ms, const float *frame,
                                 bool learnable, struct slow_change *ret);
 
-/* An operator accepted the present level of one feature, or of all: it becomes what is expected,
- * the rhythm and the spread stay. WATCH_CLOSED when that ends the open incident. */
+/* An operator accepted the present level of one feature, of all, or of those that the open incident
+ * is of: it becomes what is expected, the rhythm and the spread stay. WATCH_CLOSED (accepted) when
+ * that ends the open incident. */
 #define REFERENCE_ALL SIZE_MAX
+#define REFERENCE_OPEN (SIZE_MAX - 1)
 enum watch_event reference_accept(struct reference *r, int64_t ts_ms, size_t feature,
                                   struct slow_change *ret);
 

@@ -14,6 +14,7 @@ enum { RETRY_US = 2000 }; /* the daemon's pauses between transactions may be a t
 enum edit_statement {
     ED_FIND_ENTITY,
     ED_FIND_INCIDENT,
+    ED_IS_OPEN_SLOW,
     ED_PUT_MARK,
     ED_DROP_MARK,
     ED_FIND_MODEL,
@@ -26,6 +27,7 @@ static const char *const sql[ED_COUNT] = {
     [ED_FIND_ENTITY] = "SELECT id FROM entities WHERE instance = ?1",
     [ED_FIND_INCIDENT] = "SELECT entity, start_ms, max(start_ms, peak_ms, ifnull(end_ms, 0))"
                          " FROM incidents WHERE id = ?1",
+    [ED_IS_OPEN_SLOW] = "SELECT kind = 'slow', end_ms IS NULL FROM incidents WHERE id = ?1",
     [ED_PUT_MARK] = "INSERT INTO marks (entity, kind, incident, start_ms, end_ms, made_ms)"
                     " VALUES (nullif(?1, 0), ?2, nullif(?3, 0), ?4, ?5, ?6)",
     [ED_DROP_MARK] = "DELETE FROM marks WHERE id = ?1",
@@ -135,6 +137,27 @@ struct mark_act {
     int64_t id;
 };
 
+/* What was accepted must be going on: it is the present that becomes what is expected. */
+static enum rc check_accepted(struct store_editor *e, const struct store_mark *m, struct err *err)
+{
+    int64_t slow = 0, open = 0;
+    bool found;
+
+    if (m->kind != STORE_MARK_ACCEPTED)
+        return OK;
+    const enum rc rc = find(e, ED_IS_OPEN_SLOW, m->incident, &slow, &open, NULL, &found, err);
+    if (rc != OK)
+        return rc;
+    if (found && !slow)
+        return err_set(err, E_STATE,
+                       "incident %" PRId64 " is one of the score: expected a slow change to accept",
+                       m->incident);
+    if (found && !open)
+        return err_set(err, E_STATE, "incident %" PRId64 " is over: there is nothing to accept",
+                       m->incident);
+    return OK; /* no such incident: said by put_mark */
+}
+
 static enum rc put_mark(struct store_editor *e, void *arg, struct err *err)
 {
     struct mark_act *a = arg;
@@ -153,7 +176,8 @@ static enum rc put_mark(struct store_editor *e, void *arg, struct err *err)
     if (!found)
         return err_set(err, E_STATE, "store '%s': there is no incident %" PRId64, e->c.path,
                        m->incident);
-    if ((rc = conn_statement(&e->c, ED_PUT_MARK, &st, err)) != OK)
+    if ((rc = check_accepted(e, m, err)) != OK ||
+        (rc = conn_statement(&e->c, ED_PUT_MARK, &st, err)) != OK)
         return rc;
     if (sqlite3_bind_int64(st, 1, entity) ||
         sqlite3_bind_text(st, 2, store_mark_kind_name(m->kind), -1, SQLITE_STATIC) ||

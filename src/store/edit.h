@@ -24,7 +24,8 @@ static inline void store_editor_closep(struct store_editor **e)
 }
 
 /* mark->id is ignored. With mark->incident the entity and the times are the incident's, whatever
- * mark says; E_STATE when there is no such incident or instance ("" = all). */
+ * mark says; E_STATE when there is no such incident or instance ("" = all), and when one is
+ * accepted that is not an open slow change. */
 MUST_CHECK enum rc store_edit_mark(struct store_editor *e, const struct store_mark *mark,
                                    int64_t *ret_id, struct err *err);
 MUST_CHECK enum rc store_edit_unmark(struct store_editor *e, int64_t id, struct err *err);

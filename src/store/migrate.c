@@ -98,6 +98,9 @@ const char *const store_steps[] = {
     " ts_ms INTEGER NOT NULL," /* when it was written */
     " state BLOB NOT NULL,"
     " PRIMARY KEY (entity, kind)) WITHOUT ROWID;",
+
+    /* An operator may accept a slow change, which ends it. */
+    "ALTER TABLE incidents ADD COLUMN accepted INTEGER NOT NULL DEFAULT 0;",
 };
 const size_t store_steps_count = sizeof store_steps / sizeof store_steps[0];
 

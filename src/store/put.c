@@ -185,6 +185,19 @@ enum rc store_put_score(struct store *s, int64_t entity, uint64_t model_id, cons
     return conn_run(&s->c, st, "score", err);
 }
 
+enum rc store_changed_by_others(struct store *s, bool *ret, struct err *err)
+{
+    int64_t version;
+    /* SQLite: it changes with the commits of other connections and with no commit of this one */
+    const enum rc rc = conn_number(&s->c, "PRAGMA data_version", &version, err);
+
+    if (rc != OK)
+        return rc;
+    *ret = version != s->data_version;
+    s->data_version = version;
+    return OK;
+}
+
 const char *store_incident_kind_name(enum incident_kind kind)
 {
     return kind == INCIDENT_SLOW ? "slow" : "departure";
@@ -209,7 +222,8 @@ enum rc store_put_incident(struct store *s, int64_t entity, const struct schema 
         sqlite3_bind_double(st, 6, (double)in->peak_score) ||
         sqlite3_bind_double(st, 7, (double)in->threshold) ||
         sqlite3_bind_text(st, 8, causes, -1, SQLITE_STATIC) ||
-        sqlite3_bind_text(st, 9, store_incident_kind_name(in->kind), -1, SQLITE_STATIC))
+        sqlite3_bind_text(st, 9, store_incident_kind_name(in->kind), -1, SQLITE_STATIC) ||
+        sqlite3_bind_int(st, 10, in->accepted))
         return conn_fail(&s->c, "bind", err);
     if ((rc = conn_run(&s->c, st, "incident", err)) != OK)
         return rc;

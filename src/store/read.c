@@ -38,7 +38,7 @@ static const char *const sql[RD_COUNT] = {
                        " ORDER BY ts_ms DESC LIMIT ?4)",
     [RD_INCIDENTS] =
         "SELECT i.id, start_ms, peak_ms, end_ms, peak_score, threshold, instance,"
-        " causes, kind = 'slow' FROM incidents i CROSS JOIN entities e ON e.id = i.entity"
+        " causes, kind = 'slow', accepted FROM incidents i CROSS JOIN entities e ON e.id = i.entity"
         " WHERE (?1 IS NULL OR instance = ?1) AND start_ms <= ?3"
         " AND (end_ms IS NULL OR end_ms >= ?2) AND (start_ms, i.id) < (?4, ?5)"
         " ORDER BY start_ms DESC, i.id DESC",
@@ -340,6 +340,7 @@ static bool add_incident(struct incident_chunk *chunk, sqlite3_stmt *st)
         .end_ms = sqlite3_column_int64(st, 3),
         .peak_score = column_float(st, 4),
         .threshold = column_float(st, 5),
+        .accepted = sqlite3_column_int(st, 9) != 0,
         .instance = instance,
         .causes_json = causes};
     return true;

@@ -15,7 +15,8 @@ static const char *const state_names[] = {[STORE_MODEL_LIVE] = "live",
                                           [STORE_MODEL_RETIRED] = "retired"};
 static const char *const kind_names[] = {[STORE_MARK_ANOMALY] = "anomaly",
                                          [STORE_MARK_NORMAL] = "normal",
-                                         [STORE_MARK_MAINTENANCE] = "maintenance"};
+                                         [STORE_MARK_MAINTENANCE] = "maintenance",
+                                         [STORE_MARK_ACCEPTED] = "accepted"};
 
 const char *store_model_state_name(enum store_model_state state)
 {

@@ -45,6 +45,9 @@ MUST_CHECK enum rc store_put_frame(struct store *s, int64_t entity, int64_t ts_m
 MUST_CHECK enum rc store_put_score(struct store *s, int64_t entity, uint64_t model_id,
                                    const struct verdict *v, struct err *err);
 const char *store_incident_kind_name(enum incident_kind kind); /* "departure", "slow" */
+/* Has another connection (an operator's, store/edit.h) committed since the last call? True at the
+ * first one. A look of microseconds. */
+MUST_CHECK enum rc store_changed_by_others(struct store *s, bool *ret, struct err *err);
 /* Inserts when in->id is 0 (and sets it), else updates. Causes are kept by name. */
 MUST_CHECK enum rc store_put_incident(struct store *s, int64_t entity, const struct schema *schema,
                                       struct incident *in, struct err *err);
@@ -149,6 +152,7 @@ struct store_incident {
     enum incident_kind kind;
     int64_t id, start_ms, peak_ms, end_ms; /* end 0 while open */
     float peak_score, threshold;
+    bool accepted;           /* that is why it closed */
     const char *instance;    /* valid during the call */
     const char *causes_json; /* array of {"feature","group","unit","value",...}, as encode.h says */
 };
@@ -178,7 +182,12 @@ MUST_CHECK enum rc store_read_models(struct store_reader *r, const char *instanc
                                      store_model_fn *fn, void *arg, struct err *err);
 
 /* What an operator said of an incident, or of a stretch of time. */
-enum store_mark_kind { STORE_MARK_ANOMALY, STORE_MARK_NORMAL, STORE_MARK_MAINTENANCE };
+enum store_mark_kind {
+    STORE_MARK_ANOMALY,
+    STORE_MARK_NORMAL,
+    STORE_MARK_MAINTENANCE, /* of a stretch */
+    STORE_MARK_ACCEPTED,    /* of a slow incident: what it came to is normal from now on */
+};
 const char *store_mark_kind_name(enum store_mark_kind kind); /* "anomaly", ... */
 struct store_mark {
     int64_t id;

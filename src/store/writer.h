@@ -71,6 +71,7 @@ struct store {
     int lock_fd;
     int busy_ms;
     bool begun;
+    int64_t data_version;               /* at the last look for others' commits; 0: none yet */
     int64_t next_entity, next_incident; /* never go back, so a number never means two things */
     int64_t first_incident;             /* of this process */
 

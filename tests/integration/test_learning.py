@@ -152,7 +152,8 @@ def test_a_model_that_learned_the_anomaly_is_rejected(learner, tocsin):
             db.execute('UPDATE frames SET "values" = ? WHERE ts_ms = ?',
                        (struct.pack(f"<{len(values)}f", *values), ts))
         db.execute("DELETE FROM incidents")
-        db.execute("INSERT INTO incidents VALUES (7, 1, ?, ?, ?, 1, 1, '[]', 'departure')",
+        db.execute("INSERT INTO incidents (id, entity, start_ms, peak_ms, end_ms, peak_score, "
+                   "threshold, causes) VALUES (7, 1, ?, ?, ?, 1, 1, '[]')",
                    (frames[60][0], frames[60][0], frames[69][0]))
     tocsin(daemon, "mark", "--incident", "7", "--as", "anomaly")
     before = live(daemon)
@@ -219,6 +220,8 @@ def test_models_are_shown_and_compared(learner, tocsin):
     (["mark", "--incident", "1"], 2, "expected --as"),
     (["mark", "--incident", "1", "--as", "maintenance"], 2, "anomaly or normal"),
     (["mark", "--incident", "x", "--as", "normal"], 2, "expected a number"),
+    (["mark", "--incident", "1", "--as", "normal", "--accept"], 2, "in place of --as"),
+    (["mark", "--from", "now-1h", "--to", "now", "--accept"], 2, "goes with --incident"),
     (["mark", "--list"], 1, "tocsin.db"),
 ])
 def test_what_is_wrong_is_a_sentence(binary, tmp_path, words, code, sentence):

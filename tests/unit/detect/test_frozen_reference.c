@@ -153,6 +153,30 @@ static void an_accepted_step_is_silent_and_the_next_one_is_not(void **state)
     assert_non_null(strstr(text, " where 3")); /* what was accepted is what was learned */
 }
 
+static void an_open_change_is_accepted_with_its_own_features_alone(void **state)
+{
+    (void)state;
+    CLEANUP(host_done) struct host h;
+    struct slow_change change;
+
+    host_init(&h, 3);
+    live(&h, 15, true);
+    assert_int_equal(reference_accept(h.r, h.now, REFERENCE_OPEN, &change), WATCH_QUIET);
+    const float cpu = reference_expected(h.r, FAKE_CPU, h.now);
+    h.add = 0.16;
+    live(&h, 3, true);
+    assert_int_equal(h.opened, 1);
+    assert_int_equal(reference_accept(h.r, h.now, REFERENCE_OPEN, &change), WATCH_CLOSED);
+    assert_true(change.incident.accepted && change.incident.end_ms == h.now);
+    assert_float_equal(reference_expected(h.r, FAKE_MEMORY, h.now), 0.34, 0.02);
+    assert_true(reference_expected(h.r, FAKE_CPU, h.now) == cpu);
+    assert_int_equal(reference_accept(h.r, h.now, REFERENCE_OPEN, &change), WATCH_QUIET);
+    h.add = 0;
+    live(&h, 3, true);
+    assert_int_equal(h.opened, 2);
+    assert_false(h.last.incident.accepted); /* the next one is not */
+}
+
 static void a_step_accepted_before_it_rang_never_rings(void **state)
 {
     (void)state;
@@ -471,6 +495,7 @@ int main(void)
         cmocka_unit_test(a_step_opens_one_incident_that_closes_when_it_goes_away),
         cmocka_unit_test(what_lasts_less_than_a_day_is_no_slow_change_however_large),
         cmocka_unit_test(an_accepted_step_is_silent_and_the_next_one_is_not),
+        cmocka_unit_test(an_open_change_is_accepted_with_its_own_features_alone),
         cmocka_unit_test(a_step_accepted_before_it_rang_never_rings),
         cmocka_unit_test(a_leak_is_told_with_its_rate_and_days),
         cmocka_unit_test(what_is_not_learnable_is_compared_but_not_learned),

@@ -94,6 +94,60 @@ static void a_mark_of_an_incident_takes_its_times(void **state)
     store_editor_close(e);
 }
 
+static void an_open_slow_change_alone_is_accepted(void **state)
+{
+    struct fixture *x = *state;
+    const int64_t a = new_entity(x, "a");
+    struct incident slow = {.kind = INCIDENT_SLOW, .start_ms = 10, .peak_ms = 20},
+                    over = {.kind = INCIDENT_SLOW, .start_ms = 5, .peak_ms = 6, .end_ms = 9},
+                    fast = {.start_ms = 30, .peak_ms = 30};
+    struct store_mark mark = {.kind = STORE_MARK_ACCEPTED, .instance = ""};
+    struct store_editor *e = edit(x);
+    struct err err;
+    int64_t id = 0;
+
+    WORKS(store_put_incident(x->store, a, x->schema, &slow, E));
+    WORKS(store_put_incident(x->store, a, x->schema, &over, E));
+    WORKS(store_put_incident(x->store, a, x->schema, &fast, E));
+    mark.incident = over.id;
+    assert_int_equal(store_edit_mark(e, &mark, &id, &err), E_STATE);
+    assert_non_null(strstr(err.msg, "is over"));
+    mark.incident = fast.id;
+    assert_int_equal(store_edit_mark(e, &mark, &id, &err), E_STATE);
+    assert_non_null(strstr(err.msg, "expected a slow change"));
+    mark.incident = 99;
+    assert_int_equal(store_edit_mark(e, &mark, &id, &err), E_STATE);
+    assert_non_null(strstr(err.msg, "there is no incident 99"));
+    assert_int_equal(marks_of(x, "a").n, 0);
+    mark.incident = slow.id;
+    WORKS(store_edit_mark(e, &mark, &id, E));
+    const struct store_mark got = marks_of(x, "a").last;
+    assert_true(got.kind == STORE_MARK_ACCEPTED && got.start_ms == slow.start_ms);
+    store_editor_close(e);
+}
+
+static void the_writer_sees_that_somebody_else_wrote(void **state)
+{
+    struct fixture *x = *state;
+    const struct store_mark mark = {
+        .kind = STORE_MARK_MAINTENANCE, .start_ms = 10, .end_ms = 20, .instance = ""};
+    struct store_editor *e = edit(x);
+    bool changed = false;
+    int64_t id = 0;
+
+    WORKS(store_changed_by_others(x->store, &changed, E));
+    assert_true(changed); /* nobody looked before */
+    put_ticks(x, new_entity(x, "a"), 0, 1, 10);
+    WORKS(store_changed_by_others(x->store, &changed, E));
+    assert_false(changed);
+    WORKS(store_edit_mark(e, &mark, &id, E));
+    WORKS(store_changed_by_others(x->store, &changed, E));
+    assert_true(changed);
+    WORKS(store_changed_by_others(x->store, &changed, E));
+    assert_false(changed);
+    store_editor_close(e);
+}
+
 static void marks_go_with_their_incident_or_their_time(void **state)
 {
     struct fixture *x = *state;
@@ -216,6 +270,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_mark_of_a_stretch_concerns_its_instance_or_all),
         TEST(a_mark_of_an_incident_takes_its_times),
+        TEST(an_open_slow_change_alone_is_accepted),
+        TEST(the_writer_sees_that_somebody_else_wrote),
         TEST(marks_go_with_their_incident_or_their_time),
         TEST(an_operator_changes_the_live_model),
         TEST(marking_waits_for_a_writer_that_is_rarely_idle),
