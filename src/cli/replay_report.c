@@ -96,10 +96,13 @@ static void put_page(const struct replay_story *s, size_t i, struct buf *out)
 
     report_time(in->start_ms, start);
     report_time(in->end_ms, end);
-    buf_printf(out, "\npage %zu: %s to %s, %s, peak %.4g over %.4g%s%s\n", i + 1, start, end,
+    buf_printf(out, "\n%s %zu%s: %s to %s, %s, peak %.4g over %.4g%s%s%s%s\n",
+               incident_pages(in) ? "page" : "incident", i + 1,
+               in->maintenance ? ", in maintenance" : "", start, end,
                span(in->end_ms - in->start_ms, length), (double)in->peak_score,
                (double)in->threshold, p->open ? ", still open" : "",
-               p->in_sample ? ", in-sample" : "");
+               p->in_sample ? ", in-sample" : "", p->marked_anomaly ? ", marked anomaly" : "",
+               p->marked_normal ? ", marked normal" : "");
     for (size_t k = 0; k < in->n_causes; k++)
         if (k < REPORT_CAUSES_ALWAYS || (double)in->causes[k].share >= REPORT_SHARE_LEAST)
             report_cause(out, s->source->schema, &in->causes[k]);
@@ -127,12 +130,26 @@ static void put_recorded(const struct replay_story *s, struct buf *out)
     if (!s->source->reader)
         return;
     for (size_t i = 0; i < r->n_pages; i++)
-        alone += !r->page[i].recorded;
+        alone += !r->page[i].recorded && incident_pages(&r->page[i].incident);
     buf_printf(out,
                "recorded live: %zu incident%s, %" PRIu64 " of them while a page was open here; "
                "%" PRIu64 " of the pages %s not recorded\n",
                r->n_recorded, r->n_recorded == 1 ? "" : "s", r->recorded_replayed, alone,
                alone == 1 ? "was" : "were");
+}
+
+/* What operators had said. */
+static void put_marked(const struct replay_story *s, struct buf *out)
+{
+    const struct replay_result *r = s->result;
+
+    if (s->replay->held)
+        buf_printf(out,
+                   "in maintenance: %" PRIu64 " frames, %" PRIu64 " incident%s that %s no page\n",
+                   s->replay->held, r->held, r->held == 1 ? "" : "s", r->held == 1 ? "is" : "are");
+    if (r->marked_anomaly + r->marked_normal)
+        buf_printf(out, "marked: %" PRIu64 " of the pages anomaly, %" PRIu64 " normal\n",
+                   r->marked_anomaly, r->marked_normal);
 }
 
 static void put_days(const struct replay_story *s, struct buf *out)
@@ -163,6 +180,7 @@ void replay_report_text(const struct replay_story *s, struct buf *out)
     put_rate(&s->result->all, "", out);
     if (s->result->in_sample_frames)
         put_rate(&s->result->unseen, " that the model had not seen", out);
+    put_marked(s, out);
     put_recorded(s, out);
     put_days(s, out);
 }
@@ -184,17 +202,25 @@ static json_t *causes_json(const struct schema *schema, const struct incident *i
     return a;
 }
 
+static json_t *marked_json(const struct replay_page *p)
+{
+    return p->marked_anomaly  ? json_string("anomaly")
+           : p->marked_normal ? json_string("normal")
+                              : json_null();
+}
+
 static json_t *page_json(const struct replay_story *s, const struct replay_page *p)
 {
     const struct incident *in = &p->incident;
 
-    return json_pack("{s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:b, s:o, s:o}", "start",
+    return json_pack("{s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:b, s:o, s:b, s:o, s:o}", "start",
                      report_time_json(in->start_ms), "end", report_time_json(in->end_ms),
                      "length_s", seconds(in->end_ms - in->start_ms), "open", p->open, "peak",
                      report_time_json(in->peak_ms), "peak_score", report_float(in->peak_score),
                      "threshold", report_float(in->threshold), "in_sample", p->in_sample,
                      "recorded", s->source->reader ? json_boolean(p->recorded) : json_null(),
-                     "causes", causes_json(s->source->schema, in));
+                     "maintenance", in->maintenance, "marked", marked_json(p), "causes",
+                     causes_json(s->source->schema, in));
 }
 
 static json_t *pages_json(const struct replay_story *s)
@@ -268,16 +294,17 @@ json_t *replay_report_json(const struct replay_story *s)
 {
     const struct replay *r = s->replay;
 
-    return json_pack("{s:s, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:{s:I, s:I}, s:o, s:o, "
-                     "s:o, s:o, s:I, s:o}",
-                     "source", s->source->name, "from", report_time_json(s->from_ms), "to",
-                     report_time_json(s->to_ms), "frames", (json_int_t)r->frames, "unscored",
-                     (json_int_t)r->unscored, "anomalous", (json_int_t)r->anomalous, "holes",
-                     (json_int_t)r->holes, "in_sample_frames",
-                     (json_int_t)s->result->in_sample_frames, "other_frames",
-                     (json_int_t)s->other_frames, "model", model_json(s), "confirm", "k",
-                     (json_int_t)s->confirm.k, "of", (json_int_t)s->confirm.of, "rate",
-                     rate_json(&s->result->all), "unseen_rate", rate_json(&s->result->unseen),
-                     "recorded", recorded_json(s), "days", days_json(s), "pages_unlisted",
-                     (json_int_t)s->result->pages_unlisted, "pages", pages_json(s));
+    return json_pack(
+        "{s:s, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:{s:I, s:I}, "
+        "s:o, s:o, s:o, s:o, s:I, s:o}",
+        "source", s->source->name, "from", report_time_json(s->from_ms), "to",
+        report_time_json(s->to_ms), "frames", (json_int_t)r->frames, "unscored",
+        (json_int_t)r->unscored, "anomalous", (json_int_t)r->anomalous, "holes",
+        (json_int_t)r->holes, "in_sample_frames", (json_int_t)s->result->in_sample_frames,
+        "other_frames", (json_int_t)s->other_frames, "maintenance_frames", (json_int_t)r->held,
+        "maintenance_incidents", (json_int_t)s->result->held, "model", model_json(s), "confirm",
+        "k", (json_int_t)s->confirm.k, "of", (json_int_t)s->confirm.of, "rate",
+        rate_json(&s->result->all), "unseen_rate", rate_json(&s->result->unseen), "recorded",
+        recorded_json(s), "days", days_json(s), "pages_unlisted",
+        (json_int_t)s->result->pages_unlisted, "pages", pages_json(s));
 }

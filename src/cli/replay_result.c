@@ -52,17 +52,21 @@ static struct err *no_memory(struct err *err)
     return err;
 }
 
-static enum rc open_page(struct replay_result *r, const struct incident *in, bool in_sample,
-                         struct err *err)
+/* One that somebody would have been paged for. */
+static enum rc count_page(struct replay_result *r, struct err *err)
 {
-    struct replay_day *day = day_at(r, day_of(in->start_ms));
+    struct replay_day *day = day_at(r, day_of(r->last.incident.start_ms));
 
-    r->last = (struct replay_page){.incident = *in, .open = true, .in_sample = in_sample};
-    r->all.pages++;
-    r->unseen.pages += !in_sample;
     if (!day)
         return no_memory(err)->rc;
     day->pages++;
+    r->all.pages++;
+    r->unseen.pages += !r->last.in_sample;
+    return OK;
+}
+
+static enum rc list_page(struct replay_result *r, struct err *err)
+{
     if (r->n_pages == REPLAY_PAGES_MAX) {
         r->pages_unlisted++;
         return OK;
@@ -72,15 +76,37 @@ static enum rc open_page(struct replay_result *r, const struct incident *in, boo
         return no_memory(err)->rc;
     r->page = grown;
     r->page[r->n_pages++] = r->last;
+    r->listed = true;
     return OK;
+}
+
+static enum rc open_page(struct replay_result *r, const struct incident *in, bool in_sample,
+                         struct err *err)
+{
+    r->last = (struct replay_page){.incident = *in, .open = true, .in_sample = in_sample};
+    r->listed = false;
+    r->held += in->maintenance;
+    if (incident_pages(in) && count_page(r, err) != OK)
+        return err->rc;
+    return list_page(r, err);
 }
 
 static void update_page(struct replay_result *r, const struct incident *in, bool open)
 {
     r->last.incident = *in;
     r->last.open = open;
-    if (!r->pages_unlisted)
+    if (r->listed)
         r->page[r->n_pages - 1] = r->last;
+}
+
+/* Nobody had been paged for it so far. */
+static enum rc raise_page(struct replay_result *r, const struct incident *in, struct err *err)
+{
+    r->held -= r->last.incident.maintenance;
+    update_page(r, in, true);
+    if (count_page(r, err) != OK)
+        return err->rc;
+    return r->listed ? OK : list_page(r, err);
 }
 
 enum rc replay_result_add(struct replay_result *r, const struct replay_step *step, bool in_sample,
@@ -103,6 +129,8 @@ enum rc replay_result_add(struct replay_result *r, const struct replay_step *ste
     case WATCH_UPDATED:
         update_page(r, &step->line.incident, true);
         return OK;
+    case WATCH_RAISED:
+        return raise_page(r, &step->line.incident, err);
     case WATCH_CLOSED:
         update_page(r, &step->line.incident, false);
         return OK;
@@ -123,7 +151,8 @@ struct gather {
 
 static bool gather(void *arg, const struct store_incident *row)
 {
-    if (row->kind != INCIDENT_DEPARTURE) /* a replay has no reference */
+    /* a replay has no reference; and what maintenance did is none to compare with */
+    if (row->kind != INCIDENT_DEPARTURE || row->maintenance)
         return true;
     struct gather *g = arg;
     struct replay_result *r = g->r;
@@ -202,4 +231,16 @@ void replay_rate(const struct replay_count *c, double *ret, double *ret_low, dou
     *ret = (double)c->pages / weeks;
     *ret_low /= weeks;
     *ret_high /= weeks;
+}
+
+void replay_result_marked(struct replay_result *r, const struct marks *marks, const char *instance)
+{
+    for (size_t i = 0; i < r->n_pages; i++) {
+        struct replay_page *p = &r->page[i];
+        const int64_t from = p->incident.start_ms, to = p->incident.end_ms;
+        p->marked_anomaly = marks_say(marks, STORE_MARK_ANOMALY, instance, from, to);
+        p->marked_normal = marks_say(marks, STORE_MARK_NORMAL, instance, from, to);
+        r->marked_normal += p->marked_normal && incident_pages(&p->incident);
+        r->marked_anomaly += p->marked_anomaly && incident_pages(&p->incident);
+    }
 }

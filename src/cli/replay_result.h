@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "daemon/marks.h"
 #include "data/schema.h"
 #include "data/verdict.h"
 #include "detect/replay.h"
@@ -20,9 +21,10 @@ enum { REPLAY_DAY_MS = 24 * 3600 * 1000 };
 
 struct replay_page {
     struct incident incident;
-    bool open;      /* when the replay ended */
-    bool in_sample; /* in frames that its model had learned from */
-    bool recorded;  /* an incident was recorded at that time */
+    bool open;                          /* when the replay ended */
+    bool in_sample;                     /* in frames that its model had learned from */
+    bool recorded;                      /* an incident was recorded at that time */
+    bool marked_anomaly, marked_normal; /* an operator said so of some of its time */
 };
 
 struct replay_day {
@@ -44,7 +46,10 @@ struct replay_result {
     struct replay_page *page;
     size_t n_pages;
     uint64_t pages_unlisted;
-    struct replay_page last; /* the newest page, listed or not */
+    struct replay_page last;                /* the newest page, listed or not */
+    bool listed;                            /* it is */
+    uint64_t held;                          /* incidents in maintenance: listed, none to page for */
+    uint64_t marked_anomaly, marked_normal; /* pages, of those listed */
     struct replay_day *day;
     size_t n_days;
     struct replay_recorded *recorded; /* oldest first */
@@ -66,6 +71,9 @@ void replay_result_end(struct replay_result *r, bool open, const struct incident
 MUST_CHECK enum rc replay_result_recorded(struct replay_result *r, struct store_reader *reader,
                                           const char *instance, int64_t from_ms, int64_t to_ms,
                                           struct err *err);
+
+/* What operators said of the listed pages; after the end. */
+void replay_result_marked(struct replay_result *r, const struct marks *marks, const char *instance);
 
 /* Pages a week, with the exact interval of 95 %; NaN for no time. */
 void replay_rate(const struct replay_count *c, double *ret, double *ret_low, double *ret_high);

@@ -63,7 +63,7 @@ static enum rc find_instance(struct replay_source *s, const char *path, const ch
 }
 
 enum rc replay_source_store(struct replay_source *s, const struct config *c, const char *instance,
-                            struct err *err)
+                            struct marks **ret_marks, struct err *err)
 {
     char path[CONFIG_TEXT_MAX + 32];
 
@@ -71,7 +71,8 @@ enum rc replay_source_store(struct replay_source *s, const struct config *c, con
     if (!instance && c->host.instance[0])
         instance = c->host.instance;
     if (store_reader_open(path, &s->reader, err) != OK ||
-        find_instance(s, path, instance, err) != OK)
+        find_instance(s, path, instance, err) != OK ||
+        marks_read(path, INT64_MIN, ret_marks, err) != OK)
         return err->rc;
     if (profile_load(c->profile, c->host.interval_ms, &s->profile, err) != OK)
         return err->rc;

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "cli/table.h"
 #include "config/config.h"
+#include "daemon/marks.h"
 #include "data/verdict.h"
 #include "feature/profile.h"
 #include "model/model.h"
@@ -27,10 +28,12 @@ struct replay_source {
     struct table table;          /* file */
 };
 
-/* The frames of the profile in c, in c's data folder; instance NULL: c's, or the only one there
- * is. E_STATE when there are no frames, and it names the instances that there are. */
+/* The frames of the profile in c, in c's data folder, and what operators said there; instance NULL:
+ * c's, or the only one there is. E_STATE when there are no frames, and it names the instances that
+ * there are. */
 MUST_CHECK enum rc replay_source_store(struct replay_source *s, const struct config *c,
-                                       const char *instance, struct err *err);
+                                       const char *instance, struct marks **ret_marks,
+                                       struct err *err);
 /* The frames in a file, as m takes them; m NULL: as it stands, or with what profile derives. */
 MUST_CHECK enum rc replay_source_file(struct replay_source *s, const char *path,
                                       const char *profile, const struct model *m, struct err *err);

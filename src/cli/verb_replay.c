@@ -29,7 +29,8 @@ struct replay_run {
     struct replay_source source;
     struct replay replay;
     struct replay_result result;
-    struct walk *walk; /* NULL: one model, given */
+    struct marks *marks; /* the store's; NULL: a file */
+    struct walk *walk;   /* NULL: one model, given */
     uint64_t model_id, learned;
     int64_t from_ms, to_ms;
     int64_t training_ms;
@@ -184,7 +185,7 @@ static enum rc prepare(struct replay_run *r, struct err *err)
     if (rc == OK && o->data)
         rc = replay_source_file(&r->source, o->data, o->profile, m, err);
     if (rc == OK && !o->data)
-        rc = replay_source_store(&r->source, &o->config, o->instance, err);
+        rc = replay_source_store(&r->source, &o->config, o->instance, &r->marks, err);
     if (rc == OK)
         rc = set_span(r, err);
     if (rc == OK && !m && !o->data && !o->walk)
@@ -222,19 +223,28 @@ static enum rc train(struct replay_run *r, int64_t ts_ms, struct err *err)
     return rc;
 }
 
+/* Neither maintenance nor a true anomaly is an example of normal, whatever the replay makes of it.
+ */
+static bool may_learn(const struct replay_run *r, int64_t ts_ms)
+{
+    return !r->replay.line.watch.open && !r->replay.line.watch.held &&
+           !marks_say(r->marks, STORE_MARK_ANOMALY, r->source.instance, ts_ms, ts_ms);
+}
+
 static enum rc on_frame(void *arg, int64_t ts_ms, const float *frame, struct err *err)
 {
     struct replay_run *r = arg;
     const struct line *const line = &r->replay.line;
     struct replay_step step;
 
+    replay_hold(&r->replay, marks_hold(r->marks, r->source.instance, ts_ms));
     if (r->walk && walk_is_due(r->walk, ts_ms) && train(r, ts_ms, err) != OK)
         return err->rc;
     report_progress(&r->bar, (uint64_t)(ts_ms - r->from_ms), (uint64_t)(r->to_ms - r->from_ms),
                     "%llu pages", (unsigned long long)r->result.all.pages);
     if (!line->model) {
         r->learned++;
-        return walk_note(r->walk, ts_ms, frame, err);
+        return may_learn(r, ts_ms) ? walk_note(r->walk, ts_ms, frame, err) : OK;
     }
     replay_push(&r->replay, ts_ms, frame, &step);
     const struct model_provenance *const p = &line->model->provenance;
@@ -245,7 +255,7 @@ static enum rc on_frame(void *arg, int64_t ts_ms, const float *frame, struct err
         return OK;
     if (step.line.event == WATCH_OPENED)
         walk_drop(r->walk, step.line.incident.start_ms);
-    return line->watch.open ? OK : walk_note(r->walk, ts_ms, frame, err);
+    return may_learn(r, ts_ms) ? walk_note(r->walk, ts_ms, frame, err) : OK;
 }
 
 static enum rc nothing(const struct replay_run *r, struct err *err)
@@ -323,6 +333,7 @@ static enum rc tell(const struct replay_run *r, uint64_t other_frames, struct er
 static void replay_run_done(struct replay_run *r)
 {
     walk_free(r->walk);
+    marks_free(r->marks);
     replay_result_done(&r->result);
     replay_done(&r->replay);
     replay_source_done(&r->source);
@@ -344,6 +355,7 @@ static enum rc replay(struct replay_options *o, struct err *err)
     if (rc == OK && r.source.reader)
         rc = store_other_frames(r.source.reader, r.source.instance, r.source.schema->hash,
                                 r.from_ms, r.to_ms, &others, err);
+    replay_result_marked(&r.result, r.marks, r.source.instance);
     return rc == OK ? tell(&r, others, err) : rc;
 }
 

@@ -150,8 +150,9 @@ static enum rc take_frame(struct entity *e, int64_t ts_ms, struct entity_step *r
     } else if (e->phase == PHASE_WATCHING) {
         judge(e, ret);
     }
-    aging_push(&e->aging, e->line.model, ts_ms, e->frame, ret->scored ? ret->verdict.score : NAN,
-               !e->line.watch.open, &ret->aging);
+    if (!e->line.watch.held)
+        aging_push(&e->aging, e->line.model, ts_ms, e->frame,
+                   ret->scored ? ret->verdict.score : NAN, !e->line.watch.open, &ret->aging);
     return OK;
 }
 
@@ -236,6 +237,11 @@ int64_t entity_last_ms(const struct entity *e)
 void entity_set_last(struct entity *e, int64_t ts_ms)
 {
     e->frame_ms = ts_ms;
+}
+
+void entity_hold(struct entity *e, bool held)
+{
+    line_hold(&e->line, held);
 }
 
 enum rc entity_recall(struct entity *e, int64_t ts_ms, const float *frame, struct err *err)
@@ -416,7 +422,7 @@ static void view_incident(const struct entity *e, struct entity_view *v)
 {
     const struct incident *in = &e->line.watch.incident;
 
-    v->ringing = true;
+    v->ringing = incident_pages(in);
     v->incident.start_ms = in->start_ms;
     v->incident.peak_ms = in->peak_ms;
     v->incident.peak_score = in->peak_score;

@@ -74,6 +74,9 @@ bool entity_is_stale(const struct entity *e);
 int64_t
 entity_last_ms(const struct entity *e); /* of its last frame, of an earlier run too; 0: none */
 void entity_set_last(struct entity *e, int64_t ts_ms); /* as the store has it */
+/* The ticks from now on are of a maintenance, or no longer: no clock learns from them (aging.h),
+ * and the line is held (detect/line.h). */
+void entity_hold(struct entity *e, bool held);
 
 /* A frame of the past, from the store: learning goes on where a restart cut it off. Times rise. */
 MUST_CHECK enum rc entity_recall(struct entity *e, int64_t ts_ms, const float *frame,

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "store/store.h"
 
 struct mark {
     enum store_mark_kind kind;
@@ -37,9 +36,8 @@ static bool on_mark(void *arg, const struct store_mark *row)
 {
     struct reading *r = arg;
     struct marks *m = r->marks;
-    const bool maintenance = row->kind == STORE_MARK_MAINTENANCE && row->end_ms >= r->from_ms;
 
-    if (!maintenance && row->kind != STORE_MARK_ACCEPTED)
+    if (row->end_ms < r->from_ms && row->kind != STORE_MARK_ACCEPTED)
         return true;
     if (m->n == MARKS_MAX) {
         r->rc = err_set(r->err, E_LIMIT, "more than %d marks; `tocsin mark --delete`", MARKS_MAX);
@@ -88,13 +86,19 @@ static bool concerns(const struct mark *m, const char *instance)
     return m->instance[0] == '\0' || strcmp(m->instance, instance) == 0;
 }
 
-bool marks_hold(const struct marks *m, const char *instance, int64_t ts_ms)
+bool marks_say(const struct marks *m, enum store_mark_kind kind, const char *instance,
+               int64_t from_ms, int64_t to_ms)
 {
     for (size_t i = 0; m && i < m->n; i++)
-        if (m->v[i].kind == STORE_MARK_MAINTENANCE && ts_ms >= m->v[i].start_ms &&
-            ts_ms <= m->v[i].end_ms && concerns(&m->v[i], instance))
+        if (m->v[i].kind == kind && from_ms <= m->v[i].end_ms && to_ms >= m->v[i].start_ms &&
+            concerns(&m->v[i], instance))
             return true;
     return false;
+}
+
+bool marks_hold(const struct marks *m, const char *instance, int64_t ts_ms)
+{
+    return marks_say(m, STORE_MARK_MAINTENANCE, instance, ts_ms, ts_ms);
 }
 
 bool marks_accept(const struct marks *m, const char *instance, int64_t start_ms)

@@ -4,9 +4,10 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "store/store.h"
 
-/* marks - what operators said (`tocsin mark`), as far as the watching follows it: stretches of
- * maintenance, and slow changes that are accepted
+/* marks - what operators said (`tocsin mark`), as the watching and a replay follow it: stretches of
+ * maintenance, slow changes that are accepted, and what was a true anomaly or none
  *
  * A value, read from the store as a whole: the storekeeper reads it anew when somebody else wrote
  * to the database, and hands it to the shard. What is to be learned from is another question
@@ -28,6 +29,10 @@ static inline void marks_freep(struct marks **m)
 }
 
 /* NULL is fine: nothing was said. */
+/* Some of the time from..to of this instance is marked so (inclusive; of an incident, its time when
+ * it was marked). */
+bool marks_say(const struct marks *m, enum store_mark_kind kind, const char *instance,
+               int64_t from_ms, int64_t to_ms);
 bool marks_hold(const struct marks *m, const char *instance, int64_t ts_ms); /* maintenance */
 /* The slow change of this instance that began then. */
 bool marks_accept(const struct marks *m, const char *instance, int64_t start_ms);

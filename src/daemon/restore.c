@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "daemon/marks.h"
 #include "daemon/model_files.h"
 #include "daemon/restore_reference.h"
 #include "model/departure.h"
@@ -120,6 +121,7 @@ static enum rc recall_frames(struct entity *e, const struct restore_options *o,
 
 struct recall_scores {
     struct entity *entity;
+    const struct marks *marks;
     struct watch watch;
     int64_t last_ms;
 };
@@ -135,6 +137,8 @@ static bool recall_score(void *arg, const struct store_score *row)
                               .confidence = row->confidence,
                               .anomalous = row->anomalous};
 
+    if (marks_hold(p->marks, entity_instance(p->entity), row->ts_ms))
+        return true; /* as a gap: it does not count for the promise */
     entity_recall_verdict(p->entity, &p->watch, &v, row->ts_ms - p->last_ms > late);
     p->last_ms = row->ts_ms;
     return true;
@@ -146,7 +150,7 @@ static enum rc recall_scores(struct entity *e, const struct restore_options *o,
                              struct store_reader *r, struct err *err)
 {
     const int64_t made_ms = entity_model(e)->provenance.created_ms;
-    struct recall_scores p = {.entity = e, .last_ms = made_ms};
+    struct recall_scores p = {.entity = e, .marks = o->marks, .last_ms = made_ms};
     int64_t first_ms, last_ms;
     bool more;
 
@@ -240,17 +244,12 @@ void restore_sweep(const struct restore_options *o)
         log_event(LOG_WARN, "old model files were not removed", "err", err.msg, NULL);
 }
 
-enum rc restore_entity(struct entity *e, const struct restore_options *o, int64_t *ret_trained_ms,
-                       struct err *err)
+static enum rc restore_from(struct store_reader *r, struct entity *e,
+                            const struct restore_options *o, int64_t *ret_trained_ms,
+                            struct err *err)
 {
-    CLEANUP(store_reader_closep) struct store_reader *r = NULL;
     bool there_is_one = false;
 
-    *ret_trained_ms = 0;
-    if (store_reader_open(o->database, &r, err) != OK) {
-        log_event(LOG_WARN, "nothing of an earlier run can be read", "err", err->msg, NULL);
-        return OK;
-    }
     look_at_models(e, r, ret_trained_ms);
     if (restore_reference(e, o, r, err) != OK)
         return err->rc;
@@ -276,4 +275,24 @@ enum rc restore_entity(struct entity *e, const struct restore_options *o, int64_
         rc = OK;
     }
     return rc;
+}
+
+enum rc restore_entity(struct entity *e, const struct restore_options *o, int64_t *ret_trained_ms,
+                       struct err *err)
+{
+    CLEANUP(store_reader_closep) struct store_reader *r = NULL;
+    CLEANUP(marks_freep) struct marks *marks = NULL;
+    struct restore_options with = *o;
+
+    *ret_trained_ms = 0;
+    if (store_reader_open(o->database, &r, err) != OK) {
+        log_event(LOG_WARN, "nothing of an earlier run can be read", "err", err->msg, NULL);
+        return OK;
+    }
+    if (!o->marks && marks_read(o->database, INT64_MIN, &marks, err) != OK)
+        log_event(LOG_WARN, "marks of maintenance are not followed into the past", "err", err->msg,
+                  NULL);
+    if (!with.marks)
+        with.marks = marks;
+    return restore_from(r, e, &with, ret_trained_ms, err);
 }

@@ -4,12 +4,14 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "daemon/marks.h"
 #include "daemon/storekeeper.h"
 #include "detect/material.h"
 #include "store/store.h"
 
 struct recall {
     struct entity *entity;
+    const struct marks *marks;
     struct material *material; /* what was learnable: no margins, a frame is judged as it came */
     enum rc rc;
     struct err *err;
@@ -29,7 +31,8 @@ static bool recall_frame(void *arg, int64_t ts_ms, const float *frame, size_t n)
 {
     struct recall *c = arg;
 
-    if (n == entity_schema(c->entity)->n)
+    if (n == entity_schema(c->entity)->n &&
+        !marks_hold(c->marks, entity_instance(c->entity), ts_ms))
         entity_recall_slow(c->entity, ts_ms, frame, material_takes(c->material, ts_ms));
     return true;
 }
@@ -45,7 +48,7 @@ static enum rc recall_frames(struct entity *e, const struct restore_options *o,
 
     if (material_new((struct material_margins){0}, &material, err) != OK)
         return err->rc;
-    struct recall c = {.entity = e, .material = material, .err = err};
+    struct recall c = {.entity = e, .marks = o->marks, .material = material, .err = err};
     if (store_read_incidents(r, instance, from_ms, o->now_ms, bar_incident, &c, err) != OK)
         return err->rc;
     if (c.rc != OK)

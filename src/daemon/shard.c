@@ -81,6 +81,8 @@ static void on_tick(struct shard *s, const struct shard_message *m)
     struct err err;
 
     const bool was_stale = entity_is_stale(slot->entity);
+    entity_hold(slot->entity, marks_hold(s->marks, entity_instance(slot->entity),
+                                         frame ? m->ts_ms : m->snapshot->ts_ms));
     const enum rc rc = frame ? entity_frame(slot->entity, m->ts_ms, m->base, m->n_base, &step, &err)
                              : entity_tick(slot->entity, m->snapshot, &clocks, &step, &err);
     if (was_stale && !entity_is_stale(slot->entity))

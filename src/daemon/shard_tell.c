@@ -90,6 +90,18 @@ void shard_tell_presence(struct shard *s, struct shard_slot *slot)
     }
 }
 
+/* Those that nobody is paged for are a line in the log. */
+static void tell_held(struct shard *s, const struct entity *e, const struct entity_step *step)
+{
+    if (step->event == WATCH_UPDATED)
+        return;
+    announce_break(s->o.announcer);
+    log_event(LOG_INFO,
+              step->event == WATCH_OPENED ? "incident in maintenance opened"
+                                          : "incident in maintenance closed",
+              "instance", entity_instance(e), NULL);
+}
+
 void shard_tell_incident(struct shard *s, size_t at, const struct entity_step *step)
 {
     const struct entity *e = s->slot[at].entity;
@@ -97,12 +109,14 @@ void shard_tell_incident(struct shard *s, size_t at, const struct entity_step *s
 
     if (step->event == WATCH_QUIET)
         return;
-    if (step->event == WATCH_OPENED) {
+    if (step->event == WATCH_OPENED)
         telemetry_add(s->o.telemetry, TEL_INCIDENTS, 1);
+    if (!incident_pages(&step->incident))
+        tell_held(s, e, step);
+    else if (watch_pages(step->event, &step->incident))
         announce_opened(s->o.announcer, entity_instance(e), schema, &step->incident);
-    } else if (step->event == WATCH_CLOSED) {
+    else if (step->event == WATCH_CLOSED)
         announce_closed(s->o.announcer, entity_instance(e), schema, &step->incident);
-    }
     keep_incident(s, at, &step->incident);
 }
 

@@ -58,7 +58,9 @@ struct incident {
     int64_t start_ms, peak_ms;
     int64_t end_ms; /* 0 while open */
     float peak_score, threshold;
-    bool accepted; /* it closed because an operator took a slow change for the new normal */
+    bool maintenance; /* it opened in a stretch that is marked so, and is not confirmed after it:
+                       * recorded, and nobody is paged */
+    bool accepted;    /* it closed because an operator took a slow change for the new normal */
     uint8_t n_causes;
     struct cause causes[CAUSES_MAX]; /* each at its own largest part, largest first */
 };

@@ -94,8 +94,12 @@ static void follow(struct line *l, const struct watch *w, const struct verdict *
                    enum watch_event event)
 {
     struct err err;
-    const enum rc rc =
-        budget_push(l->budget, scorer_watched(l->scorer, v), event == WATCH_OPENED, w->open, &err);
+
+    if (w->held)
+        return;
+    const bool open = w->open && incident_pages(&w->incident);
+    const enum rc rc = budget_push(l->budget, scorer_watched(l->scorer, v),
+                                   watch_pages(event, &w->incident), open, &err);
 
     (void)rc; /* without memory the threshold stays for a day more: nothing to drop a verdict for */
     scorer_set_threshold(l->scorer, budget_threshold(l->budget));
@@ -107,7 +111,7 @@ void line_push(struct line *l, int64_t ts_ms, const float *frame, struct line_st
     remember(l, ts_ms, frame);
     scorer_push(l->scorer, ts_ms, frame, &ret->verdict);
     ret->event = watch_push(&l->watch, &ret->verdict, &ret->incident);
-    if (ret->event == WATCH_OPENED || ret->event == WATCH_UPDATED) {
+    if (ret->event != WATCH_QUIET && ret->event != WATCH_CLOSED) {
         silence_mark(l->silence, l->scorer, &ret->verdict, &l->watch.incident);
         ret->incident = l->watch.incident;
     }
@@ -134,6 +138,13 @@ void line_recall(struct line *l, int64_t ts_ms, const float *frame)
     assert(l->scorer);
     remember(l, ts_ms, frame);
     scorer_push(l->scorer, ts_ms, frame, &v);
+}
+
+void line_hold(struct line *l, bool held)
+{
+    if (l->budget && l->watch.held != held)
+        budget_gap(l->budget);
+    watch_hold(&l->watch, held);
 }
 
 void line_forget(struct line *l)

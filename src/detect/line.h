@@ -62,6 +62,10 @@ void line_recall_verdict(struct line *l, struct watch *w, const struct verdict *
  * DEPARTURE_MEMORY of them are as good as all. */
 void line_recall(struct line *l, int64_t ts_ms, const float *frame);
 
+/* What comes is of maintenance, or no longer: it is judged, and neither counts for the promise nor
+ * moves the threshold; what opens is marked (detect/watch.h). */
+void line_hold(struct line *l, bool held);
+
 /* What came before the clock or the machine jumped must not stand beside what comes after it. An
  * open incident stays open. */
 void line_forget(struct line *l);

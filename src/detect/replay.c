@@ -20,6 +20,11 @@ void replay_done(struct replay *r)
     line_done(&r->line);
 }
 
+void replay_hold(struct replay *r, bool held)
+{
+    line_hold(&r->line, held);
+}
+
 void replay_push(struct replay *r, int64_t ts_ms, const float *frame, struct replay_step *ret)
 {
     const int64_t span_ms = ts_ms - r->last_ms;
@@ -31,10 +36,12 @@ void replay_push(struct replay *r, int64_t ts_ms, const float *frame, struct rep
     }
     line_push(&r->line, ts_ms, frame, &ret->line);
     const bool scored = !isnan(ret->line.verdict.score);
-    ret->watched_ms = !scored ? 0 : ret->hole || r->frames == 0 ? r->interval_ms : span_ms;
+    const bool held = r->line.watch.held;
+    ret->watched_ms = !scored || held ? 0 : ret->hole || r->frames == 0 ? r->interval_ms : span_ms;
     r->last_ms = ts_ms;
     r->frames++;
     r->unscored += !scored;
+    r->held += held;
     r->anomalous += ret->line.verdict.anomalous;
     r->watched_ms += ret->watched_ms;
 }

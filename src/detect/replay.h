@@ -10,13 +10,13 @@
  * A frame of the store says nothing of clocks, so where windows started afresh is told from the
  * times (continuity_is_hole): there the line forgets, and an open incident stays open, as after a
  * jump of the clock. Watched is what a rate is a rate of: the time between frames that were
- * scored, without holes. Pure. Thread: its holder's. */
+ * scored, without holes and without what is held (maintenance). Pure. Thread: its holder's. */
 
 struct replay {
     struct line line;
     int64_t interval_ms, window_ms; /* of continuity_is_hole */
     int64_t last_ms;                /* of the last frame, when frames > 0 */
-    uint64_t frames, unscored, anomalous, holes;
+    uint64_t frames, unscored, anomalous, holes, held;
     int64_t watched_ms;
 };
 
@@ -30,5 +30,7 @@ void replay_init(struct replay *r, struct confirm_spec confirm, int64_t interval
                  int64_t window_ms);
 void replay_done(struct replay *r);
 
+/* The next frames are of a maintenance, or no longer. */
+void replay_hold(struct replay *r, bool held);
 /* The next frame; r->line has a model. Times rise (one that does not counts as a hole). */
 void replay_push(struct replay *r, int64_t ts_ms, const float *frame, struct replay_step *ret);

@@ -23,6 +23,13 @@ void watch_gap(struct watch *w)
     w->calm = 0;
 }
 
+void watch_hold(struct watch *w, bool held)
+{
+    if (w->held != held)
+        watch_gap(w);
+    w->held = held;
+}
+
 static uint64_t window_mask(uint32_t of)
 {
     return of == 64 ? UINT64_MAX : (UINT64_C(1) << of) - 1;
@@ -97,6 +104,7 @@ static void open_incident(struct watch *w, uint64_t seen)
     w->calm = 0;
     w->rest = 0;
     memset(&w->incident, 0, sizeof w->incident);
+    w->incident.maintenance = w->held;
     for (uint32_t age = 0; age < w->confirm.of; age++) {
         const struct verdict *v = verdict_of_age(w, age);
         if (!(seen >> age & 1))
@@ -110,13 +118,18 @@ static void open_incident(struct watch *w, uint64_t seen)
     w->last_high_ms = verdict_of_age(w, 0)->ts_ms;
 }
 
-static enum watch_event push_closed(struct watch *w, const struct verdict *v, struct incident *ret)
+static bool is_confirmed(const struct watch *w, const struct verdict *v)
 {
     const uint64_t seen = w->recent & window_mask(w->confirm.of);
 
-    if (!v->anomalous || (uint32_t)__builtin_popcountll(seen) < w->confirm.k)
+    return v->anomalous && (uint32_t)__builtin_popcountll(seen) >= w->confirm.k;
+}
+
+static enum watch_event push_closed(struct watch *w, const struct verdict *v, struct incident *ret)
+{
+    if (!is_confirmed(w, v))
         return WATCH_QUIET;
-    open_incident(w, seen);
+    open_incident(w, w->recent & window_mask(w->confirm.of));
     *ret = w->incident;
     return WATCH_OPENED;
 }
@@ -150,12 +163,14 @@ static enum watch_event push_open(struct watch *w, const struct verdict *v, stru
         close_incident(w, ret);
         return WATCH_CLOSED;
     }
-    if (v->score > w->incident.peak_score) {
+    const bool higher = v->score > w->incident.peak_score;
+    const bool raised = w->incident.maintenance && !w->held && is_confirmed(w, v);
+    if (higher)
         take_peak(&w->incident, v);
-        *ret = w->incident;
-        return WATCH_UPDATED;
-    }
-    return WATCH_QUIET;
+    if (raised)
+        w->incident.maintenance = false;
+    *ret = w->incident;
+    return raised ? WATCH_RAISED : higher ? WATCH_UPDATED : WATCH_QUIET;
 }
 
 enum watch_event watch_push(struct watch *w, const struct verdict *v, struct incident *ret)

@@ -15,6 +15,8 @@
  * silent in the middle of an incident has not recovered.
  * Its causes are the features with the largest parts, each where its own part was largest, while
  * the verdicts were anomalous: what moved first is still named when what followed it is worse.
+ * Held (maintenance), it opens and closes as ever, but what opens is marked so; where it is still
+ * open afterwards and confirmed anew, it is raised: maintenance left something behind.
  * Pure: time comes with the verdict. Thread: its holder's. */
 
 enum { WATCH_OF_MAX = CONFIRM_OF_MAX }; /* the recent verdicts are bits of one word */
@@ -23,6 +25,7 @@ enum watch_event {
     WATCH_QUIET,   /* no incident, or an open one that this verdict adds nothing to */
     WATCH_OPENED,  /* *ret is the new incident */
     WATCH_UPDATED, /* a new peak */
+    WATCH_RAISED,  /* an open one that nobody was paged for became one to page for */
     WATCH_CLOSED,  /* *ret has its end */
 };
 
@@ -33,6 +36,7 @@ struct watch {
     uint32_t head;
     uint32_t calm; /* verdicts in a row under the closing level */
     bool open;
+    bool held;                /* in maintenance */
     struct incident incident; /* valid while open */
     float rest; /* the largest part that features not named by a verdict had together */
     int64_t last_high_ms;
@@ -45,6 +49,20 @@ void watch_init(struct watch *w, struct confirm_spec confirm);
 void watch_confirm(struct watch *w, struct confirm_spec confirm);
 
 enum watch_event watch_push(struct watch *w, const struct verdict *v, struct incident *ret);
+
+/* What comes is of maintenance, or no longer: nothing is confirmed across either end of it. */
+void watch_hold(struct watch *w, bool held);
+
+/* This incident is one that somebody is paged for, */
+static inline bool incident_pages(const struct incident *in)
+{
+    return !in->maintenance;
+}
+/* and became so with this event. */
+static inline bool watch_pages(enum watch_event event, const struct incident *in)
+{
+    return event == WATCH_RAISED || (event == WATCH_OPENED && incident_pages(in));
+}
 
 /* After a gap, what was seen before it confirms nothing; an open incident stays open. */
 void watch_gap(struct watch *w);

@@ -144,6 +144,7 @@ static json_t *incident(const struct store_incident *row)
     bad |= json_object_set_new(o, "end", api_json_time(row->end_ms));
     bad |= json_object_set_new(o, "peak_score", api_json_float(row->peak_score));
     bad |= json_object_set_new(o, "threshold", api_json_float(row->threshold));
+    bad |= json_object_set_new(o, "maintenance", json_boolean(row->maintenance));
     bad |= json_object_set_new(o, "accepted", json_boolean(row->accepted));
     bad |= json_object_set_new(o, "causes", causes ? causes : json_null());
     if (!bad)

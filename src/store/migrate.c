@@ -101,6 +101,9 @@ const char *const store_steps[] = {
 
     /* An operator may accept a slow change, which ends it. */
     "ALTER TABLE incidents ADD COLUMN accepted INTEGER NOT NULL DEFAULT 0;",
+
+    /* What opened in a marked maintenance is recorded, and is none to page for. */
+    "ALTER TABLE incidents ADD COLUMN maintenance INTEGER NOT NULL DEFAULT 0;",
 };
 const size_t store_steps_count = sizeof store_steps / sizeof store_steps[0];
 

@@ -223,7 +223,7 @@ enum rc store_put_incident(struct store *s, int64_t entity, const struct schema 
         sqlite3_bind_double(st, 7, (double)in->threshold) ||
         sqlite3_bind_text(st, 8, causes, -1, SQLITE_STATIC) ||
         sqlite3_bind_text(st, 9, store_incident_kind_name(in->kind), -1, SQLITE_STATIC) ||
-        sqlite3_bind_int(st, 10, in->accepted))
+        sqlite3_bind_int(st, 10, in->accepted) || sqlite3_bind_int(st, 11, in->maintenance))
         return conn_fail(&s->c, "bind", err);
     if ((rc = conn_run(&s->c, st, "incident", err)) != OK)
         return rc;

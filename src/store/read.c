@@ -36,12 +36,12 @@ static const char *const sql[RD_COUNT] = {
     [RD_LAST_SCORES] = "SELECT min(ts_ms), max(ts_ms), count(*) FROM (SELECT ts_ms FROM scores"
                        " WHERE " ENTITY_1 " AND ts_ms BETWEEN ?2 AND ?3"
                        " ORDER BY ts_ms DESC LIMIT ?4)",
-    [RD_INCIDENTS] =
-        "SELECT i.id, start_ms, peak_ms, end_ms, peak_score, threshold, instance,"
-        " causes, kind = 'slow', accepted FROM incidents i CROSS JOIN entities e ON e.id = i.entity"
-        " WHERE (?1 IS NULL OR instance = ?1) AND start_ms <= ?3"
-        " AND (end_ms IS NULL OR end_ms >= ?2) AND (start_ms, i.id) < (?4, ?5)"
-        " ORDER BY start_ms DESC, i.id DESC",
+    [RD_INCIDENTS] = "SELECT i.id, start_ms, peak_ms, end_ms, peak_score, threshold, instance,"
+                     " causes, kind = 'slow', accepted, maintenance FROM incidents i CROSS JOIN "
+                     "entities e ON e.id = i.entity"
+                     " WHERE (?1 IS NULL OR instance = ?1) AND start_ms <= ?3"
+                     " AND (end_ms IS NULL OR end_ms >= ?2) AND (start_ms, i.id) < (?4, ?5)"
+                     " ORDER BY start_ms DESC, i.id DESC",
     [RD_HISTORIES] = "SELECT instance, (SELECT min(ts_ms) FROM frames WHERE entity = e.id),"
                      " (SELECT max(ts_ms) FROM frames WHERE entity = e.id)"
                      " FROM entities e WHERE instance > ?1 ORDER BY instance LIMIT 1",
@@ -341,6 +341,7 @@ static bool add_incident(struct incident_chunk *chunk, sqlite3_stmt *st)
         .peak_score = column_float(st, 4),
         .threshold = column_float(st, 5),
         .accepted = sqlite3_column_int(st, 9) != 0,
+        .maintenance = sqlite3_column_int(st, 10) != 0,
         .instance = instance,
         .causes_json = causes};
     return true;

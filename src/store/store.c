@@ -42,7 +42,8 @@ static const char *const sql[ST_COUNT] = {
     /* An update as well inserts what is not there: its first insert may have been rolled back. */
     [ST_PUT_INCIDENT] = "INSERT OR REPLACE INTO incidents"
                         " (id, entity, start_ms, peak_ms, end_ms, peak_score, threshold, causes,"
-                        " kind, accepted) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                        " kind, accepted, maintenance)"
+                        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     [ST_CLOSE_ORPHANS] = "UPDATE incidents SET end_ms = max(start_ms, peak_ms, ifnull((SELECT"
                          " max(ts_ms) FROM scores WHERE scores.entity = incidents.entity), 0))"
                          " WHERE end_ms IS NULL AND id < ?1",

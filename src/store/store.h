@@ -153,6 +153,7 @@ struct store_incident {
     int64_t id, start_ms, peak_ms, end_ms; /* end 0 while open */
     float peak_score, threshold;
     bool accepted;           /* that is why it closed */
+    bool maintenance;        /* it opened in one: nobody was paged */
     const char *instance;    /* valid during the call */
     const char *causes_json; /* array of {"feature","group","unit","value",...}, as encode.h says */
 };

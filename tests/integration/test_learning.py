@@ -52,11 +52,15 @@ def tocsin(binary):
 
 
 @pytest.fixture
-def learner(make_daemon, tmp_path):
+def learner(make_daemon, tmp_path, tocsin):
     """A daemon at ten ticks a second that has learned, and learns anew as told."""
-    def make(retrain="10s", threshold=NEVER, **more):
-        return make_daemon("--threshold", threshold, "-c", config(tmp_path, retrain, **more),
-                           learn=LEARN).wait_watching()
+    def make(retrain="10s", threshold=NEVER, learn_mark=False, **more):
+        path = config(tmp_path, retrain, **more)
+        daemon = make_daemon("--threshold", threshold, "-c", path, learn=LEARN)
+        daemon.config = path
+        if learn_mark:  # all of its time is marked before it watches
+            tocsin(daemon, "mark", "--from", "now-1h", "--to", "now+1h", "--as", "maintenance")
+        return daemon.wait_watching()
     return make
 
 
@@ -133,6 +137,30 @@ def test_marked_material_is_not_learned(learner, tocsin):
     tocsin(daemon, "mark", "--delete", str(listed[0]["id"]))
     daemon.process.send_signal(signal.SIGUSR1)
     daemon.wait(lambda: len(states(daemon)) == 2, 20)
+
+
+def test_maintenance_is_followed_live_and_in_a_replay(learner, tocsin):
+    """Everything is anomalous; within the mark nobody is told, and after it somebody is."""
+    daemon = learner(retrain="0s", threshold="fixed:1e-9", learn_mark=True)
+
+    def shown():
+        return daemon.json("/api/v1/incidents")["incidents"]
+
+    daemon.wait(shown, 20)
+    assert [row["maintenance"] for row in shown()] == [True]
+    assert daemon.entity()["ringing"] is False
+    assert "incident in maintenance opened" in daemon.log()
+    assert daemon.entity()["alarms"]["rate"] is None  # held back from the promise
+    number = json.loads(tocsin(daemon, "mark", "--list", "--json").stdout)["marks"][0]["id"]
+    got = json.loads(tocsin(daemon, "replay", "-c", daemon.config, "--threshold", "fixed:1e-9",
+                            "--json").stdout)
+    assert got["rate"]["pages"] == 0 and got["maintenance_incidents"] >= 1
+    assert got["maintenance_frames"] > 0 and got["rate"]["watched_s"] < 1
+
+    tocsin(daemon, "mark", "--delete", str(number))
+    daemon.wait(lambda: daemon.entity()["ringing"], 20)
+    daemon.wait(lambda: shown()[0]["maintenance"] is False, 20)
+    assert daemon.entity()["alarms"]["rate"] > 0
 
 
 def test_a_model_that_learned_the_anomaly_is_rejected(learner, tocsin):

@@ -126,6 +126,49 @@ static void more_pages_than_are_listed_are_counted(void **state)
     replay_result_done(&r);
 }
 
+static void tell_held(struct replay_result *r, enum watch_event event, int64_t ts_ms,
+                      bool maintenance)
+{
+    const struct replay_step step = {
+        .line = {.verdict = {.ts_ms = ts_ms},
+                 .event = event,
+                 .incident = {.start_ms = 1000, .end_ms = ts_ms, .maintenance = maintenance}}};
+    struct err err;
+
+    assert_int_equal(replay_result_add(r, &step, false, &err), OK);
+}
+
+static void what_maintenance_did_is_listed_and_no_page(void **state)
+{
+    (void)state;
+    struct replay_result r = {0};
+
+    tell_held(&r, WATCH_OPENED, 3000, true);
+    tell_held(&r, WATCH_CLOSED, 9000, true);
+    assert_int_equal(r.n_pages, 1);
+    assert_true(r.page[0].incident.maintenance && !r.page[0].open);
+    assert_int_equal(r.all.pages + r.unseen.pages + r.day[0].pages, 0);
+    assert_int_equal(r.held, 1);
+    replay_result_done(&r);
+}
+
+static void what_outlasts_maintenance_is_a_page_once(void **state)
+{
+    (void)state;
+    struct replay_result r = {0};
+
+    tell_held(&r, WATCH_OPENED, 3000, true);
+    tell_held(&r, WATCH_RAISED, 5000, false);
+    tell_held(&r, WATCH_UPDATED, 7000, false);
+    tell_held(&r, WATCH_CLOSED, 9000, false);
+    assert_int_equal(r.n_pages, 1);
+    assert_true(r.page[0].incident.end_ms == 9000 && !r.page[0].incident.maintenance);
+    assert_int_equal(r.all.pages, 1);
+    assert_int_equal(r.day[0].pages, 1);
+    assert_int_equal(r.held, 0);
+    replay_result_done(&r);
+}
+
 static void put(struct store *s, int64_t entity, const struct schema *schema, int64_t start_ms,
                 int64_t end_ms)
 {
@@ -201,6 +244,8 @@ int main(void)
         cmocka_unit_test(a_page_that_the_end_cuts_off_stays_open),
         cmocka_unit_test(in_sample_time_is_no_part_of_the_unseen_rate),
         cmocka_unit_test(more_pages_than_are_listed_are_counted),
+        cmocka_unit_test(what_maintenance_did_is_listed_and_no_page),
+        cmocka_unit_test(what_outlasts_maintenance_is_a_page_once),
         cmocka_unit_test(records_are_met_where_they_overlap_a_page),
         cmocka_unit_test(it_says_when_there_is_no_memory),
     };

@@ -305,6 +305,32 @@ static void a_leak_that_restarts_cut_in_pieces_opens_when_it_would_without(void 
     assert_int_equal(reference_days(entity_reference(x->entity)), REFERENCE_DAYS);
 }
 
+/* Days in which the machine was worked on are no part of what it was. */
+static void maintenance_is_pushed_to_no_clock(void **state)
+{
+    struct fixture *x = *state;
+    struct entity_view view;
+
+    learn_and_train(x);
+    run_days(x, 14);
+    const uint32_t days = reference_days(entity_reference(x->entity));
+    entity_hold(x->entity, true);
+    x->leak = 0.5;
+    run_days(x, 4);
+    assert_int_equal(x->opened, 0);
+    assert_int_equal(x->drifts, 0);
+    entity_view(x->entity, &view);
+    assert_true(view.drift_evidence < 1);
+    entity_hold(x->entity, false);
+    x->leak = 0;
+    run_days(x, 3);
+    assert_int_equal(x->opened, 0);
+    assert_true(reference_days(entity_reference(x->entity)) >= days);
+    x->leak = 0.5; /* the same without a mark is heard */
+    run_days(x, 4);
+    assert_int_equal(x->opened, 1);
+}
+
 static void a_damaged_state_is_refused_and_the_reference_begins_anew(void **state)
 {
     struct fixture *x = *state;
@@ -355,6 +381,7 @@ int main(void)
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_model_drifts_with_it_and_a_new_one_ends_that_alone,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(maintenance_is_pushed_to_no_clock, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             a_leak_that_restarts_cut_in_pieces_opens_when_it_would_without, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_damaged_state_is_refused_and_the_reference_begins_anew,

@@ -152,6 +152,37 @@ static void every_member_has_a_place_among_the_causes(void **state)
     silence_free(s);
 }
 
+static struct budget_rate rate_of(const struct fixture *x)
+{
+    struct budget_rate rate;
+
+    budget_rate(x->line.budget, &rate);
+    return rate;
+}
+
+static void maintenance_counts_for_no_promise_until_something_outlasts_it(void **state)
+{
+    struct fixture *x = *state;
+    struct line_step step;
+
+    for (int i = 0; i < 20; i++)
+        (void)push(x, 0, 0);
+    const struct budget_rate before = rate_of(x);
+    assert_true(before.scored_ms > 0);
+    line_hold(&x->line, true);
+    step = until_opened(x, 2, 9);
+    assert_true(step.incident.maintenance && x->line.watch.open);
+    assert_int_equal(marked(&step.incident), 3); /* its causes are told like others' */
+    assert_int_equal(rate_of(x).scored_ms, before.scored_ms);
+    assert_int_equal(rate_of(x).incidents, 0);
+    line_hold(&x->line, false);
+    for (int i = 0; i < 3; i++)
+        step = push(x, 2, 9);
+    assert_int_equal(step.event, WATCH_RAISED);
+    assert_int_equal(rate_of(x).incidents, 1);
+    assert_true(rate_of(x).scored_ms > before.scored_ms);
+}
+
 static void a_model_that_is_refused_changes_nothing(void **state)
 {
     struct fixture *x = *state;
@@ -220,6 +251,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(every_member_has_a_place_among_the_causes, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(
+            maintenance_counts_for_no_promise_until_something_outlasts_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_model_that_is_refused_changes_nothing, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

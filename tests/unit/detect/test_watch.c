@@ -194,6 +194,58 @@ static void a_gap_forgets_what_was_being_confirmed_but_not_an_incident(void **st
     assert_true(w.open);
 }
 
+static void what_opens_in_maintenance_is_marked_and_raised_only_if_it_outlasts_it(void **state)
+{
+    struct watch w;
+    struct incident in;
+
+    (void)state;
+    watch_init(&w, three_of_five);
+    watch_hold(&w, true);
+    assert_int_equal(first(&w, "3333", WATCH_OPENED, &in), 3);
+    assert_true(in.maintenance && !incident_pages(&in));
+    assert_false(watch_pages(WATCH_OPENED, &in));
+    assert_int_equal(first(&w, "333333333", WATCH_RAISED, &in), 0); /* as long as it lasts */
+    watch_hold(&w, false);
+    assert_int_equal(first(&w, "33", WATCH_RAISED, &in), 0); /* what was before confirms nothing */
+    assert_int_equal(first(&w, "3", WATCH_RAISED, &in), 1);
+    assert_true(!in.maintenance && watch_pages(WATCH_RAISED, &in));
+    assert_int_equal(first(&w, "3333", WATCH_RAISED, &in), 0); /* once */
+    assert_int_equal(first(&w, "000000", WATCH_CLOSED, &in), 5);
+    assert_false(in.maintenance);
+}
+
+static void what_ends_with_its_maintenance_is_never_raised(void **state)
+{
+    struct watch w;
+    struct incident in;
+
+    (void)state;
+    watch_init(&w, three_of_five);
+    assert_int_equal(first(&w, "33", WATCH_OPENED, &in), 0);
+    watch_hold(&w, true);
+    assert_int_equal(first(&w, "3", WATCH_OPENED, &in), 0); /* nor does it confirm what comes */
+    assert_int_equal(first(&w, "33", WATCH_OPENED, &in), 2);
+    watch_hold(&w, false);
+    assert_int_equal(first(&w, "30300000", WATCH_CLOSED, &in), 8);
+    assert_true(in.maintenance);
+    assert_int_equal(first(&w, "3333", WATCH_OPENED, &in), 3);
+    assert_false(in.maintenance); /* the next one is an ordinary one */
+}
+
+static void one_that_was_open_before_its_maintenance_stays_one_to_page_for(void **state)
+{
+    struct watch w;
+    struct incident in;
+
+    (void)state;
+    watch_init(&w, three_of_five);
+    assert_int_equal(first(&w, "333", WATCH_OPENED, &in), 3);
+    watch_hold(&w, true);
+    assert_int_equal(first(&w, "300000", WATCH_CLOSED, &in), 6);
+    assert_false(in.maintenance);
+}
+
 static void the_widest_window_is_counted_right(void **state)
 {
     struct watch w;
@@ -374,6 +426,9 @@ int main(void)
         cmocka_unit_test(what_closed_one_incident_does_not_help_to_open_the_next),
         cmocka_unit_test(silence_neither_opens_nor_closes),
         cmocka_unit_test(a_gap_forgets_what_was_being_confirmed_but_not_an_incident),
+        cmocka_unit_test(what_opens_in_maintenance_is_marked_and_raised_only_if_it_outlasts_it),
+        cmocka_unit_test(what_ends_with_its_maintenance_is_never_raised),
+        cmocka_unit_test(one_that_was_open_before_its_maintenance_stays_one_to_page_for),
         cmocka_unit_test(the_widest_window_is_counted_right),
         cmocka_unit_test(agrees_with_a_plain_recount),
         cmocka_unit_test(causes_are_each_at_their_own_largest_part_the_first_ones_included),
