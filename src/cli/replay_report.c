@@ -96,13 +96,12 @@ static void put_page(const struct replay_story *s, size_t i, struct buf *out)
 
     report_time(in->start_ms, start);
     report_time(in->end_ms, end);
-    buf_printf(out, "\n%s %zu%s: %s to %s, %s, peak %.4g over %.4g%s%s%s%s\n",
-               incident_pages(in) ? "page" : "incident", i + 1,
-               in->maintenance ? ", in maintenance" : "", start, end,
-               span(in->end_ms - in->start_ms, length), (double)in->peak_score,
-               (double)in->threshold, p->open ? ", still open" : "",
-               p->in_sample ? ", in-sample" : "", p->marked_anomaly ? ", marked anomaly" : "",
-               p->marked_normal ? ", marked normal" : "");
+    buf_printf(
+        out, "\n%s %zu%s: %s to %s, %s, peak %.4g over %.4g%s%s%s%s\n",
+        incident_pages(in) ? "page" : "incident", i + 1, in->maintenance ? ", in maintenance" : "",
+        start, end, span(in->end_ms - in->start_ms, length), (double)in->peak_score,
+        (double)in->threshold, p->open ? ", still open" : "", p->in_sample ? ", in-sample" : "",
+        p->marked_anomaly ? ", marked anomaly" : "", p->marked_normal ? ", marked normal" : "");
     for (size_t k = 0; k < in->n_causes; k++)
         if (k < REPORT_CAUSES_ALWAYS || (double)in->causes[k].share >= REPORT_SHARE_LEAST)
             report_cause(out, s->source->schema, &in->causes[k]);

@@ -133,6 +133,21 @@ static void print_alarms(struct buf *out, const json_t *alarms)
     buf_puts(out, "\n");
 }
 
+/* As long as it lasts: docs/drift.md. */
+static void print_slow(struct buf *out, const json_t *slow, double now)
+{
+    char words[INCIDENT_WORDS_MAX], when[TIME_MAX], lasted[STR_DURATION_MAX];
+    const double start = number_of(slow, "start");
+
+    if (!json_is_object(slow))
+        return;
+    const char *said = json_string_value(json_object_get(slow, "words"));
+    (void)snprintf(words, sizeof words, "%s", said ? said : "slow change");
+    str_make_printable(words);
+    buf_printf(out, "    %s\n    creeping since %s (%s)\n", words, local_time(start, when),
+               duration(now - start, lasted));
+}
+
 static void print_entity(struct buf *out, const json_t *e, double now)
 {
     const json_t *in = json_object_get(e, "incident");
@@ -162,6 +177,7 @@ static void print_entity(struct buf *out, const json_t *e, double now)
         print_causes(out, json_object_get(in, "causes"));
         print_restored(out, json_object_get(in, "causes"));
     }
+    print_slow(out, json_object_get(e, "slow"), now);
     print_alarms(out, json_object_get(e, "alarms"));
     print_names(out, "absent", json_object_get(e, "absent"), number_of(e, "n_absent"));
     print_names(out, "frozen", json_object_get(e, "frozen"), number_of(e, "n_frozen"));

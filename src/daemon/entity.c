@@ -431,6 +431,17 @@ static void view_incident(const struct entity *e, struct entity_view *v)
     view_causes(e->schema, in->causes, in->n_causes, in->peak_score, v->incident.causes);
 }
 
+static void view_slow(const struct entity *e, struct entity_view *v)
+{
+    struct slow_change slow;
+
+    if (!aging_slow(&e->aging, &slow))
+        return;
+    v->slow_since_ms = slow.incident.start_ms;
+    v->slow_ratio = slow.incident.peak_score;
+    reference_describe(&slow, e->schema, v->slow_words);
+}
+
 void entity_view(const struct entity *e, struct entity_view *ret)
 {
     struct budget_rate rate;
@@ -473,4 +484,5 @@ void entity_view(const struct entity *e, struct entity_view *ret)
     }
     if (e->line.watch.open)
         view_incident(e, ret);
+    view_slow(e, ret);
 }

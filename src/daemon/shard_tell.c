@@ -36,13 +36,9 @@ void shard_keep_frame(struct shard *s, size_t at, int64_t ts_ms, const struct en
     keep(s, m);
 }
 
-static void keep_incident(struct shard *s, size_t at, const struct incident *in)
+static void keep_incident(struct shard *s, size_t at, const struct incident *in, const char *words)
 {
-    struct storekeeper_message *m = storekeeper_message_new(KEEP_INCIDENT, at, NULL, 0);
-
-    if (m)
-        m->incident = *in;
-    keep(s, m);
+    keep(s, storekeeper_incident_new(at, in, words));
 }
 
 void shard_keep_live(struct shard *s, size_t at)
@@ -117,7 +113,7 @@ void shard_tell_incident(struct shard *s, size_t at, const struct entity_step *s
         announce_opened(s->o.announcer, entity_instance(e), schema, &step->incident);
     else if (step->event == WATCH_CLOSED)
         announce_closed(s->o.announcer, entity_instance(e), schema, &step->incident);
-    keep_incident(s, at, &step->incident);
+    keep_incident(s, at, &step->incident, "");
 }
 
 void shard_tell_slow(struct shard *s, size_t at, enum watch_event event,
@@ -138,7 +134,7 @@ void shard_tell_slow(struct shard *s, size_t at, enum watch_event event,
               : event == WATCH_CLOSED ? "slow incident closed"
                                       : "slow incident grew",
               "instance", entity_instance(e), "why", text, NULL);
-    keep_incident(s, at, &slow->incident);
+    keep_incident(s, at, &slow->incident, text);
 }
 
 void shard_tell_slow_goes_on(struct shard *s, size_t at)
@@ -152,7 +148,7 @@ void shard_tell_slow_goes_on(struct shard *s, size_t at)
     reference_describe(&slow, entity_schema(e), text);
     announce_break(s->o.announcer);
     log_event(LOG_WARN, "slow incident goes on", "instance", entity_instance(e), "why", text, NULL);
-    keep_incident(s, at, &slow.incident);
+    keep_incident(s, at, &slow.incident, text);
 }
 
 static bool is_state_due(const struct shard *s, size_t at, int64_t resume_ms, int64_t ts_ms)

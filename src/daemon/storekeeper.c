@@ -35,6 +35,7 @@ struct kept {
 struct pending {
     size_t slot;
     struct incident incident;
+    char words[INCIDENT_WORDS_MAX];
 };
 
 struct pending_model {
@@ -81,19 +82,38 @@ struct storekeeper_message *storekeeper_message_new(enum storekeeper_kind kind, 
     return m;
 }
 
-struct storekeeper_message *storekeeper_state_new(size_t slot, int64_t ts_ms, const void *p,
-                                                  size_t n)
+static struct storekeeper_message *with_bytes(enum storekeeper_kind kind, size_t slot,
+                                              const void *p, size_t n)
 {
     struct storekeeper_message *m = mem_alloc(sizeof *m + n);
 
     if (!m)
         return NULL;
-    m->kind = KEEP_STATE;
+    m->kind = kind;
     m->slot = slot;
-    m->ts_ms = ts_ms;
     m->n_bytes = n;
     if (n)
         memcpy(m->frame, p, n);
+    return m;
+}
+
+struct storekeeper_message *storekeeper_state_new(size_t slot, int64_t ts_ms, const void *p,
+                                                  size_t n)
+{
+    struct storekeeper_message *m = with_bytes(KEEP_STATE, slot, p, n);
+
+    if (m)
+        m->ts_ms = ts_ms;
+    return m;
+}
+
+struct storekeeper_message *storekeeper_incident_new(size_t slot, const struct incident *in,
+                                                     const char *words)
+{
+    struct storekeeper_message *m = with_bytes(KEEP_INCIDENT, slot, words, strlen(words) + 1);
+
+    if (m)
+        m->incident = *in;
     return m;
 }
 
@@ -133,13 +153,17 @@ static enum rc know(struct storekeeper *k, struct kept *kept, struct err *err)
 }
 
 /* An update carries the whole incident, so only its last state must reach the store. */
-static void remember_incident(struct storekeeper *k, size_t slot, const struct incident *in)
+static void remember_incident(struct storekeeper *k, const struct storekeeper_message *m)
 {
+    const struct incident *in = &m->incident;
+    struct pending fresh = {m->slot, *in, ""};
+
+    (void)snprintf(fresh.words, sizeof fresh.words, "%s", (const char *)m->frame);
     for (size_t i = 0; i < k->n_pending; i++) {
         struct pending *p = &k->pending[i];
-        if (p->slot == slot && p->incident.kind == in->kind &&
+        if (p->slot == m->slot && p->incident.kind == in->kind &&
             p->incident.start_ms == in->start_ms) {
-            p->incident = *in;
+            *p = fresh;
             return;
         }
     }
@@ -147,7 +171,7 @@ static void remember_incident(struct storekeeper *k, size_t slot, const struct i
         telemetry_add(k->o.telemetry, TEL_DROPPED_STORE_FULL, 1);
         memmove(&k->pending[0], &k->pending[1], --k->n_pending * sizeof k->pending[0]);
     }
-    k->pending[k->n_pending++] = (struct pending){slot, *in};
+    k->pending[k->n_pending++] = fresh;
 }
 
 /* The number that an incident has in the store, 0: none yet. */
@@ -171,7 +195,9 @@ static enum rc put_pending(struct storekeeper *k, struct err *err)
         struct kept *kept = &k->kept[p->slot];
         if (know(k, kept, err) != OK ||
             find_number(k, kept, &p->incident, &p->incident.id, err) != OK ||
-            store_put_incident(k->store, kept->entity, kept->schema, &p->incident, err) != OK)
+            store_put_incident(k->store, kept->entity, kept->schema, &p->incident, err) != OK ||
+            (p->words[0] &&
+             store_put_incident_words(k->store, p->incident.id, p->words, err) != OK))
             return err->rc;
     }
     return OK;
@@ -256,7 +282,7 @@ static enum rc put_state(struct storekeeper *k, const struct storekeeper_message
 static void remember(struct storekeeper *k, const struct storekeeper_message *m)
 {
     if (m->kind == KEEP_INCIDENT)
-        remember_incident(k, m->slot, &m->incident);
+        remember_incident(k, m);
     if (m->kind == KEEP_MODEL)
         remember_model(k, m->slot, &m->model, false);
     if (m->kind == KEEP_LIVE)

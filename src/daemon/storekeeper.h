@@ -48,12 +48,15 @@ struct storekeeper_message {
     int64_t max_age_ms;
     uint64_t max_size_bytes;
     size_t n, n_bytes;
-    float frame[]; /* [n]; of a state, its bytes */
+    float frame[]; /* [n]; of a state, its bytes; of an incident, its words with a NUL */
 };
 
 /* Zeroed but for n; mem_free. NULL: no memory. */
 struct storekeeper_message *storekeeper_message_new(enum storekeeper_kind kind, size_t slot,
                                                     const float *frame, size_t n);
+/* A KEEP_INCIDENT with its words, "" for none. */
+struct storekeeper_message *storekeeper_incident_new(size_t slot, const struct incident *in,
+                                                     const char *words);
 /* A KEEP_STATE with a copy of p[n]. */
 struct storekeeper_message *storekeeper_state_new(size_t slot, int64_t ts_ms, const void *p,
                                                   size_t n);

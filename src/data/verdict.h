@@ -52,6 +52,8 @@ enum incident_kind {
                          * limit, the threshold 1 */
 };
 
+enum { INCIDENT_WORDS_MAX = 640 }; /* bytes of what is said of a slow one, with the NUL */
+
 struct incident {
     int64_t id; /* 0 until the store gave one */
     enum incident_kind kind;

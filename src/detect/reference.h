@@ -86,7 +86,7 @@ bool reference_open(const struct reference *r, struct slow_change *ret);
 float reference_expected(const struct reference *r, size_t feature, int64_t ts_ms);
 float reference_limit(const struct reference *r, size_t feature);
 
-enum { REFERENCE_TEXT_MAX = 640 };
+enum { REFERENCE_TEXT_MAX = INCIDENT_WORDS_MAX };
 /* "slow change: memory_used 34.0 % where 18.0 % was learned on 2025-05-03; +0.22 %/h for 3d",
  * further causes after "; ". */
 void reference_describe(const struct slow_change *c, const struct schema *schema,

@@ -203,6 +203,7 @@ static void predict(struct api *a, const struct api_request *q, const struct par
     bad |= json_object_set_new(o, "age_seconds", api_json_seconds(age_ms(&v, q->now_ms)));
     bad |= json_object_set_new(o, "instance", api_json_text(v.instance));
     bad |= json_object_set_new(o, "causes", api_json_causes(v.causes, v.n_causes));
+    bad |= json_object_set_new(o, "slow", api_json_slow(&v));
     if (bad) {
         json_decref(o);
         o = NULL;

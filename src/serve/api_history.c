@@ -146,6 +146,7 @@ static json_t *incident(const struct store_incident *row)
     bad |= json_object_set_new(o, "threshold", api_json_float(row->threshold));
     bad |= json_object_set_new(o, "maintenance", json_boolean(row->maintenance));
     bad |= json_object_set_new(o, "accepted", json_boolean(row->accepted));
+    bad |= json_object_set_new(o, "words", row->words[0] ? api_json_text(row->words) : json_null());
     bad |= json_object_set_new(o, "causes", causes ? causes : json_null());
     if (!bad)
         return o;

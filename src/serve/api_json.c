@@ -121,6 +121,17 @@ static json_t *incident(const struct entity_view *v)
     return finished(o, bad);
 }
 
+json_t *api_json_slow(const struct entity_view *v)
+{
+    if (v->slow_since_ms == 0)
+        return json_null();
+    json_t *o = json_object();
+    int bad = json_object_set_new(o, "start", api_json_seconds(v->slow_since_ms));
+    bad |= json_object_set_new(o, "ratio", api_json_float(v->slow_ratio));
+    bad |= json_object_set_new(o, "words", api_json_text(v->slow_words));
+    return finished(o, bad);
+}
+
 static json_t *discontinuity(const struct entity_view *v)
 {
     if (v->discontinuity[0] == '\0')
@@ -170,6 +181,7 @@ json_t *api_json_entity(const struct entity_view *v)
     bad |= json_object_set_new(o, "model", model(v));
     bad |= json_object_set_new(o, "alarms", alarms(v));
     bad |= json_object_set_new(o, "incident", incident(v));
+    bad |= json_object_set_new(o, "slow", api_json_slow(v));
     bad |= json_object_set_new(o, "causes", api_json_causes(v->causes, v->n_causes));
     bad |= json_object_set_new(o, "n_absent", json_integer((json_int_t)v->n_absent));
     bad |= json_object_set_new(o, "absent", names(v->absent, v->n_absent));

@@ -24,6 +24,7 @@ json_t *api_json_float(float f);      /* its shortest decimal form; null for NaN
 json_t *api_json_seconds(int64_t ms); /* Unix seconds, three decimals */
 json_t *api_json_time(int64_t ms);    /* the same, but null for 0 = not yet */
 json_t *api_json_causes(const struct cause_view *c, size_t n);
+json_t *api_json_slow(const struct entity_view *v); /* null while no slow change is open */
 json_t *api_json_entity(const struct entity_view *v);
 double api_progress(const struct entity_view *v); /* 0..1 */
 

@@ -49,6 +49,9 @@ struct entity_view {
     bool anomalous;       /* this frame alone */
     bool ringing;         /* an incident is open */
     struct incident_view incident;
+    int64_t slow_since_ms; /* a slow change is open: when it began; 0: none is */
+    float slow_ratio;      /* its departure over its limit */
+    char slow_words[INCIDENT_WORDS_MAX];
     size_t n_causes;
     struct cause_view causes[CAUSES_MAX];
     size_t n_absent, n_frozen; /* how many in all; names of the first few */

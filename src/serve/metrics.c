@@ -105,6 +105,7 @@ enum value {
     V_RATE_UPPER,
     V_DRIFT,
     V_REFERENCE,
+    V_SLOW,
 };
 enum needs { NOTHING, A_SCORE, A_MODEL, A_BUDGET };
 
@@ -174,6 +175,11 @@ static const struct entity_family {
     {{"tocsin_reference_learned_seconds", "seconds",
       "Whole days that the reference for slow changes has learned.", GAUGE},
      V_REFERENCE,
+     NOTHING},
+    {{"tocsin_slow_change", "",
+      "1 while a slow change is open: features stand for good where they did not when learned.",
+      GAUGE},
+     V_SLOW,
      NOTHING},
 };
 
@@ -260,6 +266,9 @@ static void write_value(struct buf *out, const struct entity_view *v, enum value
         break;
     case V_REFERENCE:
         buf_double(out, 86400.0 * v->reference_days);
+        break;
+    case V_SLOW:
+        buf_puts(out, v->slow_since_ms ? "1" : "0");
         break;
     }
 }

@@ -104,6 +104,9 @@ const char *const store_steps[] = {
 
     /* What opened in a marked maintenance is recorded, and is none to page for. */
     "ALTER TABLE incidents ADD COLUMN maintenance INTEGER NOT NULL DEFAULT 0;",
+
+    /* Of a slow change: since when it was another, and how fast it went, are not in the causes. */
+    "ALTER TABLE incidents ADD COLUMN words TEXT NOT NULL DEFAULT '';",
 };
 const size_t store_steps_count = sizeof store_steps / sizeof store_steps[0];
 

@@ -233,6 +233,19 @@ enum rc store_put_incident(struct store *s, int64_t entity, const struct schema 
     return OK;
 }
 
+enum rc store_put_incident_words(struct store *s, int64_t id, const char *words, struct err *err)
+{
+    sqlite3_stmt *st;
+    enum rc rc;
+
+    if ((rc = store_ready(s, err)) != OK ||
+        (rc = conn_statement(&s->c, ST_PUT_WORDS, &st, err)) != OK)
+        return rc;
+    if (sqlite3_bind_int64(st, 1, id) || sqlite3_bind_text(st, 2, words, -1, SQLITE_STATIC))
+        return conn_fail(&s->c, "bind", err);
+    return conn_run(&s->c, st, "incident", err);
+}
+
 enum rc store_close_orphans(struct store *s, struct err *err)
 {
     sqlite3_stmt *st;

@@ -36,12 +36,13 @@ static const char *const sql[RD_COUNT] = {
     [RD_LAST_SCORES] = "SELECT min(ts_ms), max(ts_ms), count(*) FROM (SELECT ts_ms FROM scores"
                        " WHERE " ENTITY_1 " AND ts_ms BETWEEN ?2 AND ?3"
                        " ORDER BY ts_ms DESC LIMIT ?4)",
-    [RD_INCIDENTS] = "SELECT i.id, start_ms, peak_ms, end_ms, peak_score, threshold, instance,"
-                     " causes, kind = 'slow', accepted, maintenance FROM incidents i CROSS JOIN "
-                     "entities e ON e.id = i.entity"
-                     " WHERE (?1 IS NULL OR instance = ?1) AND start_ms <= ?3"
-                     " AND (end_ms IS NULL OR end_ms >= ?2) AND (start_ms, i.id) < (?4, ?5)"
-                     " ORDER BY start_ms DESC, i.id DESC",
+    [RD_INCIDENTS] =
+        "SELECT i.id, start_ms, peak_ms, end_ms, peak_score, threshold, instance,"
+        " causes, kind = 'slow', accepted, maintenance, words FROM incidents i CROSS JOIN "
+        "entities e ON e.id = i.entity"
+        " WHERE (?1 IS NULL OR instance = ?1) AND start_ms <= ?3"
+        " AND (end_ms IS NULL OR end_ms >= ?2) AND (start_ms, i.id) < (?4, ?5)"
+        " ORDER BY start_ms DESC, i.id DESC",
     [RD_HISTORIES] = "SELECT instance, (SELECT min(ts_ms) FROM frames WHERE entity = e.id),"
                      " (SELECT max(ts_ms) FROM frames WHERE entity = e.id)"
                      " FROM entities e WHERE instance > ?1 ORDER BY instance LIMIT 1",
@@ -330,7 +331,8 @@ static bool add_incident(struct incident_chunk *chunk, sqlite3_stmt *st)
         return false;
     const char *instance = keep(chunk, st, 6);
     const char *causes = instance ? keep(chunk, st, 7) : NULL;
-    if (!causes)
+    const char *words = causes ? keep(chunk, st, 11) : NULL;
+    if (!words)
         return false;
     chunk->row[chunk->n++] = (struct store_incident){
         .kind = sqlite3_column_int(st, 8) ? INCIDENT_SLOW : INCIDENT_DEPARTURE,
@@ -343,7 +345,8 @@ static bool add_incident(struct incident_chunk *chunk, sqlite3_stmt *st)
         .accepted = sqlite3_column_int(st, 9) != 0,
         .maintenance = sqlite3_column_int(st, 10) != 0,
         .instance = instance,
-        .causes_json = causes};
+        .causes_json = causes,
+        .words = words};
     return true;
 }
 

@@ -44,6 +44,7 @@ static const char *const sql[ST_COUNT] = {
                         " (id, entity, start_ms, peak_ms, end_ms, peak_score, threshold, causes,"
                         " kind, accepted, maintenance)"
                         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    [ST_PUT_WORDS] = "UPDATE incidents SET words = ?2 WHERE id = ?1",
     [ST_CLOSE_ORPHANS] = "UPDATE incidents SET end_ms = max(start_ms, peak_ms, ifnull((SELECT"
                          " max(ts_ms) FROM scores WHERE scores.entity = incidents.entity), 0))"
                          " WHERE end_ms IS NULL AND id < ?1",

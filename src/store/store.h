@@ -51,6 +51,9 @@ MUST_CHECK enum rc store_changed_by_others(struct store *s, bool *ret, struct er
 /* Inserts when in->id is 0 (and sets it), else updates. Causes are kept by name. */
 MUST_CHECK enum rc store_put_incident(struct store *s, int64_t entity, const struct schema *schema,
                                       struct incident *in, struct err *err);
+/* What is said of the incident with this number, after each time that it was put. */
+MUST_CHECK enum rc store_put_incident_words(struct store *s, int64_t id, const char *words,
+                                            struct err *err);
 /* What a crash left undone: an incident that is open (end 0, its process gone) is closed at its
  * last score, a model that was not judged is rejected. */
 MUST_CHECK enum rc store_close_orphans(struct store *s, struct err *err);
@@ -155,6 +158,7 @@ struct store_incident {
     bool accepted;           /* that is why it closed */
     bool maintenance;        /* it opened in one: nobody was paged */
     const char *instance;    /* valid during the call */
+    const char *words;       /* of a slow one, else ""; as long */
     const char *causes_json; /* array of {"feature","group","unit","value",...}, as encode.h says */
 };
 typedef bool store_incident_fn(void *arg, const struct store_incident *row);

@@ -21,6 +21,7 @@ enum statement {
     ST_PUT_FRAME,
     ST_PUT_SCORE,
     ST_PUT_INCIDENT,
+    ST_PUT_WORDS,
     ST_CLOSE_ORPHANS,
     ST_REJECT_CANDIDATES,
     ST_PUT_MODEL,

@@ -369,7 +369,8 @@ def hidden(dom, name):
 
 @pytest.mark.parametrize("state,headline,tone", [
     ("learning", "Learning 42 %", "busy"), ("training", "Training", "busy"),
-    ("quiet", "Quiet", "calm"), ("unusual", "Unusual", "warn"), ("ringing", "Ringing", "ring")])
+    ("quiet", "Quiet", "calm"), ("unusual", "Unusual", "warn"), ("ringing", "Ringing", "ring"),
+    ("creeping", "Creeping", "warn")])
 def test_the_page_tells_the_state(make_demo, browse, tmp_path, state, headline, tone):
     demo = make_demo("--database", str(tmp_path / "t.db"), state)
     dom, console = browse(demo.url + "/")
@@ -378,7 +379,11 @@ def test_the_page_tells_the_state(make_demo, browse, tmp_path, state, headline, 
     assert f'data-tone="{tone}"' in dom
     assert hidden(dom, "lost") and hidden(dom, "trouble")
     assert hidden(dom, "progress") == (state not in ("learning", "training"))
-    scored = state in ("quiet", "unusual", "ringing")
+    scored = state in ("quiet", "unusual", "ringing", "creeping")
+    assert hidden(dom, "slow") == (state != "creeping")
+    if state == "creeping":
+        assert "Slow change: memory_used 34.0 % where 18.0 % was learned" in dom
+        assert "Creeping for 3 d" in dom
     assert ('class="score" d="M' in dom.split('id="tip"')[0]) == scored # the line is drawn
     assert hidden(dom, "causes") == (not scored)
     if state == "ringing":
@@ -446,7 +451,7 @@ def status(binary, *arguments):
 
 @pytest.mark.parametrize("arguments,code", [
     (["quiet"], 0), (["quiet", "unusual"], 0), (["quiet", "learning"], 3), (["training"], 3),
-    (["quiet", "ringing"], 3), (["--trouble", "store: disk full", "quiet"], 3), ([], 3)])
+    (["creeping"], 0), (["quiet", "ringing"], 3), (["--trouble", "store: disk full", "quiet"], 3), ([], 3)])
 def test_status_exits_3_unless_all_is_watched_and_quiet(make_demo, binary, arguments, code):
     demo = make_demo(*arguments)
     got, out, err = status(binary, "--url", demo.url)
@@ -464,6 +469,12 @@ def test_status_says_why_it_rings(make_demo, binary):
     assert "db1.example.org: learning, 42 % (252 of 600 frames)\n" in out
     assert "db2.example.org: watching, quiet, score 0.00713" in out
     assert "3 entities, 1 ringing" in out
+
+
+def test_status_says_what_creeps(make_demo, binary):
+    _, out, _ = status(binary, "--url", make_demo("creeping").url)
+    assert "    slow change: memory_used 34.0 % where 18.0 % was learned on 2025-05-03" in out
+    assert re.search(r"\n    creeping since .* \(3d\)\n", out)
 
 
 def test_status_json_is_what_the_api_says(make_demo, binary):

@@ -58,6 +58,21 @@ def test_an_open_slow_change_is_one_incident_over_restarts_and_kills(slow):
     assert "slow incident closed" not in daemon.log()
 
 
+def test_it_is_shown_wherever_one_looks(slow, binary):
+    daemon, feature, since = slow
+    shown = daemon.wait(lambda: daemon.entity()["slow"], 20)
+    assert shown["start"] == since / 1000 and shown["ratio"] > 1
+    assert shown["words"].startswith(f"slow change: {feature} ")
+    assert daemon.json("/predict")["slow"] == shown
+    assert daemon.metric("tocsin_slow_change") == 1
+    rows = daemon.wait(lambda: daemon.json("/api/v1/incidents")["incidents"], 20)
+    daemon.wait(lambda: daemon.json("/api/v1/incidents")["incidents"][0]["words"], 20)
+    assert [row["kind"] for row in rows] == ["slow"]
+    done = subprocess.run([binary, "status", "--url", daemon.url], capture_output=True, text=True,
+                          timeout=60)
+    assert f"slow change: {feature} " in done.stdout
+
+
 def test_an_operator_accepts_it_beside_the_running_daemon(slow, binary):
     daemon, _, since = slow
 

@@ -6,7 +6,8 @@
 
 bool fake_state_parse(const char *name, enum fake_state *ret)
 {
-    static const char *const names[] = {"learning", "training", "quiet", "unusual", "ringing"};
+    static const char *const names[] = {"learning", "training", "quiet",
+                                        "unusual",  "ringing",  "creeping"};
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(names[i], name) == 0) {
@@ -84,8 +85,17 @@ void fake_entity(enum fake_state state, int64_t now_ms, struct entity_view *ret)
     v.alarm_rate = 3;
     v.alarm_rate_lower = 0.5;
     v.alarm_rate_upper = 8.75;
-    score(&v, state == FAKE_QUIET ? 0.00713f : state == FAKE_UNUSUAL ? 0.0519f : 0.2871f);
+    score(&v, state == FAKE_QUIET || state == FAKE_CREEPING ? 0.00713f
+              : state == FAKE_UNUSUAL                       ? 0.0519f
+                                                            : 0.2871f);
     if (state == FAKE_RINGING)
         ring(&v, now_ms);
+    if (state == FAKE_CREEPING) {
+        v.slow_since_ms = now_ms - INT64_C(3) * 24 * 3600 * 1000;
+        v.slow_ratio = 2.5f;
+        (void)snprintf(v.slow_words, sizeof v.slow_words,
+                       "slow change: memory_used 34.0 %% where 18.0 %% was learned on 2025-05-03; "
+                       "+0.22 %%/h for 3d");
+    }
     *ret = v;
 }

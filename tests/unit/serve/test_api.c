@@ -354,6 +354,61 @@ static void without_a_start_the_newest_scores_come(void **state)
     json_decref(root);
 }
 
+static void a_slow_change_is_told_by_every_answer(void **state)
+{
+    struct fixture *f = *state;
+
+    publish(f, 1, FAKE_CREEPING);
+    json_t *root = ask(f, "/api/v1/entities", 200);
+    const json_t *list = json_object_get(root, "entities");
+    assert_true(json_is_null(json_object_get(json_array_get(list, 0), "slow")));
+    const json_t *slow = json_object_get(json_array_get(list, 1), "slow");
+    assert_true(number(slow, "start") == 1740088500.25 - 3 * 86400);
+    assert_true(number(slow, "ratio") == 2.5);
+    assert_non_null(strstr(text_of(slow, "words"), "slow change: memory_used"));
+    json_decref(root);
+    root = ask(f, "/predict?instance=b", 200);
+    assert_true(json_is_false(json_object_get(root, "anomaly_detected")));
+    assert_true(json_is_object(json_object_get(root, "slow")));
+    json_decref(root);
+    root = ask(f, "/predict?instance=a", 200);
+    assert_true(json_is_null(json_object_get(root, "slow")));
+    json_decref(root);
+}
+
+static void incidents_say_what_they_are(void **state)
+{
+    struct fixture *f = *state;
+    const struct feature cpu = {.name = "cpu"};
+    struct incident in = {
+        .kind = INCIDENT_SLOW, .start_ms = 1000, .peak_ms = 1000, .accepted = true};
+    struct schema *schema = NULL;
+    struct store *s = NULL;
+    struct err err;
+    int64_t entity;
+
+    must(store_open(f->database, &s, &err), &err);
+    must(schema_new(&cpu, 1, &schema, &err), &err);
+    must(store_entity(s, "a", &entity, &err), &err);
+    must(store_put_incident(s, entity, schema, &in, &err), &err);
+    must(store_put_incident_words(s, in.id, "slow change: cpu", &err), &err);
+    in = (struct incident){.start_ms = 2000, .peak_ms = 2000, .maintenance = true};
+    must(store_put_incident(s, entity, schema, &in, &err), &err);
+    store_close(s);
+    schema_free(schema);
+    json_t *root = ask(f, "/api/v1/incidents", 200);
+    const json_t *list = json_object_get(root, "incidents");
+    const json_t *fast = json_array_get(list, 0), *slow = json_array_get(list, 1);
+    assert_string_equal(text_of(slow, "kind"), "slow");
+    assert_string_equal(text_of(slow, "words"), "slow change: cpu");
+    assert_true(json_is_true(json_object_get(slow, "accepted")));
+    assert_true(json_is_false(json_object_get(slow, "maintenance")));
+    assert_string_equal(text_of(fast, "kind"), "departure");
+    assert_true(json_is_null(json_object_get(fast, "words")));
+    assert_true(json_is_true(json_object_get(fast, "maintenance")));
+    json_decref(root);
+}
+
 static void incidents_come_newest_first(void **state)
 {
     struct fixture *f = *state;
@@ -520,6 +575,8 @@ int main(void)
         TEST(a_hostile_name_is_still_json),
         TEST(scores_come_in_time_order_and_say_when_cut),
         TEST(without_a_start_the_newest_scores_come),
+        TEST(a_slow_change_is_told_by_every_answer),
+        TEST(incidents_say_what_they_are),
         TEST(incidents_come_newest_first),
         TEST(a_store_that_is_not_there_is_a_503_until_it_is),
         TEST(ready_means_watching_without_trouble),

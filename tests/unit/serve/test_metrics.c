@@ -70,7 +70,7 @@ static void fake(enum fake_state state, const char *instance, struct entity_view
 static void every_state_is_well_formed_in_both_formats(void **state)
 {
     (void)state;
-    for (enum fake_state s = FAKE_LEARNING; s <= FAKE_RINGING; s++) {
+    for (enum fake_state s = FAKE_LEARNING; s <= FAKE_CREEPING; s++) {
         for (int form = EXPOSITION_TEXT; form <= EXPOSITION_OPENMETRICS; form++) {
             struct entity_view v[2];
             fake(s, "a", &v[0]);
@@ -116,6 +116,20 @@ static void a_ringing_entity_has_its_numbers(void **state)
     assert_true(value(&e, "tocsin_entity_phase", "instance=\"web1\",phase=\"watching\"") == 1);
     assert_true(value(&e, "tocsin_entity_phase", "instance=\"web1\",phase=\"learning\"") == 0);
     assert_true(value(&e, "tocsin_entity_phase", "instance=\"web1\",phase=\"training\"") == 0);
+    exposition_done(&e);
+}
+
+static void a_slow_change_is_told_beside_the_score(void **state)
+{
+    struct entity_view v[2];
+
+    (void)state;
+    fake(FAKE_CREEPING, "a", &v[0]);
+    fake(FAKE_RINGING, "b", &v[1]);
+    struct exposition_text e = scrape(v, 2, EXPOSITION_TEXT);
+    assert_true(value(&e, "tocsin_slow_change", "instance=\"a\"") == 1);
+    assert_true(value(&e, "tocsin_slow_change", "instance=\"b\"") == 0);
+    assert_true(value(&e, "anomaly_detected", "instance=\"a\"") == 0);
     exposition_done(&e);
 }
 
@@ -253,6 +267,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_state_is_well_formed_in_both_formats),
         cmocka_unit_test(a_ringing_entity_has_its_numbers),
+        cmocka_unit_test(a_slow_change_is_told_beside_the_score),
         cmocka_unit_test(an_unconfirmed_anomaly_is_not_detected),
         cmocka_unit_test(a_learning_entity_has_progress_and_no_score),
         cmocka_unit_test(a_score_that_could_not_be_made_is_nan),
