@@ -11,6 +11,7 @@
 #include "cli/http.h"
 #include "cli/report.h"
 #include "cli/verb.h"
+#include "data/verdict.h"
 #include "data/units.h"
 
 enum { TEXT_MAX = 256, OUTPUT_MAX = 16 << 20, TIME_MAX = 32 };
