@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "http/http_call.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -30,6 +31,8 @@ static int look_up(void *arg, curl_off_t dl, curl_off_t dl_now, curl_off_t ul, c
     (void)dl, (void)dl_now, (void)ul, (void)ul_now;
     return stop && atomic_load(stop); /* not 0 makes libcurl give up */
 }
+
+static_assert(sizeof((struct http_answer *)NULL)->redirect == HTTP_SHOWN_MAX, "a URL as shown");
 
 enum rc http_client_new(struct http_client **ret, struct err *err)
 {
@@ -100,6 +103,7 @@ static enum rc prepare(struct http_client *c, const struct http_call *call, stru
     buf_init(&c->answer.body, call->limit);
     c->answer.status = 0;
     c->answer.retry_after_ms = -1;
+    c->answer.redirect[0] = '\0';
     c->why[0] = '\0';
     if (http_access_apply(h, call->url, call->access, &c->held, err) != OK)
         return err->rc;
@@ -120,6 +124,7 @@ enum rc http_client_call(struct http_client *c, const struct http_call *call,
                          const struct http_answer **ret, struct err *err)
 {
     char shown[HTTP_SHOWN_MAX];
+    const char *redirect = NULL;
     curl_off_t after_s = 0;
 
     if (call->shown)
@@ -138,6 +143,8 @@ enum rc http_client_call(struct http_client *c, const struct http_call *call,
     (void)curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &c->answer.status);
     if (curl_easy_getinfo(c->curl, CURLINFO_RETRY_AFTER, &after_s) == CURLE_OK && after_s > 0)
         c->answer.retry_after_ms = after_s < INT32_MAX ? (int64_t)after_s * 1000 : INT32_MAX;
+    if (curl_easy_getinfo(c->curl, CURLINFO_REDIRECT_URL, &redirect) == CURLE_OK && redirect)
+        http_url_shown(redirect, c->answer.redirect);
     *ret = &c->answer;
     return OK;
 }

@@ -31,6 +31,7 @@ struct http_answer {
     long status;            /* 200 */
     struct buf body;        /* NUL-terminated where it is not empty (body.p may be NULL) */
     int64_t retry_after_ms; /* as the server asks (RFC 9110, 10.2.3), -1: it does not */
+    char redirect[256];     /* where it says the thing is (3xx), without query; "" else */
 };
 
 MUST_CHECK enum rc http_client_new(struct http_client **ret, struct err *err);
