@@ -32,6 +32,11 @@ _tocsin_options() { # _tocsin_options VERB
         echo --incident --from --to --as --accept --instance --list --delete --data-dir --json --help
         ;;
     models) echo --data-dir --instance --json --help ;;
+    import)
+        echo --prometheus --from --to --step --output --output-dir --instance --profile --match \
+            --entity-label --user --password-file --bearer-token-file --ca-file --cert-file \
+            --key-file --server-name --insecure --timeout --json --help
+        ;;
     sample) echo --procfs --sysfs --rootfs --json --help ;;
     esac
 }
@@ -42,7 +47,7 @@ _tocsin_values() { # _tocsin_values VERB OPTION
     mark:--as) echo anomaly normal maintenance ;;
     models:models) echo list show diff promote rollback ;;
     *:--fault) echo cpu memory disk network forks files ;;
-    run:--profile) echo node classic ;;
+    run:--profile | import:--profile) echo node classic ;;
     *:--profile) echo none node classic ;;
     evaluate:--threshold) ;; # a score
     *:--threshold) echo budget: percentile: sigma: fixed: auto ;;
@@ -60,7 +65,7 @@ _tocsin() {
     COMPREPLY=()
 
     if ((COMP_CWORD == 1)); then
-        words="run status drill mark models check train tune score evaluate explain replay sample --help --version"
+        words="run status drill mark models check train tune score evaluate explain replay import sample --help --version"
     else
         words=$(_tocsin_values "$verb" "$previous")
         if [[ $current == -* && (-z $words || $previous == "$verb") ]]; then
@@ -69,11 +74,12 @@ _tocsin() {
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
     case $previous in
-    --data-dir | --dir | --procfs | --sysfs | --rootfs)
+    --data-dir | --output-dir | --dir | --procfs | --sysfs | --rootfs)
         mapfile -t COMPREPLY < <(compgen -d -- "$current")
         ;;
     -c | -o | --config | --data | --model | --validation-data | --output | --profile | --labels | \
-        --scores | --series | --causes | --contributions | --state)
+        --scores | --series | --causes | --contributions | --state | --password-file | \
+        --bearer-token-file | --ca-file | --cert-file | --key-file)
         mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -f -- "$current")
         ;;
     esac

@@ -104,17 +104,6 @@ static enum rc sync_folder(const char *path, struct err *err)
     return OK;
 }
 
-/* A device or pipe cannot be replaced by a file (think of -o /dev/null): write into it. */
-static enum rc write_through(const char *path, const void *p, size_t n, struct err *err)
-{
-    CLEANUP(fd_closep) int fd = open(path, O_WRONLY | O_CLOEXEC);
-    if (fd < 0)
-        return err_set(err, E_IO, "'%s': open: %m", path);
-    if (!write_all(fd, p, n))
-        return err_set(err, E_IO, "'%s': write: %m", path);
-    return OK;
-}
-
 static int open_tmp(const char *path, char tmp[PATH_MAX])
 {
     for (int i = 0; i < TMP_TRIES; i++) {
@@ -165,20 +154,63 @@ static void target_done(struct target *t)
     fd_closep(&t->fd);
 }
 
+struct file_writer {
+    const char *path; /* of the caller, behind this */
+    struct target t;
+    bool committed;
+};
+
+enum rc file_writer_open(const char *path, struct file_writer **ret, struct err *err)
+{
+    const size_t n = strlen(path) + 1;
+    CLEANUP(file_writer_freep) struct file_writer *w = mem_alloc(sizeof *w + n);
+
+    if (!w)
+        return err_set(err, E_NOMEM, "'%s': no memory", path);
+    w->path = memcpy(w + 1, path, n);
+    if (target_open(w->path, &w->t, err) != OK)
+        return err->rc;
+    if (w->t.through) { /* a device or pipe cannot be replaced by a file (think of /dev/null) */
+        w->t.fd = open(path, O_WRONLY | O_CLOEXEC);
+        if (w->t.fd < 0)
+            return err_set(err, E_IO, "'%s': open: %m", path);
+    }
+    *ret = TAKE(w);
+    return OK;
+}
+
+enum rc file_writer_add(struct file_writer *w, const void *p, size_t n, struct err *err)
+{
+    return write_all(w->t.fd, p, n) ? OK : err_set(err, E_IO, "'%s': write: %m", w->path);
+}
+
+enum rc file_writer_commit(struct file_writer *w, struct err *err)
+{
+    if (w->t.through)
+        return OK;
+    if (fsync(w->t.fd) != 0 || rename(w->t.tmp, w->t.path) != 0)
+        return err_set(err, E_IO, "'%s': write: %m", w->path);
+    w->committed = true;
+    return sync_folder(w->t.path, err);
+}
+
+void file_writer_free(struct file_writer *w)
+{
+    if (!w)
+        return;
+    if (!w->t.through && !w->committed && w->t.fd >= 0)
+        (void)unlink(w->t.tmp); /* best effort */
+    target_done(&w->t);
+    mem_free(w);
+}
+
 enum rc file_write(const char *path, const void *p, size_t n, struct err *err)
 {
-    CLEANUP(target_done) struct target t;
+    CLEANUP(file_writer_freep) struct file_writer *w = NULL;
 
-    if (target_open(path, &t, err) != OK)
+    if (file_writer_open(path, &w, err) != OK || file_writer_add(w, p, n, err) != OK)
         return err->rc;
-    if (t.through)
-        return write_through(path, p, n, err);
-    if (!write_all(t.fd, p, n) || fsync(t.fd) != 0 || rename(t.tmp, t.path) != 0) {
-        (void)err_set(err, E_IO, "'%s': write: %m", path);
-        (void)unlink(t.tmp); /* best effort */
-        return E_IO;
-    }
-    return sync_folder(t.path, err);
+    return file_writer_commit(w, err);
 }
 
 enum rc file_expect_writable(const char *path, struct err *err)

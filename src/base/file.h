@@ -20,6 +20,19 @@ MUST_CHECK enum rc file_read(const char *path, size_t limit, char **ret, size_t 
  * replaced. Devices and pipes (/dev/stdout) are written into. */
 MUST_CHECK enum rc file_write(const char *path, const void *p, size_t n, struct err *err);
 
+/* The same of bytes that come in pieces. file_writer_free without a commit that worked leaves the
+ * old file as it was (but for a device or pipe). Thread: its holder's. */
+struct file_writer;
+MUST_CHECK enum rc file_writer_open(const char *path, struct file_writer **ret, struct err *err);
+MUST_CHECK enum rc file_writer_add(struct file_writer *w, const void *p, size_t n, struct err *err);
+MUST_CHECK enum rc file_writer_commit(struct file_writer *w,
+                                      struct err *err); /* once, at the end */
+void file_writer_free(struct file_writer *w);           /* NULL is fine */
+static inline void file_writer_freep(struct file_writer **w)
+{
+    file_writer_free(*w);
+}
+
 /* Whether file_write would get as far as writing: what would take an hour to make is not made for
  * nothing. E_IO. */
 MUST_CHECK enum rc file_expect_writable(const char *path, struct err *err);

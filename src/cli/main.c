@@ -8,7 +8,7 @@
 static const struct verb *const verbs[] = {
     &verb_run,     &verb_train,  &verb_tune,   &verb_score,  &verb_evaluate,
     &verb_explain, &verb_replay, &verb_check,  &verb_status, &verb_drill,
-    &verb_sample,  &verb_mark,   &verb_models, NULL,
+    &verb_sample,  &verb_mark,   &verb_models, &verb_import, NULL,
 };
 
 static void print_help(FILE *out)
