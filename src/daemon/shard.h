@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "alert/alertmanager.h"
 #include "base/err.h"
 #include "base/queue.h"
 #include "daemon/announce.h"
@@ -69,7 +70,8 @@ struct shard_options {
     struct queue *trainer; /* of struct trainer_job */
     struct queue *store;   /* of struct storekeeper_message */
     struct announcer *announcer;
-    struct threshold_spec threshold; /* until SHARD_SETTINGS brings others */
+    struct alertmanager *alertmanager; /* may be NULL */
+    struct threshold_spec threshold;   /* until SHARD_SETTINGS brings others */
     struct confirm_spec confirm;
     struct retrain_spec retrain;
 };

@@ -114,6 +114,8 @@ void shard_tell_incident(struct shard *s, size_t at, const struct entity_step *s
     else if (step->event == WATCH_CLOSED)
         announce_closed(s->o.announcer, entity_instance(e), schema, &step->incident);
     keep_incident(s, at, &step->incident, "");
+    if (incident_pages(&step->incident))
+        alertmanager_tell(s->o.alertmanager, entity_instance(e), schema, &step->incident);
 }
 
 void shard_tell_slow(struct shard *s, size_t at, enum watch_event event,
@@ -135,6 +137,7 @@ void shard_tell_slow(struct shard *s, size_t at, enum watch_event event,
                                       : "slow incident grew",
               "instance", entity_instance(e), "why", text, NULL);
     keep_incident(s, at, &slow->incident, text);
+    alertmanager_tell(s->o.alertmanager, entity_instance(e), entity_schema(e), &slow->incident);
 }
 
 void shard_tell_slow_goes_on(struct shard *s, size_t at)
@@ -149,6 +152,7 @@ void shard_tell_slow_goes_on(struct shard *s, size_t at)
     announce_break(s->o.announcer);
     log_event(LOG_WARN, "slow incident goes on", "instance", entity_instance(e), "why", text, NULL);
     keep_incident(s, at, &slow.incident, text);
+    alertmanager_tell(s->o.alertmanager, entity_instance(e), entity_schema(e), &slow.incident);
 }
 
 static bool is_state_due(const struct shard *s, size_t at, int64_t resume_ms, int64_t ts_ms)

@@ -17,8 +17,9 @@ enum {
     KEEP_QUEUE =
         16384, /* hours of one host's ticks, should the disk hang; a tick of a large fleet */
     KEEP_SLOTS_MAX = BOARD_ENTITIES_MAX,
-    PENDING_MAX = 256, /* incidents that wait for a store that works */
-    MODELS_MAX = 64,   /* and models; each entity has one or two at a time */
+    PENDING_MAX = 256,    /* incidents that wait for a store that works */
+    MODELS_MAX = 64,      /* and models; each entity has one or two at a time */
+    DELIVERIES_MAX = 256, /* a second's, or while the store fails: one lost is told again */
     COMMIT_EVERY_MS = 1000,
     PRUNE_EVERY_MS = 60000,
 };
@@ -64,6 +65,8 @@ struct storekeeper {
     struct pending pending[PENDING_MAX];
     size_t n_models;
     struct pending_model models[MODELS_MAX];
+    size_t n_deliveries;
+    struct store_delivery deliveries[DELIVERIES_MAX];
     struct kept kept[KEEP_SLOTS_MAX];
 };
 
@@ -256,6 +259,24 @@ static enum rc put_models(struct storekeeper *k, struct err *err)
     return OK;
 }
 
+static void remember_delivery(struct storekeeper *k, const struct store_delivery *d)
+{
+    if (k->n_deliveries == DELIVERIES_MAX) { /* its row stays: told again after a restart */
+        telemetry_add(k->o.telemetry, TEL_DROPPED_STORE_FULL, 1);
+        memmove(&k->deliveries[0], &k->deliveries[1], --k->n_deliveries * sizeof k->deliveries[0]);
+    }
+    k->deliveries[k->n_deliveries++] = *d;
+}
+
+/* After the incidents: what was delivered of one that is put only now must not be owed again. */
+static enum rc put_deliveries(struct storekeeper *k, struct err *err)
+{
+    for (size_t i = 0; i < k->n_deliveries; i++)
+        if (store_put_delivery(k->store, &k->deliveries[i], err) != OK)
+            return err->rc;
+    return OK;
+}
+
 static enum rc put_frame(struct storekeeper *k, const struct storekeeper_message *m,
                          struct err *err)
 {
@@ -288,6 +309,8 @@ static void remember(struct storekeeper *k, const struct storekeeper_message *m)
     if (m->kind == KEEP_LIVE)
         remember_model(k, m->slot,
                        &(struct store_model){.model_id = m->model_id, .state_ms = m->ts_ms}, true);
+    if (m->kind == KEEP_DELIVERY)
+        remember_delivery(k, &m->delivery);
     if (m->kind == KEEP_RETENTION) {
         k->o.max_age_ms = m->max_age_ms;
         k->o.max_size_bytes = m->max_size_bytes;
@@ -376,7 +399,8 @@ static void commit(struct storekeeper *k)
     struct err err;
 
     k->committed_ms = clock_mono_ms();
-    const bool kept = put_pending(k, &err) == OK && put_models(k, &err) == OK;
+    const bool kept =
+        put_pending(k, &err) == OK && put_models(k, &err) == OK && put_deliveries(k, &err) == OK;
     if (!kept)
         fail(k, &err);
     k->open = false;
@@ -389,6 +413,7 @@ static void commit(struct storekeeper *k)
     if (kept) {
         settle_pending(k);
         k->n_models = 0;
+        k->n_deliveries = 0;
     }
     look_for_marks(k);
     prune(k, k->committed_ms);

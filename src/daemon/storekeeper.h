@@ -28,6 +28,7 @@ enum storekeeper_kind {
     KEEP_MODEL,    /* model: a new one, or another state of one */
     KEEP_LIVE,     /* model_id, ts_ms: is in use from now on */
     KEEP_STATE,    /* bytes, of kind REFERENCE_STATE */
+    KEEP_DELIVERY, /* delivery: a receiver of alerts has taken an incident */
     KEEP_RETENTION,
 };
 
@@ -45,6 +46,7 @@ struct storekeeper_message {
     struct verdict verdict;
     struct incident incident;
     struct store_model model;
+    struct store_delivery delivery;
     int64_t max_age_ms;
     uint64_t max_size_bytes;
     size_t n, n_bytes;

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "daemon/adopt.h"
+#include "daemon/alerting.h"
 #include "daemon/announce.h"
 #include "daemon/collector.h"
 #include "daemon/fleet.h"
@@ -32,6 +33,7 @@ struct daemon {
     struct config config; /* in force */
     char database[CONFIG_TEXT_MAX + 32], models_dir[CONFIG_TEXT_MAX + 32];
     char boot_file[CONFIG_TEXT_MAX + 32];
+    char page[CONFIG_TEXT_MAX + 32]; /* where a browser finds the page */
     char instance[INSTANCE_MAX];
     size_t slot; /* of this machine */
     bool pretty;
@@ -43,6 +45,8 @@ struct daemon {
     struct board *board;
     struct storekeeper *storekeeper;
     struct trainer *trainer;
+    struct alerting alerting;
+    struct alertmanager *alertmanager; /* NULL: nobody is told */
     struct shard *shard;
     struct fleet *fleet;
     struct server *server;
@@ -60,6 +64,7 @@ static void daemon_done(struct daemon **daemon)
     collector_stop(d->collector);
     trainer_stop(d->trainer);
     shard_stop(d->shard);
+    alertmanager_stop(d->alertmanager);
     fleet_free(d->fleet);
     trainer_free(d->trainer);
     serve_stop(d->server);
@@ -104,7 +109,13 @@ static enum rc open_store(struct daemon *d, bool relearn, struct err *err)
         store_close(store);
         return err->rc;
     }
-    return OK;
+    const struct alertmanager_spec *spec = &d->peers->alertmanager;
+    const struct alerting_options alerts = {.alertmanager = spec->urls.n ? spec : NULL,
+                                            .page = d->page,
+                                            .telemetry = &d->telemetry,
+                                            .store = storekeeper_queue(d->storekeeper),
+                                            .announcer = d->announcer};
+    return alerting_open(&d->alerting, &alerts, store, d->database, &d->alertmanager, err);
 }
 
 /* What alarms are confirmed by is a part of what their number means. */
@@ -128,6 +139,7 @@ static enum rc make_stages(struct daemon *d, struct err *err)
                                         trainer_queue(d->trainer),
                                         storekeeper_queue(d->storekeeper),
                                         d->announcer,
+                                        d->alertmanager,
                                         threshold_of(&d->config),
                                         d->config.confirm,
                                         d->config.retrain};
@@ -208,13 +220,16 @@ static enum rc start(struct daemon *d, struct err *err)
     char host[CONFIG_TEXT_MAX];
 
     storekeeper_tell_marks(d->storekeeper, shard_queue(d->shard));
-    if (serve_start(&serve, d->board, &d->server, err) != OK ||
-        storekeeper_start(d->storekeeper, err) != OK ||
+    if (serve_start(&serve, d->board, &d->server, err) != OK)
+        return err->rc;
+    url_host(d->config.listen, host, sizeof host);
+    (void)snprintf(d->page, sizeof d->page, "http://%s:%u", host, serve_port(d->server));
+    if (storekeeper_start(d->storekeeper, err) != OK ||
+        (d->alertmanager && alertmanager_start(d->alertmanager, err) != OK) ||
         trainer_start(d->trainer, shard_queue(d->shard), err) != OK ||
         shard_start(d->shard, err) != OK ||
         (d->host && collector_start(&collector, &d->collector, err) != OK))
         return err->rc;
-    url_host(d->config.listen, host, sizeof host);
     announce_serving(d->announcer, host, serve_port(d->server));
     return OK;
 }

@@ -9,6 +9,8 @@
 #define DROPPED_HELP "What was refused or thrown away, by reason."
 #define DISCONTINUITIES "tocsin_discontinuities_total"
 #define DISCONTINUITIES_HELP "Breaks in time that were recognised, by kind."
+#define NOTIFICATIONS "tocsin_notifications_total"
+#define NOTIFICATIONS_HELP "Alerts to each receiver, refreshes counted too, by what came of it."
 #define RELOADS "tocsin_config_reloads_total"
 #define RELOADS_HELP "Reloads of the configuration, by result."
 
@@ -43,6 +45,14 @@ const struct telemetry_row telemetry_rows[TEL_COUNT] = {
     [TEL_GAP] = {DISCONTINUITIES, "kind=\"gap\"", DISCONTINUITIES_HELP},
     [TEL_RELOADS] = {RELOADS, "result=\"ok\"", RELOADS_HELP},
     [TEL_RELOADS_FAILED] = {RELOADS, "result=\"failed\"", RELOADS_HELP},
+    [TEL_NOTIFIED] = {NOTIFICATIONS, "receiver=\"alertmanager\",result=\"sent\"",
+                      NOTIFICATIONS_HELP},
+    [TEL_NOTIFY_FAILED] = {NOTIFICATIONS, "receiver=\"alertmanager\",result=\"failed\"",
+                           NOTIFICATIONS_HELP},
+    [TEL_NOTIFY_REFUSED] = {NOTIFICATIONS, "receiver=\"alertmanager\",result=\"refused\"",
+                            NOTIFICATIONS_HELP},
+    [TEL_NOTIFY_DROPPED] = {NOTIFICATIONS, "receiver=\"alertmanager\",result=\"dropped\"",
+                            NOTIFICATIONS_HELP},
     [TEL_HTTP_REQUESTS] = {"tocsin_http_requests_total", "", "HTTP requests answered."},
     [TEL_HTTP_REFUSED] = {"tocsin_http_refused_total", "",
                           "HTTP requests answered with a 4xx or 5xx status."},

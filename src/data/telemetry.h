@@ -37,6 +37,10 @@ enum telemetry_id {
     TEL_GAP,                  /* ... {kind="gap"}: ticks missed, the collector was late */
     TEL_RELOADS,              /* tocsin_config_reloads_total{result="ok"} */
     TEL_RELOADS_FAILED,       /* tocsin_config_reloads_total{result="failed"} */
+    TEL_NOTIFIED,             /* tocsin_notifications_total{receiver="alertmanager",result="sent"} */
+    TEL_NOTIFY_FAILED,        /* ... {result="failed"}: no answer or a busy one; tried again */
+    TEL_NOTIFY_REFUSED,       /* ... {result="refused"}: as it is, never taken */
+    TEL_NOTIFY_DROPPED,       /* ... {result="dropped"}: no room, or its end never taken */
     TEL_HTTP_REQUESTS,        /* tocsin_http_requests_total */
     TEL_HTTP_REFUSED,         /* tocsin_http_refused_total: answered 4xx or 5xx */
     TEL_COUNT

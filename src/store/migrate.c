@@ -107,6 +107,17 @@ const char *const store_steps[] = {
 
     /* Of a slow change: since when it was another, and how fast it went, are not in the causes. */
     "ALTER TABLE incidents ADD COLUMN words TEXT NOT NULL DEFAULT '';",
+
+    /* What a receiver of alerts has still to be told: the news of an incident ('due'), or, once it
+       knows that it rings ('sent', since told_ms), its end. */
+    "CREATE TABLE outbox ("
+    " incident INTEGER NOT NULL,"
+    " receiver TEXT NOT NULL,"
+    " state TEXT NOT NULL,"
+    " told_ms INTEGER,"
+    " PRIMARY KEY (incident, receiver)) WITHOUT ROWID;"
+    "CREATE TRIGGER incidents_gone AFTER DELETE ON incidents BEGIN"
+    " DELETE FROM outbox WHERE incident = OLD.id; END;",
 };
 const size_t store_steps_count = sizeof store_steps / sizeof store_steps[0];
 

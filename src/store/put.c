@@ -225,7 +225,8 @@ enum rc store_put_incident(struct store *s, int64_t entity, const struct schema 
         sqlite3_bind_text(st, 9, store_incident_kind_name(in->kind), -1, SQLITE_STATIC) ||
         sqlite3_bind_int(st, 10, in->accepted) || sqlite3_bind_int(st, 11, in->maintenance))
         return conn_fail(&s->c, "bind", err);
-    if ((rc = conn_run(&s->c, st, "incident", err)) != OK)
+    if ((rc = conn_run(&s->c, st, "incident", err)) != OK ||
+        (!in->maintenance && (rc = outbox_put(s, id, err)) != OK))
         return rc;
     if (!in->id)
         s->next_incident++;

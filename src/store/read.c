@@ -60,6 +60,11 @@ static const char *const sql[RD_COUNT] = {
                  " ORDER BY m.id",
     [RD_STATE] =
         "SELECT state, ts_ms FROM states WHERE " ENTITY_1 " AND kind = ?2 AND schema_hash = ?3",
+    [RD_OUTBOX] = "SELECT i.id, start_ms, peak_ms, end_ms, peak_score, threshold, instance,"
+                  " causes, i.kind = 'slow', receiver FROM outbox o"
+                  " CROSS JOIN incidents i ON i.id = o.incident"
+                  " CROSS JOIN entities e ON e.id = i.entity"
+                  " WHERE (o.incident, receiver) > (?1, ?2) ORDER BY o.incident, receiver LIMIT 1",
 };
 
 static void store_reader_closep(struct store_reader **r)
@@ -98,13 +103,6 @@ enum rc reader_bind(const struct conn *c, sqlite3_stmt *st, const char *instance
         sqlite3_bind_int64(st, 2, from_ms) || sqlite3_bind_int64(st, 3, to_ms))
         return conn_fail(c, "bind", err);
     return OK;
-}
-
-static float column_float(sqlite3_stmt *st, int column)
-{
-    return sqlite3_column_type(st, column) == SQLITE_NULL
-               ? NAN
-               : (float)sqlite3_column_double(st, column);
 }
 
 struct frame_chunk {
@@ -230,11 +228,11 @@ static enum rc load_scores(struct conn *c, const char *instance, int64_t from_ms
         return rc;
     for (; n < SCORES_A_CHUNK && (code = sqlite3_step(st)) == SQLITE_ROW; n++)
         rows[n] = (struct store_score){.ts_ms = sqlite3_column_int64(st, 0),
-                                       .score = column_float(st, 1),
-                                       .threshold = column_float(st, 2),
-                                       .confidence = column_float(st, 3),
+                                       .score = reader_float(st, 1),
+                                       .threshold = reader_float(st, 2),
+                                       .confidence = reader_float(st, 3),
                                        .anomalous = sqlite3_column_int(st, 4) != 0,
-                                       .evidence = column_float(st, 5)};
+                                       .evidence = reader_float(st, 5)};
     if (code != SQLITE_ROW && code != SQLITE_DONE)
         return conn_fail(c, "read scores", err);
     *ret_n = n;
@@ -340,8 +338,8 @@ static bool add_incident(struct incident_chunk *chunk, sqlite3_stmt *st)
         .start_ms = sqlite3_column_int64(st, 1),
         .peak_ms = sqlite3_column_int64(st, 2),
         .end_ms = sqlite3_column_int64(st, 3),
-        .peak_score = column_float(st, 4),
-        .threshold = column_float(st, 5),
+        .peak_score = reader_float(st, 4),
+        .threshold = reader_float(st, 5),
         .accepted = sqlite3_column_int(st, 9) != 0,
         .maintenance = sqlite3_column_int(st, 10) != 0,
         .instance = instance,

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include <math.h>
+
 #include "store/conn.h"
 #include "store/store.h"
 
@@ -19,12 +21,20 @@ enum statement {
     RD_MODELS,
     RD_MARKS,
     RD_STATE,
+    RD_OUTBOX,
     RD_COUNT
 };
 
 struct store_reader {
     struct conn c;
 };
+
+static inline float reader_float(sqlite3_stmt *st, int column) /* NULL is NaN */
+{
+    return sqlite3_column_type(st, column) == SQLITE_NULL
+               ? NAN
+               : (float)sqlite3_column_double(st, column);
+}
 
 /* ?1 the instance (NULL: none), ?2 and ?3 the times. */
 MUST_CHECK enum rc reader_bind(const struct conn *c, sqlite3_stmt *st, const char *instance,

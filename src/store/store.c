@@ -20,6 +20,11 @@
     "?3"
 #define PRUNE(table) "DELETE FROM " table " WHERE entity = ?1 AND ts_ms < ?2"
 
+/* Of this entity ?2 and kind ?3, and when. The outbox is short: it is walked, not the incidents. */
+#define OWED(when)                                                                                 \
+    "EXISTS (SELECT 1 FROM incidents i WHERE i.id = incident AND " when " AND kind = ?3"           \
+    " AND entity = (SELECT id FROM entities WHERE instance = ?2))"
+
 #define TEXT_OF(x) #x
 #define TEXT(x) TEXT_OF(x)
 #define MODELS_KEPT_NUMBER 32
@@ -45,6 +50,13 @@ static const char *const sql[ST_COUNT] = {
                         " kind, accepted, maintenance)"
                         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     [ST_PUT_WORDS] = "UPDATE incidents SET words = ?2 WHERE id = ?1",
+    [ST_PUT_OUTBOX] = "INSERT INTO outbox (incident, receiver, state) VALUES (?1, ?2, 'due')"
+                      " ON CONFLICT (incident, receiver) DO UPDATE SET state = 'due'",
+    [ST_SENT_OUTBOX] = "UPDATE outbox SET state = 'sent', told_ms = ?5 WHERE receiver = ?1"
+                       " AND " OWED("start_ms = ?4"),
+    [ST_DROP_OUTBOX] = "DELETE FROM outbox WHERE receiver = ?1 AND " OWED("start_ms <= ?4"),
+    [ST_KEEP_RECEIVERS] = "DELETE FROM outbox WHERE receiver NOT IN (SELECT value FROM"
+                          " json_each(?1))",
     [ST_CLOSE_ORPHANS] = "UPDATE incidents SET end_ms = max(start_ms, peak_ms, ifnull((SELECT"
                          " max(ts_ms) FROM scores WHERE scores.entity = incidents.entity), 0))"
                          " WHERE end_ms IS NULL AND id < ?1",
@@ -194,6 +206,7 @@ void store_close(struct store *s)
         (void)sqlite3_wal_checkpoint_v2(s->c.db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     }
     said_clear(s);
+    outbox_done(s);
     mem_free(s->said);
     mem_free(s->known);
     conn_close(&s->c);

@@ -11,14 +11,14 @@
 /* store - what must outlive the process, in one SQLite database (WAL mode)
  *
  * Tables: entities, schemas, frames (one row an entity and tick, values as a float32 blob),
- * scores, incidents, models with provenance, and the schema version (migrations).
- * A commit once a second: kill -9 loses at most that second and never the database.
- * Thread: a struct store (the one writer) belongs to the store thread; a struct store_reader
- * (read-only connection) to whoever opened it. Errors are E_IO with SQLite's words and the path,
- * also for a file that is no database, which is left as it is; E_STATE for a database of a newer
- * tocsin or of another program; E_NOMEM.
- * Rollback: rows of a transaction that failed (disk full) are lost, but entities, schemas and
- * models put in it are put again in the next one, and their numbers stay good. */
+ * scores, incidents and what of them is owed to receivers, models with provenance, and the schema
+ * version (migrations). A commit once a second: kill -9 loses at most that second and never the
+ * database. Thread: a struct store (the one writer) belongs to the store thread; a struct
+ * store_reader (read-only connection) to whoever opened it. Errors are E_IO with SQLite's words and
+ * the path, also for a file that is no database, which is left as it is; E_STATE for a database of
+ * a newer tocsin or of another program; E_NOMEM. Rollback: rows of a transaction that failed (disk
+ * full) are lost, but entities, schemas and models put in it are put again in the next one, and
+ * their numbers stay good. */
 struct store;
 
 /* Makes the file when it is not there, migrates it when it is older. E_STATE while another tocsin
@@ -54,6 +54,23 @@ MUST_CHECK enum rc store_put_incident(struct store *s, int64_t entity, const str
 /* What is said of the incident with this number, after each time that it was put. */
 MUST_CHECK enum rc store_put_incident_words(struct store *s, int64_t id, const char *words,
                                             struct err *err);
+/* The outbox: what receivers of alerts have still to be told. From now on each incident that is put
+ * is owed to every receiver, in the same transaction, until store_put_delivery says that its end
+ * has been taken; names are copied. What is owed to others is deleted: nobody will send it. */
+MUST_CHECK enum rc store_set_receivers(struct store *s, const char *const *names, size_t n,
+                                       struct err *err);
+struct store_delivery {
+    size_t receiver; /* the number in names */
+    char instance[INSTANCE_MAX];
+    enum incident_kind kind;
+    int64_t start_ms; /* with instance and kind: the incident */
+    bool over;        /* its end was taken: nothing more is owed; else its beginning */
+    int64_t told_ms;
+};
+/* What is owed of earlier incidents of the same entity and kind goes too. An incident that is not
+ * there: nothing happens. */
+MUST_CHECK enum rc store_put_delivery(struct store *s, const struct store_delivery *d,
+                                      struct err *err);
 /* What a crash left undone: an incident that is open (end 0, its process gone) is closed at its
  * last score, a model that was not judged is rejected. */
 MUST_CHECK enum rc store_close_orphans(struct store *s, struct err *err);
@@ -166,6 +183,10 @@ typedef bool store_incident_fn(void *arg, const struct store_incident *row);
 MUST_CHECK enum rc store_read_incidents(struct store_reader *r, const char *instance,
                                         int64_t from_ms, int64_t to_ms, store_incident_fn *fn,
                                         void *arg, struct err *err);
+/* What is owed, in the order of incidents' numbers. receiver is valid during the call. */
+typedef bool store_outbox_fn(void *arg, const char *receiver, const struct store_incident *row);
+MUST_CHECK enum rc store_read_outbox(struct store_reader *r, store_outbox_fn *fn, void *arg,
+                                     struct err *err);
 /* The live model of this entity that was trained on this schema; E_STATE when there is none. */
 MUST_CHECK enum rc store_read_model(struct store_reader *r, const char *instance,
                                     uint64_t schema_hash, struct store_model *ret, struct err *err);

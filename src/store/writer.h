@@ -22,6 +22,10 @@ enum statement {
     ST_PUT_SCORE,
     ST_PUT_INCIDENT,
     ST_PUT_WORDS,
+    ST_PUT_OUTBOX,
+    ST_SENT_OUTBOX,
+    ST_DROP_OUTBOX,
+    ST_KEEP_RECEIVERS,
     ST_CLOSE_ORPHANS,
     ST_REJECT_CANDIDATES,
     ST_PUT_MODEL,
@@ -82,6 +86,9 @@ struct store {
     struct known_schema *known;
     size_t n_known, room_known;
 
+    size_t n_receivers; /* to whom each incident is owed */
+    char **receivers;
+
     int wal_pages;      /* in the log after the last commit */
     int checkpoint_at;  /* wal_pages that make the next attempt due */
     struct err trouble; /* of the last checkpoint; rc OK: none */
@@ -101,6 +108,11 @@ MUST_CHECK enum rc store_ready(const struct store *s, struct err *err);
 void store_rollback(struct store *s); /* end the open transaction without its rows */
 /* Copy what the log holds into the database. A reader that is in the way is no error. */
 MUST_CHECK enum rc store_checkpoint(struct store *s, struct err *err);
+
+/* outbox.c */
+/* The incident is owed to each receiver, in the transaction that is open. */
+MUST_CHECK enum rc outbox_put(struct store *s, int64_t incident, struct err *err);
+void outbox_done(struct store *s);
 
 /* said.c */
 /* Put the row now, and remember it until a commit. Takes what is in said->text, also on failure. */

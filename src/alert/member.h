@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "alert/alert.h"
+#include "alert/postable.h"
+#include "data/source_spec.h"
+#include "data/telemetry.h"
+
+/* member - one Alertmanager of a cluster: a thread of its own with what it has still to be told
+ *
+ * One that is down or slow holds up neither the others nor who tells: news goes into a ledger
+ * (ledger.h) under a lock that is held for one copy, the thread sends from there. No answer, a
+ * redirect, 401, 403, 429 and 5xx: again after 1 s, 2 s, ... 30 s, with jitter, or when Retry-After
+ * says. 400, 413 and 422: the batch is halved until the alert that is refused stands alone; that one
+ * waits for its next resend.
+ * Thread: new, start and free from one thread; tell from any. */
+struct member;
+
+/* Called by the thread of a member: only to put a message somewhere. Members of it may be NULL. */
+struct alert_listener {
+    void *arg;
+    /* Receiver number `receiver` has taken the incident's beginning, or (over) its end, or its end
+     * was never taken and is given up: nothing more is owed to it. Once each. */
+    void (*told)(void *arg, size_t receiver, const struct alert *a, bool over);
+    /* A sentence when sending fails, said once until it works again: then "". */
+    void (*trouble)(void *arg, const char *receiver, const char *why);
+};
+
+struct member_options {
+    const char *url;    /* "http://am1:9093", a path may follow; copied */
+    const char *name;   /* of the receiver, copied */
+    size_t receiver;    /* its number */
+    struct postable postable; /* what it points to is lent until member_free */
+    struct telemetry *telemetry;
+    struct alert_listener listener;
+    uint64_t seed; /* of the jitter */
+};
+
+MUST_CHECK enum rc member_new(const struct member_options *o, struct member **ret, struct err *err);
+MUST_CHECK enum rc member_start(struct member *m, struct err *err);
+/* Never waits. What cannot be kept is counted as dropped. */
+void member_tell(struct member *m, const struct alert *a);
+const char *member_name(const struct member *m);
+
+/* Ask it to end: what it is doing is given up, then what is due is sent once, for at most
+ * MEMBER_GOODBYE_MS. Does not wait. */
+enum { MEMBER_GOODBYE_MS = 2000 };
+void member_end(struct member *m);
+/* Waits for its end; also without member_start. NULL is fine. */
+void member_free(struct member *m);
