@@ -253,7 +253,7 @@ main() {
     packages=("${build_packages[@]}" git libcmocka-dev shellcheck clang-format)
     if ! $fast; then
         packages+=(clang clang-tidy python3-pytest curl sqlite3 mandoc prometheus
-            prometheus-node-exporter)
+            prometheus-node-exporter prometheus-alertmanager)
         # the sanitizers' runtime is a package of its own in some releases only
         has_package libclang-rt-dev && packages+=(libclang-rt-dev)
         # for the test of the page; Ubuntu has it as a snap alone

@@ -127,9 +127,12 @@ static enum rc make_entity(const struct fleet *f, const struct fleet_source *s,
     const int64_t rows = (f->o.learn.for_ms + s->interval_ms - 1) / s->interval_ms;
     const uint64_t wanted = s->stays || rows > LEARN_ROWS_LEAST ? (uint64_t)rows : LEARN_ROWS_LEAST;
     const struct entity_options o = {instance, s->profile, s->interval_ms, wanted, f->o.confirm};
-    const struct restore_options restore = {f->o.database,   f->o.models_dir,
-                                            f->o.threshold,  settings_learn_hash(&f->o.learn),
-                                            clock_wall_ms(), wanted};
+    const struct restore_options restore = {.database = f->o.database,
+                                            .models_dir = f->o.models_dir,
+                                            .threshold = f->o.threshold,
+                                            .settings = settings_learn_hash(&f->o.learn),
+                                            .now_ms = clock_wall_ms(),
+                                            .wanted_rows = wanted};
     CLEANUP(entity_freep) struct entity *e = NULL;
 
     if (entity_new(&o, &e, err) != OK || restore_entity(e, &restore, ret_trained_ms, err) != OK)

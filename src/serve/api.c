@@ -15,8 +15,6 @@ enum {
     SCORES_MAX = 10000,
     INCIDENTS_MAX = 1000,
     REASONS_MAX = 20, /* entities named by /readyz */
-    STALE_INTERVALS = 10,
-    STALE_MIN_MS = 10 * 1000,
 };
 
 #define CSP_NOTHING "default-src 'none'; frame-ancestors 'none'"
@@ -158,22 +156,10 @@ static void metrics(struct api *a, const struct api_request *q, const struct par
                                      .telemetry = board_telemetry(a->board),
                                      .process = &cost,
                                      .started_ms = a->started_ms,
+                                     .now_ms = q->now_ms,
                                      .version = a->version};
     start_answer(ret, 200, metrics_content_type(form));
     metrics_format(&in, form, &ret->body);
-}
-
-/* Of the last frame; a clock that was set back makes none negative. */
-static int64_t age_ms(const struct entity_view *v, int64_t now_ms)
-{
-    return now_ms > v->ts_ms ? now_ms - v->ts_ms : 0;
-}
-
-static bool is_stale(const struct entity_view *v, int64_t now_ms)
-{
-    const int64_t most_ms = v->interval_ms * STALE_INTERVALS;
-
-    return age_ms(v, now_ms) > (most_ms > STALE_MIN_MS ? most_ms : STALE_MIN_MS);
 }
 
 static void predict(struct api *a, const struct api_request *q, const struct params *p,
@@ -200,7 +186,8 @@ static void predict(struct api *a, const struct api_request *q, const struct par
     bad |= json_object_set_new(o, "anomalous", json_boolean(v.anomalous));
     bad |= json_object_set_new(o, "threshold", api_json_float(v.threshold));
     bad |= json_object_set_new(o, "timestamp", api_json_seconds(v.ts_ms));
-    bad |= json_object_set_new(o, "age_seconds", api_json_seconds(age_ms(&v, q->now_ms)));
+    bad |= json_object_set_new(o, "age_seconds",
+                               api_json_seconds(entity_view_age_ms(&v, q->now_ms)));
     bad |= json_object_set_new(o, "instance", api_json_text(v.instance));
     bad |= json_object_set_new(o, "causes", api_json_causes(v.causes, v.n_causes));
     bad |= json_object_set_new(o, "slow", api_json_slow(&v));
@@ -282,9 +269,9 @@ static bool is_behind(const struct entity_view *v, int64_t now_ms, char *why, si
                        100 * api_progress(v));
     else if (!v->scored)
         (void)snprintf(why, size, "%s: its first frame is not scored yet", v->instance);
-    else if (is_stale(v, now_ms))
+    else if (entity_view_is_stale(v, now_ms))
         (void)snprintf(why, size, "%s: no score for %llds", v->instance,
-                       (long long)(age_ms(v, now_ms) / 1000));
+                       (long long)(entity_view_age_ms(v, now_ms) / 1000));
     else
         return false;
     return true;

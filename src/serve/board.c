@@ -31,6 +31,20 @@ const char *phase_name(enum phase p)
     return "unknown";
 }
 
+int64_t entity_view_age_ms(const struct entity_view *v, int64_t now_ms)
+{
+    return now_ms > v->ts_ms ? now_ms - v->ts_ms : 0;
+}
+
+bool entity_view_is_stale(const struct entity_view *v, int64_t now_ms)
+{
+    enum { STALE_INTERVALS = 10, STALE_MIN_MS = 10000 };
+    const int64_t most_ms = v->interval_ms * STALE_INTERVALS;
+
+    return v->ts_ms != 0 &&
+           entity_view_age_ms(v, now_ms) > (most_ms > STALE_MIN_MS ? most_ms : STALE_MIN_MS);
+}
+
 enum rc board_new(struct telemetry *t, struct board **ret, struct err *err)
 {
     CLEANUP(board_freep) struct board *b = mem_alloc(sizeof *b);

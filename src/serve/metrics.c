@@ -93,6 +93,8 @@ enum value {
     V_DETECTED,
     V_CONFIDENCE,
     V_TIMESTAMP,
+    V_AGE,
+    V_STALE,
     V_PROGRESS,
     V_FEATURES,
     V_ABSENT,
@@ -135,6 +137,16 @@ static const struct entity_family {
       "Time of the newest score; its age is how long the entity has gone unwatched.", GAUGE},
      V_TIMESTAMP,
      A_SCORE},
+    {{"tocsin_last_score_age_seconds", "seconds",
+      "How old the newest score is by tocsin's own clock: how long the entity has gone unwatched.",
+      GAUGE},
+     V_AGE,
+     A_SCORE},
+    {{"tocsin_entity_stale", "",
+      "1 while nothing is heard of the entity: no frame for ten intervals, or its source says so.",
+      GAUGE},
+     V_STALE,
+     NOTHING},
     {{"tocsin_learning_progress_ratio", "ratio",
       "Share gathered of the frames that learning needs; 1 once watching.", GAUGE},
      V_PROGRESS,
@@ -213,7 +225,8 @@ static double progress(const struct entity_view *v)
     return p < 1 ? p : 1;
 }
 
-static void write_value(struct buf *out, const struct entity_view *v, enum value value)
+static void write_value(struct buf *out, const struct entity_view *v, int64_t now_ms,
+                        enum value value)
 {
     switch (value) {
     case V_SCORE:
@@ -230,6 +243,12 @@ static void write_value(struct buf *out, const struct entity_view *v, enum value
         break;
     case V_TIMESTAMP:
         buf_double(out, (double)v->ts_ms / 1000);
+        break;
+    case V_AGE:
+        buf_double(out, (double)entity_view_age_ms(v, now_ms) / 1000);
+        break;
+    case V_STALE:
+        buf_puts(out, entity_view_is_stale(v, now_ms) ? "1" : "0");
         break;
     case V_PROGRESS:
         buf_double(out, progress(v));
@@ -286,7 +305,7 @@ static void write_entity_family(const struct writer *w, const struct metrics_inp
         headed = true;
         begin_sample(w, &e->f, &in->views[i]);
         buf_puts(w->out, "} ");
-        write_value(w->out, &in->views[i], e->value);
+        write_value(w->out, &in->views[i], in->now_ms, e->value);
         buf_puts(w->out, "\n");
     }
 }

@@ -22,7 +22,7 @@ struct metrics_input {
     size_t n;
     const struct telemetry *telemetry;
     const struct process_cost *process;
-    int64_t started_ms;
+    int64_t started_ms, now_ms;
     const char *version;
 };
 

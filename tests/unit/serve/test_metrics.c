@@ -29,6 +29,7 @@ static struct exposition_text scrape_text(const struct entity_view *v, size_t n,
                                      .telemetry = &telemetry,
                                      .process = &cost,
                                      .started_ms = NOW_MS - 1000,
+                                     .now_ms = NOW_MS + 2500,
                                      .version = "1.2.3"};
     struct exposition_text e;
     struct buf b;
@@ -102,6 +103,7 @@ static void a_ringing_entity_has_its_numbers(void **state)
     assert_int_equal(exposition_count(&e, "anomaly_feature_error"), v.n_causes);
     assert_true(value(&e, "tocsin_last_score_timestamp_seconds", "instance=\"web1\"") ==
                 NOW_S + 0.25);
+    assert_true(value(&e, "tocsin_last_score_age_seconds", "instance=\"web1\"") == 2.5);
     assert_true(value(&e, "tocsin_confidence_ratio", "instance=\"web1\"") == 0.956);
     assert_true(value(&e, "tocsin_features", "instance=\"web1\"") == 45);
     assert_true(value(&e, "tocsin_features_absent", "instance=\"web1\"") == 2);
@@ -130,6 +132,33 @@ static void a_slow_change_is_told_beside_the_score(void **state)
     assert_true(value(&e, "tocsin_slow_change", "instance=\"a\"") == 1);
     assert_true(value(&e, "tocsin_slow_change", "instance=\"b\"") == 0);
     assert_true(value(&e, "anomaly_detected", "instance=\"a\"") == 0);
+    exposition_done(&e);
+}
+
+static void an_entity_is_stale_ten_intervals_after_its_last_frame(void **state)
+{
+    static const struct {
+        int64_t interval_ms, age_ms;
+        int stale;
+    } cases[] = {{1000, 10000, 0},  {1000, 10001, 1}, {15000, 150000, 0},
+                 {15000, 150001, 1}, {0, 10001, 1},    {1000, -99999, 0}};
+    struct entity_view v;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        fake(FAKE_QUIET, "w", &v);
+        v.interval_ms = cases[i].interval_ms;
+        v.ts_ms = NOW_MS + 2500 - cases[i].age_ms;
+        struct exposition_text e = scrape(&v, 1, EXPOSITION_OPENMETRICS);
+        assert_true(value(&e, "tocsin_entity_stale", "instance=\"w\"") == cases[i].stale);
+        assert_true(value(&e, "tocsin_last_score_age_seconds", "instance=\"w\"") >= 0);
+        exposition_done(&e);
+    }
+    fake(FAKE_LEARNING, "w", &v);
+    v.ts_ms = 0; /* it is about to begin */
+    struct exposition_text e = scrape(&v, 1, EXPOSITION_OPENMETRICS);
+    assert_true(value(&e, "tocsin_entity_stale", "instance=\"w\"") == 0);
+    assert_int_equal(exposition_count(&e, "tocsin_last_score_age_seconds"), 0);
     exposition_done(&e);
 }
 
@@ -268,6 +297,7 @@ int main(void)
         cmocka_unit_test(every_state_is_well_formed_in_both_formats),
         cmocka_unit_test(a_ringing_entity_has_its_numbers),
         cmocka_unit_test(a_slow_change_is_told_beside_the_score),
+        cmocka_unit_test(an_entity_is_stale_ten_intervals_after_its_last_frame),
         cmocka_unit_test(an_unconfirmed_anomaly_is_not_detected),
         cmocka_unit_test(a_learning_entity_has_progress_and_no_score),
         cmocka_unit_test(a_score_that_could_not_be_made_is_nan),
