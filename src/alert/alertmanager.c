@@ -9,7 +9,7 @@
 
 struct alertmanager {
     size_t n;
-    struct member *member[ALERTMANAGER_MEMBERS_MAX];
+    struct receiver *member[ALERTMANAGER_MEMBERS_MAX];
     const char *name[ALERTMANAGER_MEMBERS_MAX]; /* the members' own */
 };
 
@@ -61,16 +61,16 @@ enum rc alertmanager_new(const struct alertmanager_options *o, struct alertmanag
         return err->rc;
     for (size_t i = 0; i < o->spec->urls.n; i++) {
         (void)snprintf(name, sizeof name, "alertmanager:%s", o->spec->urls.v[i]);
-        const struct member_options member = {.url = o->spec->urls.v[i],
+        const struct receiver_options member = {.url = o->spec->urls.v[i],
                                               .name = name,
                                               .receiver = i,
                                               .postable = {o->spec, o->page},
                                               .telemetry = o->telemetry,
                                               .listener = o->listener,
                                               .seed = o->seed + i};
-        if (member_new(&member, &am->member[i], err) != OK)
+        if (receiver_new(&member, &am->member[i], err) != OK)
             return err->rc;
-        am->name[i] = member_name(am->member[i]);
+        am->name[i] = receiver_name(am->member[i]);
         am->n++;
     }
     *ret = TAKE(am);
@@ -87,13 +87,13 @@ void alertmanager_recall(struct alertmanager *am, const char *receiver, const st
 {
     for (size_t i = 0; i < am->n; i++)
         if (strcmp(am->name[i], receiver) == 0)
-            member_tell(am->member[i], a);
+            receiver_tell(am->member[i], a);
 }
 
 enum rc alertmanager_start(struct alertmanager *am, struct err *err)
 {
     for (size_t i = 0; i < am->n; i++)
-        if (member_start(am->member[i], err) != OK)
+        if (receiver_start(am->member[i], err) != OK)
             return err->rc;
     return OK;
 }
@@ -107,7 +107,7 @@ void alertmanager_tell(struct alertmanager *am, const char *instance, const stru
         return;
     alert_of_incident(instance, schema, in, &a);
     for (size_t i = 0; i < am->n; i++)
-        member_tell(am->member[i], &a);
+        receiver_tell(am->member[i], &a);
 }
 
 void alertmanager_stop(struct alertmanager *am)
@@ -115,8 +115,8 @@ void alertmanager_stop(struct alertmanager *am)
     if (!am)
         return;
     for (size_t i = 0; i < am->n; i++)
-        member_end(am->member[i]); /* all at once: each has its own goodbye to say */
+        receiver_end(am->member[i]); /* all at once: each has its own goodbye to say */
     for (size_t i = 0; i < am->n; i++)
-        member_free(am->member[i]);
+        receiver_free(am->member[i]);
     mem_free(am);
 }

@@ -3,7 +3,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "alert/alertmanager.h"
 #include "base/err.h"
 #include "base/queue.h"
 #include "daemon/announce.h"
@@ -63,6 +62,8 @@ static inline void shard_message_freep(struct shard_message **m)
 {
     shard_message_free(*m);
 }
+
+struct alertmanager;
 
 struct shard_options {
     struct board *board; /* lent, all of them, until shard_stop */

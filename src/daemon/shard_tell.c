@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "alert/alertmanager.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/log.h"

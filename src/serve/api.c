@@ -269,6 +269,8 @@ static bool is_behind(const struct entity_view *v, int64_t now_ms, char *why, si
                        100 * api_progress(v));
     else if (!v->scored)
         (void)snprintf(why, size, "%s: its first frame is not scored yet", v->instance);
+    else if (v->stale[0])
+        (void)snprintf(why, size, "%s: %s", v->instance, v->stale);
     else if (entity_view_is_stale(v, now_ms))
         (void)snprintf(why, size, "%s: no score for %llds", v->instance,
                        (long long)(entity_view_age_ms(v, now_ms) / 1000));

@@ -41,6 +41,8 @@ bool entity_view_is_stale(const struct entity_view *v, int64_t now_ms)
     enum { STALE_INTERVALS = 10, STALE_MIN_MS = 10000 };
     const int64_t most_ms = v->interval_ms * STALE_INTERVALS;
 
+    if (v->stale[0])
+        return true;
     return v->ts_ms != 0 &&
            entity_view_age_ms(v, now_ms) > (most_ms > STALE_MIN_MS ? most_ms : STALE_MIN_MS);
 }

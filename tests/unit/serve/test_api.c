@@ -504,6 +504,14 @@ static void an_entity_without_fresh_scores_is_not_ready(void **state)
     assert_string_equal(json_string_value(json_array_get(json_object_get(root, "reasons"), 0)),
                         "a: its first frame is not scored yet");
     json_decref(root);
+
+    v.scored = true; /* its source knows before the clock does */
+    (void)snprintf(v.stale, sizeof v.stale, "connection refused");
+    board_publish(f->board, 0, &v);
+    root = ask(f, "/readyz", 503);
+    assert_string_equal(json_string_value(json_array_get(json_object_get(root, "reasons"), 0)),
+                        "a: connection refused");
+    json_decref(root);
 }
 
 static void paths_and_methods_are_exact(void **state)

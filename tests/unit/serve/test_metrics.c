@@ -154,6 +154,11 @@ static void an_entity_is_stale_ten_intervals_after_its_last_frame(void **state)
         assert_true(value(&e, "tocsin_last_score_age_seconds", "instance=\"w\"") >= 0);
         exposition_done(&e);
     }
+    v.ts_ms = NOW_MS + 2500; /* its source knows better than the clock */
+    (void)snprintf(v.stale, sizeof v.stale, "connection refused");
+    struct exposition_text said = scrape(&v, 1, EXPOSITION_OPENMETRICS);
+    assert_true(value(&said, "tocsin_entity_stale", "instance=\"w\"") == 1);
+    exposition_done(&said);
     fake(FAKE_LEARNING, "w", &v);
     v.ts_ms = 0; /* it is about to begin */
     struct exposition_text e = scrape(&v, 1, EXPOSITION_OPENMETRICS);

@@ -5,7 +5,7 @@
 #include "data/source_spec.h"
 #include "data/telemetry.h"
 
-/* member - one Alertmanager of a cluster: a thread of its own with what it has still to be told
+/* receiver - one Alertmanager of a cluster: a thread of its own with what it has still to be told
  *
  * One that is down or slow holds up neither the others nor who tells: news goes into a ledger
  * (ledger.h) under a lock that is held for one copy, the thread sends from there. No answer, a
@@ -13,9 +13,9 @@
  * says. 400, 413 and 422: the batch is halved until the alert that is refused stands alone; that one
  * waits for its next resend.
  * Thread: new, start and free from one thread; tell from any. */
-struct member;
+struct receiver;
 
-/* Called by the thread of a member: only to put a message somewhere. Members of it may be NULL. */
+/* Called by the thread of a receiver: only to put a message somewhere. Each may be NULL. */
 struct alert_listener {
     void *arg;
     /* Receiver number `receiver` has taken the incident's beginning, or (over) its end, or its end
@@ -25,25 +25,25 @@ struct alert_listener {
     void (*trouble)(void *arg, const char *receiver, const char *why);
 };
 
-struct member_options {
+struct receiver_options {
     const char *url;    /* "http://am1:9093", a path may follow; copied */
     const char *name;   /* of the receiver, copied */
     size_t receiver;    /* its number */
-    struct postable postable; /* what it points to is lent until member_free */
+    struct postable postable; /* what it points to is lent until receiver_free */
     struct telemetry *telemetry;
     struct alert_listener listener;
     uint64_t seed; /* of the jitter */
 };
 
-MUST_CHECK enum rc member_new(const struct member_options *o, struct member **ret, struct err *err);
-MUST_CHECK enum rc member_start(struct member *m, struct err *err);
+MUST_CHECK enum rc receiver_new(const struct receiver_options *o, struct receiver **ret, struct err *err);
+MUST_CHECK enum rc receiver_start(struct receiver *r, struct err *err);
 /* Never waits. What cannot be kept is counted as dropped. */
-void member_tell(struct member *m, const struct alert *a);
-const char *member_name(const struct member *m);
+void receiver_tell(struct receiver *r, const struct alert *a);
+const char *receiver_name(const struct receiver *r);
 
 /* Ask it to end: what it is doing is given up, then what is due is sent once, for at most
- * MEMBER_GOODBYE_MS. Does not wait. */
-enum { MEMBER_GOODBYE_MS = 2000 };
-void member_end(struct member *m);
-/* Waits for its end; also without member_start. NULL is fine. */
-void member_free(struct member *m);
+ * RECEIVER_GOODBYE_MS. Does not wait. */
+enum { RECEIVER_GOODBYE_MS = 2000 };
+void receiver_end(struct receiver *r);
+/* Waits for its end; also without receiver_start. NULL is fine. */
+void receiver_free(struct receiver *r);
