@@ -299,7 +299,7 @@ enum rc receiver_start(struct receiver *r, struct err *err)
 {
     errno = pthread_create(&r->thread, NULL, run, r);
     if (errno)
-        return err_set(err, E_IO, "alerts: thread: %r");
+        return err_set(err, E_IO, "alerts: thread: %m");
     r->started = true;
     return OK;
 }

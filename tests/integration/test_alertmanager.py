@@ -423,3 +423,101 @@ def test_settings_that_cannot_be_used_are_one_sentence(make_demo):
         assert demo.process.wait(timeout=10) == 1
         last = demo.log().splitlines()[-1]
         assert "alertmanager" in last and words in last
+
+
+# ---- the daemon ----
+
+def configure(tmp_path, servers, more=""):
+    path = tmp_path / "tocsin.yml"
+    listed = ", ".join(f'"{s.url}"' for s in servers)
+    path.write_text(f"alerts: {{alertmanager: {{urls: [{listed}], labels: {{team: storage}}, "
+                    f"resend: 1s}}}}\n{more}")
+    return str(path)
+
+
+EVERYTHING_IS_ANOMALOUS = "threshold: {method: fixed, value: 1e-9}\n"
+
+
+@pytest.mark.quiet
+def test_from_a_fault_to_amtool_and_back(make_members, make_daemon, hook, binary, tmp_path):
+    members = make_members(2)
+    d = make_daemon("-c", configure(tmp_path, members), trained=True).wait_watching()
+    d.wait(lambda: not d.entity()["ringing"])
+    name = d.entity()["instance"]
+    hook.got.clear()
+    drill = subprocess.Popen([binary, "drill", "--fault", "cpu", "--for", "30s", "--url", d.url],
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        for member in members:
+            alert = wait_for(lambda: the_alert(member, f"instance={name}", "kind=departure"),
+                             seconds=60, what=f"the alert; the log: {d.log()[-2000:]}")
+            assert alert["labels"]["team"] == "storage"
+            assert alert["generatorURL"].startswith(d.url + "/?instance=")
+            assert "expected" in alert["annotations"]["description"]
+        incident = d.json("/api/v1/incidents")["incidents"][0]
+        assert abs(seconds_of(alert["startsAt"]) - incident["start"]) < 0.01
+        assert incident["causes"][0]["feature"] in alert["annotations"]["causes"]
+    finally:
+        drill.communicate(timeout=120)
+    d.wait(lambda: not d.entity()["ringing"])
+    for member in members:
+        wait_for(lambda: not the_alert(member, f"instance={name}", "kind=departure"), seconds=10,
+                 what="the end")
+    wait_for(lambda: hook.heard("firing", name) and hook.heard("resolved", name), what="the hook")
+    assert d.metric("tocsin_notifications_total") > 0
+
+
+def test_the_daemon_ends_what_its_crash_left_open(make_server, make_daemon, tmp_path):
+    server = make_server(StandIn())
+    d = make_daemon("-c", configure(tmp_path, [server], EVERYTHING_IS_ANOMALOUS), trained=True)
+    d.wait_watching()
+    name = d.entity()["instance"]
+
+    def owed():
+        return d.database().execute("select start_ms, end_ms, state from outbox"
+                                    " join incidents on id = incident").fetchall()
+
+    def of_kind(alerts):
+        return [a for a in alerts if a["labels"]["kind"] == "departure"]
+
+    wait_for(lambda: of_kind(server.seen(name)), what="the alert")
+    d.wait(lambda: [row for row in owed() if row[2] == "sent"])
+    d.stop(signal.SIGKILL)
+    before = len(server.requests)
+    started = of_kind(server.seen(name))[-1]["startsAt"]
+    d.start().wait_watching()
+
+    def after():
+        return of_kind([a for r in server.requests[before:] for a in r])
+
+    wait_for(lambda: [a for a in after() if a["startsAt"] != started], what="the next incident")
+    first = after()[0]
+    assert first["startsAt"] == started and seconds_of(first["endsAt"]) <= time.time()
+    assert first["annotations"]["description"].startswith("Anomaly since ")
+    d.wait(lambda: [row for row in owed() if row[1] is None])
+    assert d.stop() == 0  # and a clean end is an end
+    last = of_kind(server.seen(name))[-1]
+    assert last["startsAt"] != started and seconds_of(last["endsAt"]) <= time.time()
+    assert owed() == []
+
+
+def test_a_daemon_without_its_alertmanager_watches_on(make_daemon, tmp_path):
+    class Nobody:
+        url = f"http://127.0.0.1:{free_ports(1)[0]}"
+
+    d = make_daemon("-c", configure(tmp_path, [Nobody], EVERYTHING_IS_ANOMALOUS), trained=True)
+    d.wait_watching()
+    d.wait(lambda: "alerts are not taken" in d.log())
+    assert d.entity()["ringing"] and d.get("/readyz")[0] == 200
+    began = time.monotonic()
+    assert d.stop() == 0
+    assert time.monotonic() - began < 10
+
+
+def test_a_label_of_its_own_is_refused_at_the_start(binary, tmp_path):
+    path = tmp_path / "tocsin.yml"
+    path.write_text('alerts: {alertmanager: {urls: ["http://a:1"], labels: {instance: x}}}\n')
+    p = subprocess.run([binary, "run", "-c", str(path), "--data-dir", str(tmp_path / "data"),
+                        "--listen", "127.0.0.1:0"], capture_output=True, text=True, timeout=60)
+    assert p.returncode == 1
+    assert "instance" in p.stderr and p.stderr.count("\n") == 1
