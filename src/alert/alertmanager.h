@@ -38,6 +38,6 @@ MUST_CHECK enum rc alertmanager_start(struct alertmanager *am, struct err *err);
 /* An incident opened, changed or closed. Never waits. am may be NULL. */
 void alertmanager_tell(struct alertmanager *am, const char *instance, const struct schema *schema,
                        const struct incident *in);
-/* Sends once what is due, for at most RECEIVER_GOODBYE_MS and the second that a request takes to give
- * up, ends the threads and frees all. NULL is fine. */
+/* Sends once what is due (receiver_end), ends the threads and frees all: against receivers that do
+ * not answer it takes some three seconds. NULL is fine. */
 void alertmanager_stop(struct alertmanager *am);

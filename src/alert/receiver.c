@@ -42,7 +42,8 @@ struct receiver {
     int64_t not_before_ms, backoff_ms;
     size_t batch;      /* alerts of the next request */
     unsigned refusals; /* one after the other */
-    bool failing;      /* was said */
+    bool failing;      /* was said, until it works again */
+    bool refuses;      /* was said, once */
     struct buf body;
     struct ledger_loan loans[LEDGER_BATCH];
 };
@@ -127,6 +128,14 @@ static void say_trouble(struct receiver *r, const char *why)
         r->o.listener.trouble(r->o.listener.arg, r->name, why);
 }
 
+/* That others are taken does not end this trouble, so it is said once in all. */
+static void say_refusal(struct receiver *r, const char *why)
+{
+    if (!r->refuses && r->o.listener.trouble)
+        r->o.listener.trouble(r->o.listener.arg, r->name, why);
+    r->refuses = true;
+}
+
 /* Nothing is sent for a while. */
 static void back_off(struct receiver *r, size_t n, int64_t retry_after_ms, const char *why)
 {
@@ -181,7 +190,7 @@ static bool on_answer(struct receiver *r, size_t n, const struct http_answer *a)
                    quote[0] ? ": " : "", quote);
     if (refused) { /* it stands alone now, and the next one has its turn */
         settle(r, n, false);
-        say_trouble(r, why);
+        say_refusal(r, why);
         if (++r->refusals < REFUSALS_MAX)
             return true;
     }
@@ -224,12 +233,12 @@ static bool post(struct receiver *r, size_t n, const atomic_bool *stop)
     return false;
 }
 
-/* All that is due, in batches; stop may be NULL. */
-static void send_due(struct receiver *r, const atomic_bool *stop)
+/* All that is due, in batches; stop may be NULL. No batch is begun after until_ms. */
+static void send_due(struct receiver *r, const atomic_bool *stop, int64_t until_ms)
 {
     bool more = true;
 
-    while (more && !(stop && atomic_load(stop))) {
+    while (more && !(stop && atomic_load(stop)) && clock_mono_ms() <= until_ms) {
         pthread_mutex_lock(&r->lock);
         const size_t n = ledger_due(r->ledger, clock_mono_ms(), r->loans, r->batch);
         pthread_mutex_unlock(&r->lock);
@@ -286,12 +295,12 @@ static void *run(void *arg)
 
     (void)pthread_setname_np(pthread_self(), "deliver");
     while (wait_for_work(r)) {
-        send_due(r, &r->ending);
+        send_due(r, &r->ending, INT64_MAX);
         forget_old(r);
     }
     if (r->access.timeout_ms > RECEIVER_GOODBYE_MS)
         r->access.timeout_ms = RECEIVER_GOODBYE_MS;
-    send_due(r, NULL);
+    send_due(r, NULL, clock_mono_ms() + RECEIVER_GOODBYE_MS);
     return NULL;
 }
 

@@ -11,7 +11,7 @@
  * (ledger.h) under a lock that is held for one copy, the thread sends from there. No answer, a
  * redirect, 401, 403, 429 and 5xx: again after 1 s, 2 s, ... 30 s, with jitter, or when Retry-After
  * says. 400, 413 and 422: the batch is halved until the alert that is refused stands alone; that one
- * waits for its next resend.
+ * waits for its next resend, and after several in a row all wait.
  * Thread: new, start and free from one thread; tell from any. */
 struct receiver;
 
@@ -21,7 +21,8 @@ struct alert_listener {
     /* Receiver number `receiver` has taken the incident's beginning, or (over) its end, or its end
      * was never taken and is given up: nothing more is owed to it. Once each. */
     void (*told)(void *arg, size_t receiver, const struct alert *a, bool over);
-    /* A sentence when sending fails, said once until it works again: then "". */
+    /* A sentence when sending fails, said once until it works again: then "". One of an alert that
+     * is refused, once. */
     void (*trouble)(void *arg, const char *receiver, const char *why);
 };
 
@@ -41,8 +42,8 @@ MUST_CHECK enum rc receiver_start(struct receiver *r, struct err *err);
 void receiver_tell(struct receiver *r, const struct alert *a);
 const char *receiver_name(const struct receiver *r);
 
-/* Ask it to end: what it is doing is given up, then what is due is sent once, for at most
- * RECEIVER_GOODBYE_MS. Does not wait. */
+/* Ask it to end: what it is doing is given up, then what is due is sent once. No request begins
+ * after RECEIVER_GOODBYE_MS, and none takes longer. Does not wait. */
 enum { RECEIVER_GOODBYE_MS = 2000 };
 void receiver_end(struct receiver *r);
 /* Waits for its end; also without receiver_start. NULL is fine. */
