@@ -38,6 +38,7 @@ _tocsin_options() { # _tocsin_options VERB
             --key-file --server-name --insecure --timeout --json --help
         ;;
     sample) echo --procfs --sysfs --rootfs --json --help ;;
+    sample) echo --procfs --sysfs --rootfs --exposition --openmetrics --json --help ;;
     esac
 }
 
