@@ -3,7 +3,8 @@
 # Builds a release, runs every benchmark, prints one table: figure, budget, peer of the same run.
 #   ./bench.sh           all of it: about three minutes
 #   ./bench.sh --quick   without the minute beside Node Exporter and without PyTorch
-# Peers are measured where installed: python3-torch, prometheus-node-exporter (Debian packages).
+# Peers are measured where installed: python3-torch, prometheus-node-exporter, victoria-metrics
+# (Debian packages).
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -22,7 +23,7 @@ programs=(score train host evaluator metrics)
 repeats=5
 
 [ -d "$build" ] || meson setup "$build" --buildtype=release >/dev/null
-targets=(tocsin)
+targets=(tocsin bench/bench-exposition)
 for program in "${programs[@]}"; do
     targets+=("bench/bench-$program")
 done
@@ -37,6 +38,7 @@ for ((i = 1; i <= repeats; i++)); do
         "$build/bench/bench-$program"
     done
 done >"$work/lines"
+/usr/bin/python3 bench/bench_exposition.py "$build/bench/bench-exposition" >>"$work/lines"
 
 if [ -z "$quick" ]; then
     echo "PyTorch on the same data" >&2

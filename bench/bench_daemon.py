@@ -6,62 +6,19 @@ on /metrics, then, while both are asked for /metrics each second, CPU time and r
 Usage: bench_daemon.py TOCSIN [SECONDS]      (60 by default; Linux, no other packages)
 Prints NAME<TAB>VALUE<TAB>UNIT lines; what could not be measured is said on stderr."""
 import contextlib
-import http.client
 import pathlib
 import shutil
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
+
+from loopback import cpu_s, free_port, get, running, wait_for
 
 STARTS = 7
 LEARN_S = 30
 READY_S = 120  # by when it must have learned
 EXPORTER = shutil.which("prometheus-node-exporter") or shutil.which("node_exporter")
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def get(port, path):
-    """Status of a GET, or None when nobody answers."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        answer.read()
-        return answer.status
-    except OSError:
-        return None
-    finally:
-        connection.close()
-
-
-@contextlib.contextmanager
-def running(command):
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
-        try:
-            yield process
-            if process.poll() is not None:
-                log.seek(0)
-                sys.exit(f"bench_daemon: {command[0]} ended: {log.read().decode(errors='replace')}")
-        finally:
-            process.terminate()
-            process.wait()
-
-
-def wait_for(port, path, process, seconds, pause_s):
-    end = time.monotonic() + seconds
-    while get(port, path) != 200:
-        if process.poll() is not None or time.monotonic() > end:
-            sys.exit(f"bench_daemon: no answer on {path} of port {port}")
-        time.sleep(pause_s)
 
 
 def tocsin_command(tocsin, port, data_dir):
@@ -76,15 +33,6 @@ def start_ms(tocsin):
         with running(tocsin_command(tocsin, port, data_dir)) as process:
             wait_for(port, "/metrics", process, 10, 0.0005)
             return 1000 * (time.monotonic() - begin)
-
-
-def cpu_s(process):
-    """Time that all its threads ran, to the nanosecond (utime and stime count in 10 ms)."""
-    ns = 0
-    for task in pathlib.Path(f"/proc/{process.pid}/task").iterdir():
-        with contextlib.suppress(FileNotFoundError):  # a thread that ended meanwhile
-            ns += int((task / "schedstat").read_text().split()[0])
-    return ns / 1e9
 
 
 def resident_mb(process):
