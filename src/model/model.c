@@ -11,9 +11,6 @@
 #include "model/model_private.h"
 #include "model/threshold.h"
 
-/* |z - y| is cut to this, so that the squares of the worst frame sum to a finite float. */
-static const float DISTANCE_MAX = 1e4f;
-
 struct model *model_ref(struct model *m)
 {
     (void)atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed);
@@ -75,7 +72,9 @@ float model_score(const struct model *m, const float *x, const uint8_t *present,
         const bool counts = present[i] && z[i] == z[i] && scaler_carries_weight(s, i, z[i]);
         float d = z[i] - (learned ? y[i] : SCALER_CENTRE);
 
-        d = d > DISTANCE_MAX ? DISTANCE_MAX : d < -DISTANCE_MAX ? -DISTANCE_MAX : d;
+        d = d > MODEL_DISTANCE_MAX    ? MODEL_DISTANCE_MAX
+            : d < -MODEL_DISTANCE_MAX ? -MODEL_DISTANCE_MAX
+                                      : d;
         expected[i] = learned ? scaler_invert(s, i, y[i]) : s->median[i];
         error[i] = counts ? d * d : 0;
         sum += (double)error[i];

@@ -50,6 +50,9 @@ struct model_provenance {
 
 enum { MODEL_SCORES_MAX = 4096 };
 
+/* |z - y| is cut to this, so that the squares of the worst frame sum to a finite float. */
+#define MODEL_DISTANCE_MAX 1e4f
+
 struct model {
     struct schema *schema;
     int64_t interval_ms; /* between two frames, as a rule; 0 when not known */
