@@ -40,6 +40,9 @@ struct exchange_facts {
 MUST_CHECK enum rc exchange_facts_add(struct exchange_facts *f, struct str key, struct str value,
                                       struct err *err);
 const char *exchange_facts_get(const struct exchange_facts *f, const char *key); /* NULL: none */
+/* E_PARSE when they are of one of our own exports that is not the bare network: what readers begin
+ * with, since a whole export has operators that they do not take. */
+MUST_CHECK enum rc exchange_facts_check_raw(const struct exchange_facts *f, struct err *err);
 void exchange_facts_done(struct exchange_facts *f);
 
 /* The facts that exports carry and imports look at. Lists have one line a feature, in order. */
@@ -129,7 +132,8 @@ struct exchange_plan {
     float *weight, *watch;     /* 1 or 0 */
     size_t season_slots;       /* 0: no season, no input "time_of_day" */
     float season_place;
-    float *season; /* [season_slots][n], in the same block */
+    float *season; /* [season_slots][n], in the same block, */
+    float *slot;   /* and [season_slots] the numbers 0, 1, 2, ... */
     struct exchange_facts facts;
 };
 
