@@ -88,6 +88,10 @@ MUST_CHECK enum rc exchange_net_check(const struct exchange_net *net, struct err
 /* A copy of the model's network. E_NOMEM. */
 MUST_CHECK enum rc exchange_net_of(const struct model *m, struct exchange_net *ret,
                                    struct err *err);
+/* The other way: what was read as a model's network, which the caller owns (net_done). E_PARSE when
+ * it does not give as many values as it takes; E_NOMEM. */
+MUST_CHECK enum rc exchange_net_to(const struct exchange_net *from, struct net *ret,
+                                   struct err *err);
 void exchange_net_done(struct exchange_net *net); /* a zeroed one is fine; zeroed again after */
 
 /* y[out of the last layer] of x[n_inputs], sums in double: the measure in tests. E_NOMEM. */
