@@ -3,11 +3,13 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 
 enum { NAME_LENGTH = 16 + 4, PATH_MAX_BYTES = 1024 }; /* %016x.tsm */
@@ -28,6 +30,34 @@ enum rc model_files_load(const char *dir, const char *name, struct model **ret, 
         return err_set(err, E_LIMIT, "model file '%s': path longer than %zu bytes", name,
                        sizeof path - 1);
     return model_load(path, ret, err);
+}
+
+enum rc model_files_save(const char *dir, const struct model *m, uint64_t model_id, struct err *err)
+{
+    char path[PATH_MAX_BYTES];
+
+    if ((size_t)snprintf(path, sizeof path, "%s/%016" PRIx64 ".tsm", dir, model_id) >= sizeof path)
+        return err_set(err, E_LIMIT, "models folder '%.200s': path longer than %zu bytes", dir,
+                       sizeof path - 1);
+    return file_mkdirs(dir, err) != OK ? err->rc : model_save(m, path, err);
+}
+
+void model_files_describe(const struct model *m, uint64_t model_id, struct store_model *ret)
+{
+    const struct model_stats *const s = &m->stats;
+
+    *ret = (struct store_model){.created_ms = m->provenance.created_ms,
+                                .model_id = model_id,
+                                .schema_hash = m->schema->hash};
+    (void)snprintf(ret->file, sizeof ret->file, "%016" PRIx64 ".tsm", model_id);
+    (void)snprintf(ret->provenance, sizeof ret->provenance,
+                   "{\"version\":\"%s\",\"seed\":%" PRIu64 ",\"train_rows\":%" PRIu64
+                   ",\"validation_rows\":%" PRIu64 ",\"epochs\":%" PRIu32
+                   ",\"train_mse\":%.9g,\"validation_mse\":%.9g,\"threshold\":%.9g"
+                   ",\"first_ms\":%" PRId64 ",\"last_ms\":%" PRId64 "}",
+                   m->provenance.version, m->provenance.seed, s->train_rows, s->validation_rows,
+                   s->epochs, s->train_mse, s->validation_mse, (double)m->threshold,
+                   m->provenance.first_ms, m->provenance.last_ms);
 }
 
 static bool is_ours(const char *name)

@@ -14,6 +14,13 @@
 MUST_CHECK enum rc model_files_load(const char *dir, const char *name, struct model **ret,
                                     struct err *err);
 
+/* Write the model as the file that its row names. E_IO, E_LIMIT, E_NOMEM. */
+MUST_CHECK enum rc model_files_save(const char *dir, const struct model *m, uint64_t model_id,
+                                    struct err *err);
+
+/* What a row says of the model itself; state, reason and figures are left empty. */
+void model_files_describe(const struct model *m, uint64_t model_id, struct store_model *ret);
+
 /* Remove the files of models that the table does not have any more (pruned, or saved just before a
  * crash). Only names as tocsin gives them, and only files that are older than min_age_ms at now_ms:
  * a row may still be on its way. *ret_removed counts them. */

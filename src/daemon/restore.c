@@ -11,6 +11,7 @@
 #include "daemon/marks.h"
 #include "daemon/model_files.h"
 #include "daemon/restore_reference.h"
+#include "model/assemble.h"
 #include "model/departure.h"
 #include "store/store.h"
 
@@ -37,11 +38,14 @@ enum rc restore_model(struct store_reader *r, const char *instance, uint64_t sch
     ret->known = rc != E_STATE;
     if (rc != OK)
         return rc;
-    if (model_files_load(o->models_dir, row.file, &kept, err) != OK ||
-        model_with_threshold(kept, &o->threshold, &ret->model, err) != OK)
+    if (model_files_load(o->models_dir, row.file, &kept, err) != OK)
         return err->rc;
     ret->id = row.model_id;
-    return OK;
+    if (model_keeps_threshold(kept, &o->threshold)) {
+        ret->model = TAKE(kept);
+        return OK;
+    }
+    return model_with_threshold(kept, &o->threshold, &ret->model, err);
 }
 
 static enum rc take_model(struct entity *e, const struct restore_options *o, struct store_reader *r,
@@ -54,7 +58,7 @@ static enum rc take_model(struct entity *e, const struct restore_options *o, str
     if (rc != OK)
         return rc;
     assert(got.model);
-    if (got.model->provenance.settings != o->settings)
+    if (got.model->provenance.settings && got.model->provenance.settings != o->settings)
         log_event(LOG_WARN, "the model was made with other learn or model settings", "instance",
                   entity_instance(e), "hint", "--relearn applies the new ones", NULL);
     rc = entity_set_model(e, got.model, got.id, err);

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "daemon/shard_private.h"
 #include "daemon/trainer.h"
+#include "model/assemble.h"
 
 /* NULL, counted: no memory. */
 static struct trainer_job *new_job(const struct shard *s, size_t at)
@@ -117,7 +118,8 @@ enum rc shard_apply_threshold(struct shard *s, struct entity *e, struct err *err
 {
     CLEANUP(model_unrefp) struct model *changed = NULL;
 
-    if (is_judged_by(entity_model(e), &s->o.threshold))
+    if (is_judged_by(entity_model(e), &s->o.threshold) ||
+        model_keeps_threshold(entity_model(e), &s->o.threshold))
         return OK;
     if (model_with_threshold(entity_model(e), &s->o.threshold, &changed, err) != OK)
         return err->rc;

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -70,14 +69,6 @@ static enum rc train(struct trainer *t, const struct trainer_job *j, const struc
     return model_train(d, NULL, j->schema, &t->o.learn, &j->threshold, &p, on_epoch, t, ret, err);
 }
 
-static enum rc save(struct trainer *t, const struct model *m, uint64_t model_id, struct err *err)
-{
-    char path[sizeof t->models_dir + 32];
-
-    (void)snprintf(path, sizeof path, "%s/%016" PRIx64 ".tsm", t->models_dir, model_id);
-    return file_mkdirs(t->models_dir, err) != OK ? err->rc : model_save(m, path, err);
-}
-
 /* Its row in the store: new, or in another state. */
 static void record(struct trainer *t, const struct trainer_job *j, const struct model *m,
                    uint64_t model_id, enum store_model_state state, const char *reason,
@@ -87,21 +78,9 @@ static void record(struct trainer *t, const struct trainer_job *j, const struct 
 
     if (!k)
         return;
-    k->model.created_ms = m->provenance.created_ms;
-    k->model.model_id = model_id;
-    k->model.schema_hash = m->schema->hash;
+    model_files_describe(m, model_id, &k->model);
     k->model.state = state;
     k->model.state_ms = clock_wall_ms();
-    (void)snprintf(k->model.file, sizeof k->model.file, "%016" PRIx64 ".tsm", model_id);
-    (void)snprintf(
-        k->model.provenance, sizeof k->model.provenance,
-        "{\"version\":\"%s\",\"seed\":%" PRIu64 ",\"train_rows\":%" PRIu64
-        ",\"validation_rows\":%" PRIu64 ",\"epochs\":%" PRIu32
-        ",\"train_mse\":%.9g,\"validation_mse\":%.9g,\"threshold\":%.9g,\"first_ms\":%" PRId64
-        ",\"last_ms\":%" PRId64 "}",
-        m->provenance.version, m->provenance.seed, m->stats.train_rows, m->stats.validation_rows,
-        m->stats.epochs, m->stats.train_mse, m->stats.validation_mse, (double)m->threshold,
-        m->provenance.first_ms, m->provenance.last_ms);
     (void)snprintf(k->model.reason, sizeof k->model.reason, "%s", reason);
     (void)snprintf(k->model.figures, sizeof k->model.figures, "%s", figures);
     if (queue_push(t->o.store, k))
@@ -139,7 +118,7 @@ static enum rc train_first(struct trainer *t, struct trainer_job *j, struct err 
     m->model_id = model_id(m->model);
     if (atomic_load(&t->stopping))
         return OK;
-    if (save(t, m->model, m->model_id, &unsaved) == OK) {
+    if (model_files_save(t->models_dir, m->model, m->model_id, &unsaved) == OK) {
         record(t, j, m->model, m->model_id, STORE_MODEL_LIVE, "the first one", "");
         return OK;
     }
@@ -234,8 +213,9 @@ static enum rc save_whole(struct trainer *t, const struct model *m, uint64_t mod
     char name[32];
 
     (void)snprintf(name, sizeof name, "%016" PRIx64 ".tsm", model_id);
-    return save(t, m, model_id, err) != OK ? err->rc
-                                           : model_files_load(t->models_dir, name, &again, err);
+    return model_files_save(t->models_dir, m, model_id, err) != OK
+               ? err->rc
+               : model_files_load(t->models_dir, name, &again, err);
 }
 
 /* Learn anew from what the store has, and judge. *ret_skipped: nothing to learn from, no failure.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/assemble.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -45,7 +46,7 @@ static void set_scale(struct model *m, const struct model_parts *p)
         m->scaler.constant[i] = SCALER_MOVES;
         m->schema->f[i].weightless = false;
         m->unit_level[i] = m->unit_change[i] =
-            fmaxf(p->span[i] * unit, __FLT_MIN__); /* > 0, however small the span */
+            fmaxf(p->span[i] * unit, FLT_MIN); /* > 0, however small the span */
     }
 }
 
@@ -99,6 +100,11 @@ enum rc model_assemble(struct model_parts *parts, struct model **ret, struct err
         net_done(&parts->net);
     parts->net = (struct net){0};
     return rc;
+}
+
+bool model_keeps_threshold(const struct model *m, const struct threshold_spec *spec)
+{
+    return m->n_scores == 0 && spec->method != THRESHOLD_FIXED;
 }
 
 enum rc model_rebind(const struct model *m, const struct schema *schema,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -23,6 +24,10 @@ struct model_parts {
 
 /* E_CONFIG when widths, scale or threshold do not fit; E_NOMEM. */
 MUST_CHECK enum rc model_assemble(struct model_parts *parts, struct model **ret, struct err *err);
+
+/* m's threshold stays when spec is asked of it: it has no scores, and spec is no plain number.
+ * Where one is configured for many models, such a model is not refused for it. */
+bool model_keeps_threshold(const struct model *m, const struct threshold_spec *spec);
 
 /* m for frames of another schema with the same features in the same order: a profile's, whose
  * names mean more. A new model (one reference) with that provenance and interval. E_STATE names the
