@@ -6,9 +6,9 @@
 #include "cli/verb.h"
 
 static const struct verb *const verbs[] = {
-    &verb_run,     &verb_train,  &verb_tune,   &verb_score,  &verb_evaluate,
-    &verb_explain, &verb_replay, &verb_check,  &verb_status, &verb_drill,
-    &verb_sample,  &verb_mark,   &verb_models, &verb_import, NULL,
+    &verb_run,    &verb_train,  &verb_tune,   &verb_score,        &verb_evaluate, &verb_explain,
+    &verb_replay, &verb_check,  &verb_status, &verb_drill,        &verb_sample,   &verb_mark,
+    &verb_models, &verb_import, &verb_export, &verb_import_model, NULL,
 };
 
 static void print_help(FILE *out)
@@ -17,7 +17,7 @@ static void print_help(FILE *out)
           "usage: tocsin VERB [OPTION...]\n\n",
           out);
     for (size_t i = 0; verbs[i]; i++)
-        fprintf(out, "  %-8s %s\n", verbs[i]->name, verbs[i]->summary);
+        fprintf(out, "  %-12s %s\n", verbs[i]->name, verbs[i]->summary);
     fputs("\nTry `tocsin VERB --help`, or `tocsin run` to start watching this machine.\n", out);
 }
 

@@ -31,7 +31,7 @@ struct verb {
 
 extern const struct verb verb_run, verb_train, verb_tune, verb_score, verb_evaluate, verb_explain,
     verb_replay, verb_check, verb_status, verb_drill, verb_sample, verb_mark, verb_models,
-    verb_import;
+    verb_import, verb_export, verb_import_model;
 
 /* Print "tocsin: SENTENCE" to stderr; returns the exit code that fits err->rc (E_CONFIG and
  * E_PARSE of the command line are the caller's business: EXIT_TROUBLE here, E_CONFIG = usage). */

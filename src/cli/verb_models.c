@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "cli/data_dir.h"
+#include "cli/models_import.h"
 #include "cli/models_show.h"
 #include "cli/report.h"
 #include "cli/verb.h"
@@ -20,17 +21,17 @@
 enum { OUTPUT_MAX = 16 << 20, WORDS_MAX = 3 };
 
 static const struct option long_options[] = {
-    {"data-dir", required_argument, NULL, 'd'},
-    {"instance", required_argument, NULL, 'n'},
-    {"json", no_argument, NULL, 'j'},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0},
+    {"config", required_argument, NULL, 'c'},   {"profile", required_argument, NULL, 'p'},
+    {"interval", required_argument, NULL, 'i'}, {"data-dir", required_argument, NULL, 'd'},
+    {"instance", required_argument, NULL, 'n'}, {"json", no_argument, NULL, 'j'},
+    {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
 };
 
 struct act;
 
 struct models_options {
     const char *data_dir, *instance;
+    const char *config, *profile, *interval; /* of import alone */
     bool as_json;
     const char *word[WORDS_MAX]; /* what to do, and with which */
     size_t n_words;
@@ -259,17 +260,25 @@ static enum rc rollback(struct models *x, struct err *err)
                      "taken back by an operator", err);
 }
 
+static enum rc import(struct models *x, struct err *err)
+{
+    const struct models_options *const o = x->o;
+    const struct models_import_options import = {o->word[1], o->config,   o->data_dir, o->instance,
+                                                 o->profile, o->interval, o->as_json};
+
+    return models_import(&import, err);
+}
+
 /* -- the command line -- */
 
 static const struct act {
     const char *name;
     size_t words; /* after it */
     enum rc (*run)(struct models *x, struct err *err);
-} acts[] = {{"list", 0, list},
-            {"show", 1, show},
-            {"diff", 2, diff},
-            {"promote", 1, promote},
-            {"rollback", 0, rollback}};
+    bool imports; /* its word is a file, and there need be no store yet */
+} acts[] = {{"list", 0, list, false},         {"show", 1, show, false},
+            {"diff", 2, diff, false},         {"promote", 1, promote, false},
+            {"rollback", 0, rollback, false}, {"import", 1, import, true}};
 enum { ACTS = sizeof acts / sizeof acts[0] };
 
 static const struct act *find_act(const char *name)
@@ -291,12 +300,16 @@ static int take_words(int argc, char **argv, struct models_options *o)
     const struct act *act = o->n_words ? find_act(o->word[0]) : NULL;
     o->act = act;
     if (!act)
-        return verb_usage(&verb_models, "expected list, show, diff, promote or rollback, found %s",
+        return verb_usage(&verb_models,
+                          "expected list, show, diff, promote, rollback or import, found %s",
                           o->n_words ? o->word[0] : "nothing");
     if (o->n_words - 1 != act->words || optind < argc)
-        return verb_usage(&verb_models, "%s: expected %zu model%s", act->name, act->words,
-                          act->words == 1 ? "" : "s");
-    for (size_t i = 1; i < o->n_words; i++)
+        return verb_usage(&verb_models, "%s: expected %zu model%s%s", act->name, act->words,
+                          act->imports ? " file" : "", act->words == 1 ? "" : "s");
+    if (!act->imports && (o->config || o->profile || o->interval))
+        return verb_usage(&verb_models,
+                          "%s: --config, --profile and --interval are of import alone", act->name);
+    for (size_t i = 1; i < o->n_words && !act->imports; i++)
         if (read_id(o->word[i], &unused, &err) != OK)
             return verb_usage(&verb_models, "%s", err.msg);
     return -1;
@@ -305,7 +318,7 @@ static int take_words(int argc, char **argv, struct models_options *o)
 /* Fills o; an exit code, or -1 to go on. */
 static int parse(int argc, char **argv, struct models_options *o)
 {
-    struct verb_words words = {&verb_models, argc, argv, ":h", long_options, {0}};
+    struct verb_words words = {&verb_models, argc, argv, ":c:h", long_options, {0}};
     int c;
 
     while ((c = verb_option(&words, NULL)) != -1) {
@@ -313,6 +326,15 @@ static int parse(int argc, char **argv, struct models_options *o)
         case 'h':
             fputs(verb_models.help, stdout);
             return EXIT_FINE;
+        case 'c':
+            o->config = optarg;
+            break;
+        case 'p':
+            o->profile = optarg;
+            break;
+        case 'i':
+            o->interval = optarg;
+            break;
         case 'd':
             o->data_dir = optarg;
             break;
@@ -338,8 +360,8 @@ static int run(int argc, char **argv)
     const int code = parse(argc, argv, &o);
     if (code >= 0)
         return code;
-    if (data_dir_find(o.data_dir, &x.dir, &err) != OK ||
-        store_reader_open(x.dir.database, &x.reader, &err) != OK)
+    if (!o.act->imports && (data_dir_find(o.data_dir, &x.dir, &err) != OK ||
+                            store_reader_open(x.dir.database, &x.reader, &err) != OK))
         return verb_fail(&err);
     const enum rc rc = o.act->run(&x, &err);
     store_reader_close(x.reader);
@@ -350,7 +372,8 @@ const struct verb verb_models = {
     .name = "models",
     .summary = "list, compare and choose what was learned",
     .help =
-        "usage: tocsin models list | show ID | diff ID ID | promote ID | rollback [OPTION...]\n\n"
+        "usage: tocsin models list | show ID | diff ID ID | promote ID | rollback |\n"
+        "                     import FILE [OPTION...]\n\n"
         "Models that were learned, also those that were rejected. ID is a model's number or its "
         "16\n"
         "hexadecimal digits, as list prints them. May be used while tocsin runs.\n\n"
@@ -358,9 +381,14 @@ const struct verb verb_models = {
         "show      all of one: what it was learned from and judged by, and each feature's scale\n"
         "diff      what moved between two, the largest first\n"
         "promote   use this one from now on, whatever its state\n"
-        "rollback  use the one before; the one in use becomes rejected\n\n"
+        "rollback  use the one before; the one in use becomes rejected\n"
+        "import    a model file, of train or import-model, as the live one: its features must be\n"
+        "          the profile's, in their order; while no tocsin runs\n\n"
         "      --data-dir DIR   of the daemon (default as for run)\n"
         "      --instance NAME  of this one alone\n"
+        "  -c, --config FILE    for import: the configuration of tocsin run\n"
+        "      --profile NAME   for import: the features, as for run (default node)\n"
+        "      --interval TIME  for import: between samples, as for run (default 1s)\n"
         "      --json           the result as JSON\n"
         "  -h, --help           this text\n\n"
         "Exit codes: 0 done, 1 it failed, 2 the options are wrong.\n\n"
