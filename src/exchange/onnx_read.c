@@ -203,7 +203,7 @@ static enum rc take_facts(const Onnx__ModelProto *m, struct exchange_net *net, s
 
 struct bounded { /* an allocator that has an end */
     size_t left;
-    bool ended;
+    bool ended, failed;
 };
 
 static void *bounded_alloc(void *arg, size_t size)
@@ -214,7 +214,9 @@ static void *bounded_alloc(void *arg, size_t size)
     if (b->ended)
         return NULL;
     b->left -= size;
-    return mem_alloc(size);
+    void *const p = mem_alloc(size);
+    b->failed = b->failed || !p;
+    return p;
 }
 
 static void bounded_free(void *arg, void *p)
@@ -252,6 +254,8 @@ enum rc onnx_read(const void *p, size_t n, const char *name, struct exchange_net
     if (!m && memory.ended)
         return err_set(err, E_LIMIT, "'%s': expected an ONNX model that takes under %d bytes", name,
                        MEMORY_MAX);
+    if (!m && memory.failed)
+        return err_set(err, E_NOMEM, "'%s': no memory to read a model of %zu bytes", name, n);
     if (!m)
         return err_set(err, E_PARSE,
                        "'%s': expected an ONNX model, found bytes that are no protobuf, cut or "
