@@ -6,6 +6,7 @@
  * FRAMES: float32[rows][n + 1], the features in natural units and the second of the UTC day.
  * ANSWERS: float32[rows][2 n + 1], what was expected (natural units), each feature's error, and the
  * reconstruction error. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,7 @@ static void score(const struct model *m, const float *x, float *less, const uint
                   float *work, float *answer)
 {
     const size_t n = m->schema->n;
-    const int64_t ts_ms = (int64_t)(x[n] * 1000);
+    const int64_t ts_ms = llround((double)x[n] * 1000);
 
     season_subtract(&m->season, ts_ms, x, less);
     answer[2 * n] = model_score(m, less, present, answer, answer + n, work);
