@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Builds a release, runs every benchmark, prints one table: figure, budget, peer of the same run.
 #   ./bench.sh           all of it: about three minutes
-#   ./bench.sh --quick   without the minute beside Node Exporter and without PyTorch
-# Peers are measured where installed: python3-torch, prometheus-node-exporter, victoria-metrics
-# (Debian packages).
+#   ./bench.sh --quick   without the minute beside Node Exporter, PyTorch and the runtimes
+# Peers are measured where installed: python3-torch, prometheus-node-exporter, victoria-metrics (Debian
+# packages); with nodejs and npm, ONNX Runtime and LiteRT, which are installed into build-runtimes.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -19,7 +19,7 @@ case "${1:-}" in
 esac
 
 build='build-bench'
-programs=(score train host evaluator metrics)
+programs=(score train host evaluator metrics runtimes)
 repeats=5
 
 [ -d "$build" ] || meson setup "$build" --buildtype=release >/dev/null
@@ -45,6 +45,9 @@ if [ -z "$quick" ]; then
     "$build/bench/bench-train" "$work/rows"
     # a peer that is not there says so and is left out
     /usr/bin/python3 bench/peer_train.py "$work/rows" >>"$work/lines" || true
+    echo "ONNX Runtime and LiteRT on the same model" >&2
+    "$build/bench/bench-runtimes" "$work" >/dev/null
+    /usr/bin/python3 bench/peer_runtimes.py "$build/tocsin" "$work" >>"$work/lines" || true
     echo "the daemon, half a minute to learn and a minute to watch" >&2
     /usr/bin/python3 bench/bench_daemon.py "$build/tocsin" >>"$work/lines"
 fi

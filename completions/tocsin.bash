@@ -31,13 +31,14 @@ _tocsin_options() { # _tocsin_options VERB
     mark)
         echo --incident --from --to --as --accept --instance --list --delete --data-dir --json --help
         ;;
-    models) echo --data-dir --instance --json --help ;;
+    models) echo --config --profile --interval --data-dir --instance --json --help ;;
     import)
         echo --prometheus --from --to --step --output --output-dir --instance --profile --match \
             --entity-label --user --password-file --bearer-token-file --ca-file --cert-file \
             --key-file --server-name --insecure --timeout --json --help
         ;;
-    sample) echo --procfs --sysfs --rootfs --json --help ;;
+    export) echo --model --format --output --raw --int8 --data --json --help ;;
+    import-model) echo --schema --scaler --threshold --output --json --help ;;
     sample) echo --procfs --sysfs --rootfs --exposition --openmetrics --json --help ;;
     esac
 }
@@ -46,7 +47,10 @@ _tocsin_options() { # _tocsin_options VERB
 _tocsin_values() { # _tocsin_values VERB OPTION
     case $1:$2 in
     mark:--as) echo anomaly normal maintenance ;;
-    models:models) echo list show diff promote rollback ;;
+    models:models) echo list show diff promote rollback import ;;
+    export:--format) echo tflite onnx ;;
+    import-model:--threshold) echo fixed: ;;
+    models:--profile) echo node classic ;;
     *:--fault) echo cpu memory disk network forks files ;;
     run:--profile | import:--profile) echo node classic ;;
     *:--profile) echo none node classic ;;
@@ -66,7 +70,7 @@ _tocsin() {
     COMPREPLY=()
 
     if ((COMP_CWORD == 1)); then
-        words="run status drill mark models check train tune score evaluate explain replay import sample --help --version"
+        words="run status drill mark models check train tune score evaluate explain replay import export import-model sample --help --version"
     else
         words=$(_tocsin_values "$verb" "$previous")
         if [[ $current == -* && (-z $words || $previous == "$verb") ]]; then
@@ -79,8 +83,8 @@ _tocsin() {
         mapfile -t COMPREPLY < <(compgen -d -- "$current")
         ;;
     -c | -o | --config | --data | --model | --validation-data | --output | --profile | --labels | \
-        --scores | --series | --causes | --contributions | --state | --password-file | \
-        --bearer-token-file | --ca-file | --cert-file | --key-file)
+        --scores | --series | --causes | --contributions | --state | --schema | --scaler | \
+        --password-file | --bearer-token-file | --ca-file | --cert-file | --key-file)
         mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -f -- "$current")
         ;;
     esac

@@ -24,7 +24,7 @@ def verbs(binary):
     """{verb: its options}, from the program itself."""
     done = run(binary, "--help")
     assert done.returncode == 0
-    names = re.findall(r"^  ([a-z]+) +\S", done.stdout, re.M)
+    names = re.findall(r"^  ([a-z-]+) +\S", done.stdout, re.M)
     assert {"run", "train", "score", "check", "drill", "sample"} <= set(names)
     found = {}
     for name in names:
@@ -32,7 +32,7 @@ def verbs(binary):
         assert "xample" in help_text, f"{name} --help has no example"
         assert "xit code" in help_text, f"{name} --help has no exit codes"
         # where options are explained, not where they are mentioned
-        lines = re.findall(r"^ +(?:-\w, +)?(--[a-z-]+)(?:, (--[a-z-]+))?", help_text, re.M)
+        lines = re.findall(r"^ +(?:-\w, +)?(--[a-z][a-z0-9-]*)(?:, (--[a-z][a-z0-9-]*))?", help_text, re.M)
         found[name] = {option for line in lines for option in line if option}
     return found
 
@@ -46,11 +46,11 @@ def complete(*words):
 
 
 def test_manual_has_every_verb_and_option(verbs):
-    sections = dict(re.findall(r"^\.Ss (\w+)\n(.*?)(?=^\.S[sh] )", read("docs", "tocsin.1"),
+    sections = dict(re.findall(r"^\.Ss ([\w-]+)\n(.*?)(?=^\.S[sh] )", read("docs", "tocsin.1"),
                                re.M | re.S))
     for verb, options in verbs.items():
         assert verb in sections, f"the manual lacks {verb}"
-        told = {"-" + o for o in re.findall(r"(?:Fl|,) (-[a-z][a-z-]+)", sections[verb])}
+        told = {"-" + o for o in re.findall(r"(?:Fl|,) (-[a-z][a-z0-9-]+)", sections[verb])}
         assert options - {"--help"} - told == set(), f"the manual lacks options of {verb}"
         assert told - options == set(), f"the manual has more than {verb}"
 
@@ -67,6 +67,7 @@ def test_completion_knows_values():
     assert complete("tocsin", "drill", "--fault", "f") == {"forks", "files"}
     assert complete("tocsin", "run", "--log-format", "j") == {"json"}
     assert complete("tocsin", "models", "r") == {"rollback"}
+    assert complete("tocsin", "export", "--format", "") == {"tflite", "onnx"}
     assert complete("tocsin", "mark", "--as", "n") == {"normal"}
 
 
