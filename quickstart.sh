@@ -9,7 +9,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$root/tools/packages.sh"
 
 can_build() {
-    command -v gcc meson ninja pkg-config python3 >/dev/null &&
+    command -v gcc meson ninja pkg-config python3 >/dev/null && command -v protoc-c >/dev/null &&
         pkg-config --exists "${build_modules[@]}"
 }
 

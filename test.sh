@@ -258,6 +258,11 @@ main() {
         has_package libclang-rt-dev && packages+=(libclang-rt-dev)
         # for the test of the page; Ubuntu has it as a snap alone
         has_package chromium && packages+=(chromium)
+        # exported models in the runtimes of others, and PyTorch's imported; not in every release
+        local name
+        for name in nodejs npm python3-numpy python3-onnx python3-torch; do
+            has_package "$name" && packages+=("$name")
+        done
     fi
     if install_packages "${packages[@]}"; then
         pass "packages are installed"

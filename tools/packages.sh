@@ -7,7 +7,8 @@
 build_modules=(libxxhash yaml-0.1 jansson sqlite3 libmicrohttpd libcurl libprotobuf-c)
 # shellcheck disable=SC2034
 build_packages=(gcc libc6-dev meson ninja-build pkgconf python3 libxxhash-dev libyaml-dev
-    libjansson-dev libsqlite3-dev libmicrohttpd-dev libcurl4-openssl-dev libprotobuf-c-dev protobuf-c-compiler)
+    libjansson-dev libsqlite3-dev libmicrohttpd-dev libcurl4-openssl-dev
+    libprotobuf-c-dev protobuf-c-compiler)
 
 is_installed() {
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
