@@ -4,6 +4,8 @@
 
 #include "exchange/onnx_private.h"
 
+enum { ATTRIBUTE_FLOAT = 1, ATTRIBUTE_INT = 2 }; /* AttributeProto.AttributeType */
+
 /* --- dense layers --- */
 
 /* The constant that node n takes as input i; its label goes before the sentence. */
@@ -25,12 +27,18 @@ static enum rc take_floats(struct onnx_reader *r, const Onnx__NodeProto *n, size
     return OK;
 }
 
+/* Some writers leave a number out that is 0, and say its type alone. */
+static bool is_zero(const Onnx__AttributeProto *a, int32_t type)
+{
+    return a->has_type && a->type == type;
+}
+
 static enum rc attribute_float(const struct onnx_reader *r, const Onnx__NodeProto *n,
                                const char *name, float otherwise, float *ret, struct err *err)
 {
     const Onnx__AttributeProto *const a = onnx_attribute(n, name);
 
-    if (a && !a->has_f)
+    if (a && !a->has_f && !is_zero(a, ATTRIBUTE_FLOAT))
         return err_set(err, E_PARSE, "%s: attribute '%s' is no number", r->label, name);
     *ret = a ? a->f : otherwise;
     return OK;
@@ -41,7 +49,7 @@ static enum rc attribute_int(const struct onnx_reader *r, const Onnx__NodeProto 
 {
     const Onnx__AttributeProto *const a = onnx_attribute(n, name);
 
-    if (a && !a->has_i)
+    if (a && !a->has_i && !is_zero(a, ATTRIBUTE_INT))
         return err_set(err, E_PARSE, "%s: attribute '%s' is no integer", r->label, name);
     *ret = a ? a->i : otherwise;
     return OK;

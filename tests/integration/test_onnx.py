@@ -351,7 +351,7 @@ def test_a_whole_export_is_not_imported(once, made, tocsin, tmp_path):
     ("f0\n\nf2\n", None, "fixed:1", 1, "names.txt:2:"),
     ("f0\nf1\nf2\n", None, None, 2, "--threshold fixed:NUMBER"),
     ("f0\nf1\nf2\n", None, "sigma:3", 2, "no scores"),
-    ("f0\nf1\nf2\n", None, "fixed:-1", 2, "--threshold"),
+    ("f0\nf1\nf2\n", None, "fixed:-1", 2, "threshold"),
     ("f0\nf1\nf2\n", "feature,low,high\n", "fixed:1", 1, "scaler.csv:1:"),
     ("f0\nf1\nf2\n", "feature,min,max\nf0,0,1\nf1,0,1\n", "fixed:1", 1, "line for 'f2'"),
     ("f0\nf1\nf2\n", "feature,min,max\nf0,1,0\n", "fixed:1", 1, "scaler.csv:2:"),

@@ -52,6 +52,12 @@ static void with_weights_the_other_way(Onnx__ModelProto *o)
     transpose(o->graph->initializer[0]);
 }
 
+static void with_a_zero_left_out(Onnx__ModelProto *o)
+{
+    with_weights_the_other_way(o);
+    attribute(o->graph->node[0], "transB")->has_i = 0;
+}
+
 static void with_weights_behind_a_transpose(Onnx__ModelProto *o)
 {
     attribute(o->graph->node[0], "transB")->i = 0;
@@ -123,6 +129,7 @@ static void other_spellings_are_the_same_network(void **state)
     (void)state;
     static void (*const ways[])(Onnx__ModelProto *) = {with_raw_data,
                                                        with_weights_the_other_way,
+                                                       with_a_zero_left_out,
                                                        with_weights_behind_a_transpose,
                                                        with_alpha_and_beta,
                                                        with_matmul_and_add,
