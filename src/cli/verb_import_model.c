@@ -188,7 +188,7 @@ static enum rc scaler_row(struct csv_reader *r, struct import_parts *p, bool *se
     }
     if (r->more)
         return csv_reader_fail(r, E_PARSE, err, "expected feature,min,max, found another field");
-    if (!(bound[0] <= bound[1]) || !isfinite((float)bound[0]) ||
+    if (!(bound[0] <= bound[1]) || !isfinite((float)bound[0]) || !isfinite((float)bound[1]) ||
         !isfinite((float)(bound[1] - bound[0])))
         return csv_reader_fail(r, E_PARSE, err,
                                "'%s': expected two finite numbers, the least first",

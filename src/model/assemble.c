@@ -45,8 +45,8 @@ static void set_scale(struct model *m, const struct model_parts *p)
         m->scaler.median[i] = p->low[i] + p->span[i] / 2; /* what stands in for a missing value */
         m->scaler.constant[i] = SCALER_MOVES;
         m->schema->f[i].weightless = false;
-        m->unit_level[i] = m->unit_change[i] =
-            fmaxf(p->span[i] * unit, FLT_MIN); /* > 0, however small the span */
+        /* over 0 and finite, whatever the span */
+        m->unit_level[i] = m->unit_change[i] = fminf(fmaxf(p->span[i] * unit, FLT_MIN), FLT_MAX);
     }
 }
 
