@@ -82,7 +82,7 @@ _tocsin() {
     --data-dir | --output-dir | --dir | --procfs | --sysfs | --rootfs)
         mapfile -t COMPREPLY < <(compgen -d -- "$current")
         ;;
-    import-model | -c | -o | --config | --data | --model | --validation-data | --output | --profile | \
+    import | import-model | -c | -o | --config | --data | --model | --validation-data | --output | --profile | \
         --labels | --scores | --series | --causes | --contributions | --state | --schema | --scaler | \
         --password-file | --bearer-token-file | --ca-file | --cert-file | --key-file)
         mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -f -- "$current")
