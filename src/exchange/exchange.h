@@ -98,6 +98,10 @@ void exchange_net_done(struct exchange_net *net); /* a zeroed one is fine; zeroe
 MUST_CHECK enum rc exchange_net_run(const struct exchange_net *net, const float *x, float *y,
                                     struct err *err);
 
+/* What it is made of: sums[out] of x[in], before the activation; and that. */
+void exchange_layer_sums(const struct exchange_layer *layer, const double *x, double *sums);
+double exchange_activate(enum activation act, double v);
+
 /* --- the plan: an export as operators -------------------------------------------------------
  *
  * raw: the graph is `net` alone, from "scaled" [batch][n] to "scaled_reconstruction" [batch][n].
@@ -161,6 +165,12 @@ MUST_CHECK enum rc exchange_plan_run(const struct exchange_plan *p, const float 
                                      float *reconstruction, float *feature_error, float *score,
                                      struct err *err);
 
+/* The same in two halves, around the network; not for raw. s[n] is the season, zeros without. */
+void exchange_plan_before(const struct exchange_plan *p, const float *x, float t, float *s,
+                          float *z, float *in);
+void exchange_plan_after(const struct exchange_plan *p, const float *s, const float *z,
+                         const float *y, float *reconstruction, float *feature_error, float *score);
+
 /* --- formats ------------------------------------------------------------------------------- */
 
 /* Append the file. E_LIMIT or E_NOMEM when out does not hold it. */
@@ -171,7 +181,7 @@ struct exchange_calibration {
     size_t rows;
     const float *X, *t;
 };
-/* calibration: NULL for float32. */
+/* calibration: NULL for float32; E_STATE when it says nothing (tflite_quantize.h). */
 MUST_CHECK enum rc tflite_write(const struct exchange_plan *p,
                                 const struct exchange_calibration *calibration, struct buf *out,
                                 struct err *err);

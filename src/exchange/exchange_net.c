@@ -143,7 +143,7 @@ void exchange_net_done(struct exchange_net *net)
     *net = (struct exchange_net){0};
 }
 
-static double activate(enum activation act, double v)
+double exchange_activate(enum activation act, double v)
 {
     switch (act) {
     case ACT_RELU:
@@ -159,6 +159,18 @@ static double activate(enum activation act, double v)
     return v;
 }
 
+void exchange_layer_sums(const struct exchange_layer *layer, const double *x, double *sums)
+{
+    for (size_t o = 0; o < layer->out; o++) {
+        const float *const w = layer->W + o * layer->in;
+        double sum = (double)layer->b[o];
+
+        for (size_t i = 0; i < layer->in; i++)
+            sum += (double)w[i] * x[i];
+        sums[o] = sum;
+    }
+}
+
 enum rc exchange_net_run(const struct exchange_net *net, const float *x, float *y, struct err *err)
 {
     CLEANUP(mem_freep) double *block = mem_array(NET_WIDTH_MAX, 2 * sizeof *block);
@@ -171,13 +183,9 @@ enum rc exchange_net_run(const struct exchange_net *net, const float *x, float *
     for (size_t l = 0; l < net->n_layers; l++) {
         const struct exchange_layer *const layer = &net->layer[l];
 
-        for (size_t o = 0; o < layer->out; o++) {
-            const float *const w = layer->W + o * layer->in;
-            double sum = (double)layer->b[o];
-            for (size_t i = 0; i < layer->in; i++)
-                sum += (double)w[i] * from[i];
-            to[o] = activate(layer->act, sum);
-        }
+        exchange_layer_sums(layer, from, to);
+        for (size_t o = 0; o < layer->out; o++)
+            to[o] = exchange_activate(layer->act, to[o]);
         double *const free_half = from;
         from = to;
         to = free_half;

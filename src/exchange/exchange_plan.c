@@ -233,6 +233,26 @@ static void judge(const struct exchange_plan *p, const float *z, const float *y,
     *score = sum / weights;
 }
 
+void exchange_plan_before(const struct exchange_plan *p, const float *x, float t, float *s,
+                          float *z, float *in)
+{
+    season_of(p, t, s);
+    for (size_t i = 0; i < p->n; i++) {
+        z[i] = cut((x[i] - s[i] - p->low[i]) / p->span[i], -SCALER_Z_MAX, SCALER_Z_MAX);
+        in[i] = cut(z[i], p->clip_low, p->clip_high) * p->pass[i] + p->fill[i];
+    }
+}
+
+void exchange_plan_after(const struct exchange_plan *p, const float *s, const float *z,
+                         const float *y, float *reconstruction, float *feature_error, float *score)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        const float masked = y[i] * p->pass[i] + p->fill[i];
+        reconstruction[i] = masked * p->out_span[i] + p->out_low[i] + s[i];
+    }
+    judge(p, z, y, feature_error, score);
+}
+
 enum rc exchange_plan_run(const struct exchange_plan *p, const float *x, float t,
                           float *reconstruction, float *feature_error, float *score,
                           struct err *err)
@@ -246,17 +266,9 @@ enum rc exchange_plan_run(const struct exchange_plan *p, const float *x, float t
         return err_set(err, E_NOMEM, "no memory to run an export of %zu features", n);
     float *const s = work, *const z = s + n, *const in = z + n, *const y = in + n;
 
-    season_of(p, t, s);
-    for (size_t i = 0; i < n; i++) {
-        z[i] = cut((x[i] - s[i] - p->low[i]) / p->span[i], -SCALER_Z_MAX, SCALER_Z_MAX);
-        in[i] = cut(z[i], p->clip_low, p->clip_high) * p->pass[i] + p->fill[i];
-    }
+    exchange_plan_before(p, x, t, s, z, in);
     if (exchange_net_run(&p->net, in, y, err) != OK)
         return err->rc;
-    for (size_t i = 0; i < n; i++) {
-        const float masked = y[i] * p->pass[i] + p->fill[i];
-        reconstruction[i] = masked * p->out_span[i] + p->out_low[i] + s[i];
-    }
-    judge(p, z, y, feature_error, score);
+    exchange_plan_after(p, s, z, y, reconstruction, feature_error, score);
     return OK;
 }

@@ -45,8 +45,8 @@ def binary():
     return path
 
 
-@pytest.fixture
-def tocsin(binary):
+@pytest.fixture(scope="session")
+def once(binary):
     """tocsin(word...): the finished program; an assertion when its exit code is not `code`."""
     def run(*args, code=0, **more):
         p = subprocess.run([binary, *map(str, args)], capture_output=True, text=True, timeout=120,
@@ -55,6 +55,21 @@ def tocsin(binary):
         return p
 
     return run
+
+
+@pytest.fixture
+def tocsin(once):
+    """The same for one test."""
+    return once
+
+
+@pytest.fixture(scope="session")
+def made(once, tmp_path_factory):
+    """Models of many shapes and activations, a third with a daily rhythm."""
+    from exported import Made
+
+    folder = tmp_path_factory.mktemp("made")
+    return [Made(once, folder, seed, rhythm=seed % 3 == 0) for seed in range(24)]
 
 
 @pytest.fixture(scope="session")

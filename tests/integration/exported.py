@@ -2,8 +2,11 @@
 """What the tests of exported models share: models of many shapes, frames for them, and what tocsin
 itself makes of these frames."""
 import csv
+import glob
 import os
 import random
+import shutil
+import sqlite3
 import subprocess
 
 import numpy as np
@@ -54,6 +57,23 @@ class Made:
                "--threshold", threshold, "--seed", seed)
         self.frames = frames_like(rng, X)
         self.unit = np.ptp(X, axis=0) + np.abs(X).max(axis=0) * 1e-3
+
+
+class OfThisMachine:
+    """A daemon's model of the machine that this runs on, and frames that it kept."""
+
+    def __init__(self, data_dir, folder):
+        with sqlite3.connect(os.path.join(data_dir, "tocsin.db")) as db:
+            blobs = [row[0] for row in db.execute('SELECT "values" FROM frames')]
+        X = np.nan_to_num(np.array([np.frombuffer(b, np.float32) for b in blobs], float))
+        assert len(X) > 20
+        rng = np.random.default_rng(1)
+        # each feature from another second: real but for how they go together
+        self.frames = np.column_stack([rng.choice(X[:, i], FRAMES) for i in range(X.shape[1])] +
+                                      [rng.integers(0, 86400, FRAMES)]).astype(np.float32)
+        self.unit = np.ptp(X, axis=0) + np.abs(X).max(axis=0) * 1e-3 + 1e-6
+        self.path = folder / "real.tsm"
+        shutil.copy(glob.glob(os.path.join(data_dir, "models", "*.tsm"))[0], self.path)
 
 
 def frames_like(rng, X):

@@ -2,39 +2,18 @@
 """Models to and from ONNX: beside onnx.checker, ONNX Runtime and PyTorch."""
 import json
 import random
-import sqlite3
 
 import numpy as np
 import pytest
 
 import runtimes
-from exported import (FRAMES, Made, assert_agrees, assert_near, frames_like, job, machine, of_tocsin,
-                      outputs, write_csv)
+from exported import (Made, OfThisMachine, assert_agrees, assert_near, frames_like, job, machine,
+                      of_tocsin, outputs, write_csv)
 
 onnx = pytest.importorskip("onnx")
 
 RUNTIME = "onnxruntime_run.mjs"
 CLASSIC = [14, 8, 4, 8, 14, 21]
-
-
-@pytest.fixture(scope="module")
-def once(binary):
-    """The fixture `tocsin`, for what is made once."""
-    import subprocess
-
-    def run(*args):
-        p = subprocess.run([binary, *map(str, args)], capture_output=True, text=True, timeout=120)
-        assert p.returncode == 0, p.stderr
-        return p
-
-    return run
-
-
-@pytest.fixture(scope="module")
-def made(once, tmp_path_factory):
-    """Models of many shapes and activations, a third with a daily rhythm."""
-    folder = tmp_path_factory.mktemp("made")
-    return [Made(once, folder, seed, rhythm=seed % 3 == 0) for seed in range(24)]
 
 
 def export(tocsin, model, *options):
@@ -71,26 +50,9 @@ def test_one_frame_and_a_batch_are_the_same(once, made):
 
 def test_a_real_machine_scores_the_same_in_the_runtime(once, trained, tool, tmp_path):
     """The profile node on this machine: features that never moved, never came or weigh nothing."""
-    import glob
-    import os
-
-    with sqlite3.connect(os.path.join(trained, "tocsin.db")) as db:
-        blobs = [row[0] for row in db.execute('SELECT "values" FROM frames')]
-    X = np.nan_to_num(np.array([np.frombuffer(b, np.float32) for b in blobs], float))
-    assert len(X) > 20
-    rng = np.random.default_rng(1)
-    # each feature from another second: 1,000 frames that are real but for how they go together
-    F = np.column_stack([rng.choice(X[:, i], FRAMES) for i in range(X.shape[1])] +
-                        [rng.integers(0, 86400, FRAMES)]).astype(np.float32)
-
-    class Real:
-        path = tmp_path / "real.tsm"
-        frames = F
-        unit = np.ptp(X, axis=0) + np.abs(X).max(axis=0) * 1e-3 + 1e-6
-
-    Real.path.write_bytes(open(glob.glob(os.path.join(trained, "models", "*.tsm"))[0], "rb").read())
-    j = job(export(once, Real.path), F, "ort")
-    assert_agrees(outputs(j, runtimes.run(RUNTIME, [j])[0]), tool, Real, "this machine")
+    real = OfThisMachine(trained, tmp_path)
+    j = job(export(once, real.path), real.frames, "ort")
+    assert_agrees(outputs(j, runtimes.run(RUNTIME, [j])[0]), tool, real, "this machine")
 
 
 def test_the_metadata_tells_names_threshold_and_origin(once, made):
