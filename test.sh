@@ -252,8 +252,10 @@ main() {
     section "packages"
     packages=("${build_packages[@]}" git libcmocka-dev shellcheck clang-format)
     if ! $fast; then
-        packages+=(clang clang-tidy python3-pytest curl sqlite3 mandoc prometheus
+        packages+=(clang clang-tidy python3-pytest python3-yaml curl sqlite3 mandoc prometheus
             prometheus-node-exporter prometheus-alertmanager)
+        # for what is written in JavaScript (a Node that came another way brings its own npm)
+        command -v npm >/dev/null || packages+=(nodejs npm)
         # the sanitizers' runtime is a package of its own in some releases only
         has_package libclang-rt-dev && packages+=(libclang-rt-dev)
         # for the test of the page; Ubuntu has it as a snap alone

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Prometheus and its friends, of a test's own: on free loopback ports, in a folder of the test's,
+ended by their own process ids."""
+import http.server
+import json
+import math
+import shutil
+import socket
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def until(found, what, seconds):
+    """The first true answer of found(), which may fail to connect; an assertion when none came."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            answer = found()
+            if answer:
+                return answer
+        except OSError:  # urllib's errors are too
+            pass
+        time.sleep(0.2)
+    raise AssertionError(f"waited {seconds} s in vain for {what}")
+
+
+def fetch(url):
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        return answer.read().decode()
+
+
+class Server:
+    """A program that is started, says on `ready` that it is up, and is stopped by its pid."""
+
+    def __init__(self, folder, name, command, ready):
+        assert shutil.which(command[0]), f"{command[0]} is not installed; ./test.sh installs it"
+        self.log_path = folder / f"{name}.log"
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL,
+                                            stdout=log, stderr=log)
+        try:
+            until(lambda: self.ended() or fetch(ready) is not None, f"{name} to answer", 60)
+        except BaseException:
+            self.stop()
+            raise
+
+    def ended(self):
+        assert self.process.poll() is None, f"it ended: {self.log()}"
+
+    def log(self):
+        return self.log_path.read_text(errors="replace")[-3000:]
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+        self.process.wait(timeout=60)
+
+
+class NodeExporter(Server):
+    def __init__(self, folder):
+        self.target = f"127.0.0.1:{free_port()}"
+        super().__init__(folder, "exporter",
+                         ["prometheus-node-exporter", f"--web.listen-address={self.target}"],
+                         f"http://{self.target}/metrics")
+
+    def names(self):
+        """The names of all series that it has on this machine."""
+        return {line.split("{")[0].split(" ")[0]
+                for line in fetch(f"http://{self.target}/metrics").splitlines() if line[:1] != "#"}
+
+
+class Alertmanager(Server):
+    """Sends all it gets to one webhook, at once."""
+
+    def __init__(self, folder, webhook):
+        self.url = f"http://127.0.0.1:{free_port()}"
+        config = folder / "alertmanager.yml"
+        config.write_text(json.dumps({  # JSON is YAML
+            "route": {"receiver": "hook", "group_by": ["alertname", "instance"], "group_wait": "0s",
+                      "group_interval": "1s"},
+            "receivers": [{"name": "hook",
+                           "webhook_configs": [{"url": webhook, "send_resolved": True}]}]}))
+        super().__init__(
+            folder, "alertmanager",
+            ["prometheus-alertmanager", f"--config.file={config}",
+             f"--storage.path={folder}/alertmanager", "--cluster.listen-address=",
+             f"--web.listen-address={self.url[7:]}"], f"{self.url}/-/ready")
+
+
+class Prometheus(Server):
+    def __init__(self, folder, config):
+        """config: as in prometheus.yml, a dict."""
+        self.url = f"http://127.0.0.1:{free_port()}"
+        path = folder / "prometheus.yml"
+        path.write_text(json.dumps(config))
+        super().__init__(
+            folder, "prometheus",
+            ["prometheus", f"--config.file={path}", f"--storage.tsdb.path={folder}/prometheus",
+             f"--web.listen-address={self.url[7:]}", "--log.level=warn"], f"{self.url}/-/ready")
+
+    def ask(self, path, **fields):
+        url, form = f"{self.url}/api/v1/{path}", urllib.parse.urlencode(fields).encode()
+        try:
+            with urllib.request.urlopen(url, form, timeout=30) as answer:
+                return json.load(answer)["data"]
+        except urllib.error.HTTPError as e:
+            raise AssertionError(f"{path} {fields}: {e.read().decode()}") from e
+
+    def query(self, expression, at=None):
+        """The result of an instant query: [{metric, value}], a scalar as one without labels."""
+        data = self.ask("query", query=expression, **({} if at is None else {"time": at}))
+        if data["resultType"] == "scalar":
+            return [{"metric": {}, "value": data["result"]}]
+        return data["result"]
+
+    def query_range(self, expression, start, end, step):
+        return self.ask("query_range", query=expression, start=start, end=end, step=step)["result"]
+
+    def number(self, expression):
+        """The answer's first value, NaN when there is none."""
+        result = self.query(expression)
+        return float(result[0]["value"][1]) if result else math.nan
+
+
+class Receiver:
+    """A webhook that keeps each JSON that was posted to it."""
+
+    def __init__(self):
+        self.posts = posts = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                posts.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *args):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/"
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,))
+        self.thread.start()
+
+    def alerts(self, **labels):
+        """All alerts so far with these labels, in the order of their arrival."""
+        return [a for post in list(self.posts) for a in post["alerts"]
+                if all(a["labels"].get(k) == v for k, v in labels.items())]
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The classic chain, real: Node Exporter, Prometheus, tocsin that learns from Prometheus's history
+and watches by its API, Prometheus that scrapes the scores each second, its alert rule,
+Alertmanager, and a webhook; with a real fault on this machine."""
+import glob
+import json
+import os
+import subprocess
+import time
+
+import pytest
+import yaml
+
+from daemon import Daemon
+from grafana_files import ROOT
+from servers import Alertmanager, NodeExporter, Prometheus, Receiver, until
+
+RULES = os.path.join(ROOT, "integrations", "prometheus", "rules", "*.yml")
+HISTORY = 90  # seconds that Prometheus has before tocsin comes; all the learning there is
+CONFIG = """
+sources:
+  - prometheus: {{url: "{url}", interval: 1s, backfill: 7d}}
+"""
+
+
+def rule_of_anomaly():
+    """The name of the alerting rule about anomaly_detected."""
+    found = []
+    for path in glob.glob(RULES):
+        with open(path) as f:
+            for group in yaml.safe_load(f)["groups"]:
+                found += [r["alert"] for r in group["rules"]
+                          if "alert" in r and r["expr"].strip().startswith("anomaly_detected")]
+    name, = found
+    return name
+
+
+class Chain:
+    def __init__(self, binary, folder):
+        self.stops = []
+        try:
+            self.start(binary, folder)
+        except BaseException:
+            self.stop()
+            raise
+
+    def keep(self, made):
+        self.stops.append(made.stop)
+        return made
+
+    def start(self, binary, folder):
+        self.receiver = self.keep(Receiver())
+        self.alertmanager = self.keep(Alertmanager(folder, self.receiver.url))
+        self.exporter = self.keep(NodeExporter(folder))
+        targets = folder / "tocsin.json"  # Prometheus is there before tocsin has an address
+        self.prometheus = self.keep(Prometheus(folder, {
+            "global": {"scrape_interval": "1s", "scrape_timeout": "1s",
+                       "evaluation_interval": "1s"},
+            "rule_files": [RULES],
+            "alerting": {"alertmanagers": [
+                {"static_configs": [{"targets": [self.alertmanager.url.split("//")[1]]}]}]},
+            "scrape_configs": [
+                {"job_name": "node", "static_configs": [{"targets": [self.exporter.target]}]},
+                {"job_name": "tocsin", "honor_labels": True,
+                 "file_sd_configs": [{"files": [str(targets)], "refresh_interval": "1s"}]}]}))
+        until(lambda: self.prometheus.number('count_over_time(up{job="node"}[10m])') >= HISTORY,
+              "a history", HISTORY + 60)
+
+        config = folder / "tocsin.yml"
+        config.write_text(CONFIG.format(url=self.prometheus.url))
+        self.tocsin = Daemon(binary, folder, "-c", str(config), learn="60s")
+        self.stops.append(self.tocsin.stop)
+        before = time.monotonic()
+        self.tocsin.start()
+        targets.write_text(json.dumps([{"targets": [self.tocsin.url.split("//")[1]]}]))
+        self.tocsin.wait(lambda: self.tocsin.json("/api/v1/entities")["entities"])
+        self.tocsin.wait_watching()
+        self.seconds_to_watch = time.monotonic() - before
+
+    def stop(self):
+        while self.stops:
+            self.stops.pop()()
+
+
+@pytest.fixture(scope="module")
+def chain(binary, tmp_path_factory):
+    made = Chain(binary, tmp_path_factory.mktemp("chain"))
+    yield made
+    made.stop()
+
+
+def test_there_is_no_cold_start(chain):
+    """It watches long before it could have gathered what it learned from."""
+    entity, = chain.tocsin.json("/api/v1/entities")["entities"]
+    assert entity["instance"] == chain.exporter.target
+    assert entity["model"]["rows"] >= 45  # of 60 some are held back
+    assert chain.seconds_to_watch < 30
+
+
+def test_prometheus_has_the_score_each_second(chain):
+    score = f'anomaly_score{{instance="{chain.exporter.target}", job="tocsin"}}'
+    until(lambda: chain.prometheus.number(f"count_over_time({score}[10s])") >= 9, "scores", 30)
+    threshold = chain.prometheus.number("anomaly_threshold")
+    assert threshold > 0 and chain.prometheus.number(score) < 5 * threshold
+
+
+def test_a_fault_goes_all_the_way_to_the_webhook_and_so_does_its_end(chain, binary):
+    labels = {"alertname": rule_of_anomaly(), "instance": chain.exporter.target}
+    until(lambda: chain.prometheus.number("anomaly_detected") == 0, "quiet", 120)
+
+    def told(status):
+        return [a for a in chain.receiver.alerts(**labels) if a["status"] == status]
+
+    fired, resolved = len(told("firing")), len(told("resolved"))
+    drill = subprocess.run(
+        [binary, "drill", "--fault", "files", "--for", "60s", "--url", chain.tocsin.url],
+        capture_output=True, text=True, timeout=180)
+    assert drill.returncode == 0, drill.stdout + drill.stderr
+
+    until(lambda: len(told("firing")) > fired, "the webhook to hear of it", 30)
+    assert told("firing")[-1]["annotations"]
+    query = subprocess.run(
+        ["amtool", f"--alertmanager.url={chain.alertmanager.url}", "alert", "query",
+         labels["alertname"]], capture_output=True, text=True, timeout=30)
+    assert labels["alertname"] in query.stdout, query.stdout + query.stderr
+    until(lambda: len(told("resolved")) > resolved, "the webhook to hear of its end", 180)
