@@ -31,9 +31,10 @@ function lines(value) {
   if (Array.isArray(value)) {
     value.forEach((v) => put('-', v));
   } else {
-    Object.entries(value).forEach(([k, v]) => v !== undefined && put(`${scalar(k)}:`, v));
+    Object.entries(value).forEach(([k, v]) => put(`${scalar(k)}:`, v));
   }
   return out;
 }
 
-exports.toYaml = (value) => lines(value).join('\n') + '\n';
+// (Through JSON: what that does not have, the SDK's functions, is left out.)
+exports.toYaml = (value) => lines(JSON.parse(JSON.stringify(value))).join('\n') + '\n';
