@@ -23,7 +23,7 @@ _tocsin_options() { # _tocsin_options VERB
     explain) echo --model --data --row --at --threshold --profile --json --help ;;
     replay)
         echo --data-dir --instance --data --model --walk-forward --learn --days --from --to \
-            --threshold --alarms --confirm --profile --interval --config --output --json --help
+            --threshold --alarms --observed --confirm --profile --interval --config --output --json --help
         ;;
     check) echo --config --print --json --help ;;
     status) echo --url --json --help ;;

@@ -11,25 +11,16 @@
 #include "detect/watch.h"
 
 static const struct option long_options[] = {
-    {"data-dir", required_argument, NULL, 'D'},
-    {"data", required_argument, NULL, 'd'},
-    {"instance", required_argument, NULL, 'i'},
-    {"model", required_argument, NULL, 'm'},
-    {"profile", required_argument, NULL, 'p'},
-    {"interval", required_argument, NULL, 'I'},
-    {"days", required_argument, NULL, 'n'},
-    {"from", required_argument, NULL, 'f'},
-    {"to", required_argument, NULL, 'T'},
-    {"walk-forward", no_argument, NULL, 'w'},
-    {"learn", required_argument, NULL, 'l'},
-    {"threshold", required_argument, NULL, 't'},
-    {"alarms", required_argument, NULL, 'a'},
-    {"confirm", required_argument, NULL, 'k'},
-    {"config", required_argument, NULL, 'c'},
-    {"output", required_argument, NULL, 'o'},
-    {"json", no_argument, NULL, 'j'},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0},
+    {"data-dir", required_argument, NULL, 'D'}, {"data", required_argument, NULL, 'd'},
+    {"instance", required_argument, NULL, 'i'}, {"model", required_argument, NULL, 'm'},
+    {"profile", required_argument, NULL, 'p'},  {"interval", required_argument, NULL, 'I'},
+    {"days", required_argument, NULL, 'n'},     {"from", required_argument, NULL, 'f'},
+    {"to", required_argument, NULL, 'T'},       {"walk-forward", no_argument, NULL, 'w'},
+    {"learn", required_argument, NULL, 'l'},    {"threshold", required_argument, NULL, 't'},
+    {"alarms", required_argument, NULL, 'a'},   {"confirm", required_argument, NULL, 'k'},
+    {"config", required_argument, NULL, 'c'},   {"output", required_argument, NULL, 'o'},
+    {"observed", no_argument, NULL, 'O'},       {"json", no_argument, NULL, 'j'},
+    {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
 };
 
 /* Where the value of an option goes; NULL: it has none. */
@@ -114,6 +105,8 @@ int replay_options_parse(int argc, char **argv, struct replay_options *o)
             o->walk = true;
         if (c == 'j')
             o->json = true;
+        if (c == 'O')
+            o->observed = true;
     }
     if (optind < argc)
         return verb_usage(&verb_replay, "expected no more words, found '%s'", argv[optind]);

@@ -15,7 +15,7 @@ struct replay_options {
     const char *threshold, *alarms, *confirm, *learn;
     const char *days, *from, *to;
     const char *output; /* NULL: standard output */
-    bool walk, json;
+    bool walk, json, observed;
     struct config config; /* the present one, with what stands over it */
     int64_t learn_ms;     /* 0: not as a duration */
     double learn_share;   /* 0: not as a share */

@@ -96,12 +96,15 @@ static void put_page(const struct replay_story *s, size_t i, struct buf *out)
 
     report_time(in->start_ms, start);
     report_time(in->end_ms, end);
-    buf_printf(
-        out, "\n%s %zu%s: %s to %s, %s, peak %.4g over %.4g%s%s%s%s\n",
-        incident_pages(in) ? "page" : "incident", i + 1, in->maintenance ? ", in maintenance" : "",
-        start, end, span(in->end_ms - in->start_ms, length), (double)in->peak_score,
-        (double)in->threshold, p->open ? ", still open" : "", p->in_sample ? ", in-sample" : "",
-        p->marked_anomaly ? ", marked anomaly" : "", p->marked_normal ? ", marked normal" : "");
+    buf_printf(out, "\n%s %zu%s: %s to %s, %s, peak %.4g over %.4g%s%s%s%s\n",
+               incident_pages(in) ? "page" : "incident", i + 1,
+               in->maintenance                ? ", in maintenance"
+               : in->tier == INCIDENT_OBSERVE ? ", observed"
+                                              : "",
+               start, end, span(in->end_ms - in->start_ms, length), (double)in->peak_score,
+               (double)in->threshold, p->open ? ", still open" : "",
+               p->in_sample ? ", in-sample" : "", p->marked_anomaly ? ", marked anomaly" : "",
+               p->marked_normal ? ", marked normal" : "");
     for (size_t k = 0; k < in->n_causes; k++)
         if (k < REPORT_CAUSES_ALWAYS || (double)in->causes[k].share >= REPORT_SHARE_LEAST)
             report_cause(out, s->source->schema, &in->causes[k]);
@@ -137,7 +140,7 @@ static void put_recorded(const struct replay_story *s, struct buf *out)
                alone == 1 ? "was" : "were");
 }
 
-/* What operators had said. */
+/* What was none to page for, and what operators had said. */
 static void put_marked(const struct replay_story *s, struct buf *out)
 {
     const struct replay_result *r = s->result;
@@ -146,6 +149,9 @@ static void put_marked(const struct replay_story *s, struct buf *out)
         buf_printf(out,
                    "in maintenance: %" PRIu64 " frames, %" PRIu64 " incident%s that %s no page\n",
                    s->replay->held, r->held, r->held == 1 ? "" : "s", r->held == 1 ? "is" : "are");
+    if (s->model->threshold_spec.observe > 0)
+        buf_printf(out, "observed: %" PRIu64 " more, which nobody is paged for%s\n", r->observed,
+                   r->observed && !r->list_observed ? "; --observed lists them" : "");
     if (r->marked_anomaly + r->marked_normal)
         buf_printf(out, "marked: %" PRIu64 " of the pages anomaly, %" PRIu64 " normal\n",
                    r->marked_anomaly, r->marked_normal);
@@ -212,14 +218,14 @@ static json_t *page_json(const struct replay_story *s, const struct replay_page 
 {
     const struct incident *in = &p->incident;
 
-    return json_pack("{s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:b, s:o, s:b, s:o, s:o}", "start",
-                     report_time_json(in->start_ms), "end", report_time_json(in->end_ms),
-                     "length_s", seconds(in->end_ms - in->start_ms), "open", p->open, "peak",
-                     report_time_json(in->peak_ms), "peak_score", report_float(in->peak_score),
-                     "threshold", report_float(in->threshold), "in_sample", p->in_sample,
-                     "recorded", s->source->reader ? json_boolean(p->recorded) : json_null(),
-                     "maintenance", in->maintenance, "marked", marked_json(p), "causes",
-                     causes_json(s->source->schema, in));
+    return json_pack(
+        "{s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:b, s:s, s:o, s:b, s:o, s:o}", "start",
+        report_time_json(in->start_ms), "end", report_time_json(in->end_ms), "length_s",
+        seconds(in->end_ms - in->start_ms), "open", p->open, "peak", report_time_json(in->peak_ms),
+        "peak_score", report_float(in->peak_score), "threshold", report_float(in->threshold),
+        "in_sample", p->in_sample, "tier", store_incident_tier_name(in->tier), "recorded",
+        s->source->reader ? json_boolean(p->recorded) : json_null(), "maintenance", in->maintenance,
+        "marked", marked_json(p), "causes", causes_json(s->source->schema, in));
 }
 
 static json_t *pages_json(const struct replay_story *s)
@@ -294,15 +300,16 @@ json_t *replay_report_json(const struct replay_story *s)
     const struct replay *r = s->replay;
 
     return json_pack(
-        "{s:s, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:{s:I, s:I}, "
+        "{s:s, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:{s:I, s:I}, "
         "s:o, s:o, s:o, s:o, s:I, s:o}",
         "source", s->source->name, "from", report_time_json(s->from_ms), "to",
         report_time_json(s->to_ms), "frames", (json_int_t)r->frames, "unscored",
         (json_int_t)r->unscored, "anomalous", (json_int_t)r->anomalous, "holes",
         (json_int_t)r->holes, "in_sample_frames", (json_int_t)s->result->in_sample_frames,
         "other_frames", (json_int_t)s->other_frames, "maintenance_frames", (json_int_t)r->held,
-        "maintenance_incidents", (json_int_t)s->result->held, "model", model_json(s), "confirm",
-        "k", (json_int_t)s->confirm.k, "of", (json_int_t)s->confirm.of, "rate",
+        "maintenance_incidents", (json_int_t)s->result->held, "observed",
+        (json_int_t)s->result->observed, "model", model_json(s), "confirm", "k",
+        (json_int_t)s->confirm.k, "of", (json_int_t)s->confirm.of, "rate",
         rate_json(&s->result->all), "unseen_rate", rate_json(&s->result->unseen), "recorded",
         recorded_json(s), "days", days_json(s), "pages_unlisted",
         (json_int_t)s->result->pages_unlisted, "pages", pages_json(s));

@@ -86,9 +86,10 @@ static enum rc open_page(struct replay_result *r, const struct incident *in, boo
     r->last = (struct replay_page){.incident = *in, .open = true, .in_sample = in_sample};
     r->listed = false;
     r->held += in->maintenance;
+    r->observed += in->tier == INCIDENT_OBSERVE && !in->maintenance;
     if (incident_pages(in) && count_page(r, err) != OK)
         return err->rc;
-    return list_page(r, err);
+    return in->tier == INCIDENT_PAGE || r->list_observed ? list_page(r, err) : OK;
 }
 
 static void update_page(struct replay_result *r, const struct incident *in, bool open)
@@ -103,6 +104,7 @@ static void update_page(struct replay_result *r, const struct incident *in, bool
 static enum rc raise_page(struct replay_result *r, const struct incident *in, struct err *err)
 {
     r->held -= r->last.incident.maintenance;
+    r->observed -= r->last.incident.tier == INCIDENT_OBSERVE && !r->last.incident.maintenance;
     update_page(r, in, true);
     if (count_page(r, err) != OK)
         return err->rc;
@@ -152,7 +154,7 @@ struct gather {
 static bool gather(void *arg, const struct store_incident *row)
 {
     /* a replay has no reference; and what maintenance did is none to compare with */
-    if (row->kind != INCIDENT_DEPARTURE || row->maintenance)
+    if (row->kind != INCIDENT_DEPARTURE || row->maintenance || row->tier != INCIDENT_PAGE)
         return true;
     struct gather *g = arg;
     struct replay_result *r = g->r;

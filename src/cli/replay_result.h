@@ -46,8 +46,10 @@ struct replay_result {
     struct replay_page *page;
     size_t n_pages;
     uint64_t pages_unlisted;
-    struct replay_page last;                /* the newest page, listed or not */
-    bool listed;                            /* it is */
+    struct replay_page last; /* the newest page, listed or not */
+    bool listed;             /* it is */
+    bool list_observed;      /* asked for; else those of the softer tier are counted alone */
+    uint64_t observed;
     uint64_t held;                          /* incidents in maintenance: listed, none to page for */
     uint64_t marked_anomaly, marked_normal; /* pages, of those listed */
     struct replay_day *day;

@@ -64,6 +64,15 @@ static bool list_mark(void *arg, const struct store_mark *m)
     return true;
 }
 
+/* What somebody who marks wants to tell apart. */
+static const char *kind_of(const struct store_incident *in)
+{
+    return in->kind == INCIDENT_SLOW      ? "slow"
+           : in->maintenance              ? "maintenance"
+           : in->tier == INCIDENT_OBSERVE ? "observed"
+                                          : "page";
+}
+
 static bool list_incident(void *arg, const struct store_incident *in)
 {
     struct listing *l = arg;
@@ -78,14 +87,14 @@ static bool list_incident(void *arg, const struct store_incident *in)
     (void)snprintf(shown, sizeof shown, "%s", cause ? cause : "-");
     str_make_printable(shown);
     if (l->n_incidents++ == 0)
-        buf_printf(l->out, "%s%8s  %-24s  %-10s  %9s  %-28s  %s\n", l->n_marks ? "\n" : "",
-                   "incident", "from", "lasted", "score", "cause", "instance");
-    buf_printf(l->out, "%8" PRId64 "  %-24s  %-10s  %9.3g  %-28s  %s\n", in->id, from, lasted,
-               (double)in->peak_score, shown, in->instance);
+        buf_printf(l->out, "%s%8s  %-11s  %-24s  %-10s  %9s  %-28s  %s\n", l->n_marks ? "\n" : "",
+                   "incident", "kind", "from", "lasted", "score", "cause", "instance");
+    buf_printf(l->out, "%8" PRId64 "  %-11s  %-24s  %-10s  %9.3g  %-28s  %s\n", in->id, kind_of(in),
+               from, lasted, (double)in->peak_score, shown, in->instance);
     (void)json_array_append_new(
         l->incidents,
-        json_pack("{s:I, s:I, s:o, s:o, s:o, s:s}", "id", (json_int_t)in->id, "start_ms",
-                  (json_int_t)in->start_ms, "end_ms",
+        json_pack("{s:I, s:s, s:I, s:o, s:o, s:o, s:s}", "id", (json_int_t)in->id, "kind",
+                  kind_of(in), "start_ms", (json_int_t)in->start_ms, "end_ms",
                   in->end_ms ? json_integer(in->end_ms) : json_null(), "peak_score",
                   report_float(in->peak_score), "cause", cause ? json_string(cause) : json_null(),
                   "instance", in->instance));

@@ -227,7 +227,7 @@ static enum rc train(struct replay_run *r, int64_t ts_ms, struct err *err)
  */
 static bool may_learn(const struct replay_run *r, int64_t ts_ms)
 {
-    return !r->replay.line.watch.open && !r->replay.line.watch.held &&
+    return line_is_quiet(&r->replay.line) && !r->replay.line.watch.held &&
            !marks_say(r->marks, STORE_MARK_ANOMALY, r->source.instance, ts_ms, ts_ms);
 }
 
@@ -253,7 +253,7 @@ static enum rc on_frame(void *arg, int64_t ts_ms, const float *frame, struct err
         return err->rc;
     if (!r->walk)
         return OK;
-    if (step.line.event == WATCH_OPENED)
+    if (watch_pages(step.line.event, &step.line.incident))
         walk_drop(r->walk, step.line.incident.start_ms);
     return may_learn(r, ts_ms) ? walk_note(r->walk, ts_ms, frame, err) : OK;
 }
@@ -341,7 +341,8 @@ static void replay_run_done(struct replay_run *r)
 
 static enum rc replay(struct replay_options *o, struct err *err)
 {
-    CLEANUP(replay_run_done) struct replay_run r = {.o = o};
+    CLEANUP(replay_run_done)
+    struct replay_run r = {.o = o, .result = {.list_observed = o->observed}};
     uint64_t others = 0;
 
     enum rc rc = replay_options_configure(o, err);
@@ -398,6 +399,7 @@ const struct verb verb_replay = {
         "                        configuration's; for --data with --model and without -c, the\n"
         "                        model's own)\n"
         "      --alarms RATE     instead: the threshold for so many false alarms, as '2 per week'\n"
+        "      --observed        list what the softer budget (threshold.observe) observes as well\n"
         "      --confirm K/N     a page when K of the last N scores are over it (default 3/5)\n"
         "      --profile NAME    store: whose frames (default: the configuration's); file: the\n"
         "                        columns are its base features, its derived ones are added\n"

@@ -11,8 +11,8 @@
 #include "cli/http.h"
 #include "cli/report.h"
 #include "cli/verb.h"
-#include "data/verdict.h"
 #include "data/units.h"
+#include "data/verdict.h"
 
 enum { TEXT_MAX = 256, OUTPUT_MAX = 16 << 20, TIME_MAX = 32 };
 

@@ -83,6 +83,14 @@ static enum rc contradiction(const struct config *c, const char *ret_paths[2], s
         return err_set(err, E_CONFIG,
                        "threshold.value: expected the threshold, since threshold.method is fixed");
     }
+    if (c->threshold.observe > 0 && c->threshold.observe <= c->threshold.value) {
+        ret_paths[0] = "threshold.observe";
+        ret_paths[1] = "threshold.alarms";
+        return err_set(err, E_CONFIG,
+                       "threshold.observe: expected more often than threshold.alarms (%g a week), "
+                       "found %g a week: it is the softer one",
+                       c->threshold.value, c->threshold.observe);
+    }
     if (c->confirm.k > c->confirm.of) {
         ret_paths[0] = "confirm.k";
         ret_paths[1] = "confirm.of";
@@ -307,8 +315,11 @@ enum rc config_set(struct config *c, const char *key, const char *value, const c
     const struct config_key *k = config_key_find(str_of(key));
 
     if (strcmp(key, "threshold") == 0) {
+        const struct threshold_spec before = c->threshold;
         if (config_parse_threshold(value, &c->threshold, err) != OK)
             return err_wrap(err, "%s", where);
+        if (c->threshold.method == before.method) /* another number of the same method */
+            c->threshold.observe = before.observe;
         return OK;
     }
     if (!k)

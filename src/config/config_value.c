@@ -134,7 +134,10 @@ static enum rc parse_rate(const struct config_key *k, struct str value, void *at
     if (!rate_parse(value, &per_week))
         return expected(k, "how often, as '2 per week' (hour, day, week, month)", value, err);
     if (!within(k, per_week))
-        return expected(k, "at least one in 1000 weeks and at most one a second", value, err);
+        return expected(k,
+                        k->least > 0 ? "at least one in 1000 weeks and at most one a second"
+                                     : "none or more, and at most one a second",
+                        value, err);
     memcpy(at, &per_week, sizeof per_week);
     return OK;
 }
@@ -151,8 +154,8 @@ static enum rc parse_level(const struct config_key *k, struct str value, struct 
     if (!config_key_applies(k, c))
         return err_set(err, E_CONFIG, "threshold.%s belongs to method %s; the method is %s",
                        k->name, methods[k->method], methods[c->threshold.method]);
-    return k->kind == CONFIG_RATE ? parse_rate(k, value, &c->threshold.value, err)
-                                  : parse_real(k, value, &c->threshold.value, err);
+    void *at = (char *)c + k->offset;
+    return k->kind == CONFIG_RATE ? parse_rate(k, value, at, err) : parse_real(k, value, at, err);
 }
 
 /* -- words -- */
@@ -179,6 +182,7 @@ static enum rc parse_choice(const struct config_key *k, struct str value, struct
 /* Another method: the number starts again from the method's own default, or from none. */
 static void reset_level(struct config *c)
 {
+    c->threshold.observe = 0;
     switch (c->threshold.method) {
     case THRESHOLD_PERCENTILE:
         c->threshold.value = 99.5;

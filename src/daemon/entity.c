@@ -152,7 +152,7 @@ static enum rc take_frame(struct entity *e, int64_t ts_ms, struct entity_step *r
     }
     if (!e->line.watch.held)
         aging_push(&e->aging, e->line.model, ts_ms, e->frame,
-                   ret->scored ? ret->verdict.score : NAN, !e->line.watch.open, &ret->aging);
+                   ret->scored ? ret->verdict.score : NAN, line_is_quiet(&e->line), &ret->aging);
     return OK;
 }
 
@@ -423,6 +423,7 @@ static void view_incident(const struct entity *e, struct entity_view *v)
     const struct incident *in = &e->line.watch.incident;
 
     v->ringing = incident_pages(in);
+    v->observing = in->tier == INCIDENT_OBSERVE;
     v->incident.start_ms = in->start_ms;
     v->incident.peak_ms = in->peak_ms;
     v->incident.peak_score = in->peak_score;

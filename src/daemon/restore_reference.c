@@ -21,7 +21,7 @@ static bool bar_incident(void *arg, const struct store_incident *in)
 {
     struct recall *c = arg;
 
-    if (in->kind == INCIDENT_DEPARTURE)
+    if (in->kind == INCIDENT_DEPARTURE && in->tier == INCIDENT_PAGE)
         c->rc = material_incident(c->material, in->start_ms, in->end_ms ? in->end_ms : INT64_MAX,
                                   c->err);
     return c->rc == OK;

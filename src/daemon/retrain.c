@@ -138,6 +138,8 @@ static bool on_incident(void *arg, const struct store_incident *in)
      * model goes on adapting, or it would ring for all that the machine does by then. */
     if (in->kind == INCIDENT_SLOW && !mark)
         return true;
+    if (in->tier == INCIDENT_OBSERVE && !mark) /* the tail of what is normal, as was asked for */
+        return true;
     r->rc = material_incident(r->material, in->start_ms, end_ms, r->err);
     if (r->rc == OK && mark && mark->kind == STORE_MARK_ANOMALY)
         r->rc = material_bar(r->material, in->start_ms, end_ms, r->err);

@@ -111,7 +111,8 @@ void shard_follow_schedule(struct shard *s, size_t at, const struct continuity_c
 
 static bool is_judged_by(const struct model *m, const struct threshold_spec *t)
 {
-    return m->threshold_spec.method == t->method && m->threshold_spec.value == t->value;
+    return m->threshold_spec.method == t->method && m->threshold_spec.value == t->value &&
+           m->threshold_spec.observe == t->observe;
 }
 
 enum rc shard_apply_threshold(struct shard *s, struct entity *e, struct err *err)

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
 #include "alert/alertmanager.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -88,15 +90,25 @@ void shard_tell_presence(struct shard *s, struct shard_slot *slot)
 }
 
 /* Those that nobody is paged for are a line in the log. */
-static void tell_held(struct shard *s, const struct entity *e, const struct entity_step *step)
+static void tell_quietly(struct shard *s, const struct entity *e, const struct entity_step *step)
 {
+    const struct incident *in = &step->incident;
+    const bool opened = step->event == WATCH_OPENED;
+    char score[32], threshold[32];
+
     if (step->event == WATCH_UPDATED)
         return;
+    if (opened)
+        telemetry_add(s->o.telemetry, in->maintenance ? TEL_MAINTAINED : TEL_OBSERVED, 1);
+    (void)snprintf(score, sizeof score, "%.4g", (double)in->peak_score);
+    (void)snprintf(threshold, sizeof threshold, "%.4g", (double)in->threshold);
     announce_break(s->o.announcer);
     log_event(LOG_INFO,
-              step->event == WATCH_OPENED ? "incident in maintenance opened"
-                                          : "incident in maintenance closed",
-              "instance", entity_instance(e), NULL);
+              in->maintenance
+                  ? (opened ? "incident in maintenance opened" : "incident in maintenance closed")
+                  : (opened ? "observed, nobody is paged" : "what was observed is over"),
+              "instance", entity_instance(e), "score", score, "threshold", threshold, "cause",
+              in->n_causes ? entity_schema(e)->f[in->causes[0].feature].name : "-", NULL);
 }
 
 void shard_tell_incident(struct shard *s, size_t at, const struct entity_step *step)
@@ -106,14 +118,14 @@ void shard_tell_incident(struct shard *s, size_t at, const struct entity_step *s
 
     if (step->event == WATCH_QUIET)
         return;
-    if (step->event == WATCH_OPENED)
+    if (watch_pages(step->event, &step->incident)) {
         telemetry_add(s->o.telemetry, TEL_INCIDENTS, 1);
-    if (!incident_pages(&step->incident))
-        tell_held(s, e, step);
-    else if (watch_pages(step->event, &step->incident))
         announce_opened(s->o.announcer, entity_instance(e), schema, &step->incident);
-    else if (step->event == WATCH_CLOSED)
+    } else if (!incident_pages(&step->incident)) {
+        tell_quietly(s, e, step);
+    } else if (step->event == WATCH_CLOSED) {
         announce_closed(s->o.announcer, entity_instance(e), schema, &step->incident);
+    }
     keep_incident(s, at, &step->incident, "");
     if (incident_pages(&step->incident))
         alertmanager_tell(s->o.alertmanager, entity_instance(e), schema, &step->incident);

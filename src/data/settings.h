@@ -51,6 +51,8 @@ struct threshold_spec {
     enum threshold_method method;
     double value; /* percentile in (0,100), k, the threshold itself, alarms a week; auto: none */
     struct confirm_spec confirm; /* what the alarms of a budget are confirmed by */
+    /* of a budget: a softer one, whose incidents are observed and none pages for; 0: none */
+    double observe;
 };
 
 struct learn_spec {

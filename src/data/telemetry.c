@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "data/telemetry.h"
 
+#define INCIDENTS "tocsin_incidents_total"
+#define INCIDENTS_HELP                                                                             \
+    "Incidents, by the tier that they came to: one that is raised to page counts in both."
 #define TRAININGS "tocsin_trainings_total"
 #define TRAININGS_HELP "Trainings of a model, by result."
 #define PROMOTIONS "tocsin_promotions_total"
@@ -22,7 +25,9 @@ const struct telemetry_row telemetry_rows[TEL_COUNT] = {
     [TEL_FRAMES] = {"tocsin_frames_total", "", "Frames of features evaluated."},
     [TEL_SCORES] = {"tocsin_scores_total", "", "Frames scored by a model."},
     [TEL_ANOMALOUS] = {"tocsin_anomalous_scores_total", "", "Scores over their threshold."},
-    [TEL_INCIDENTS] = {"tocsin_incidents_total", "", "Incidents opened."},
+    [TEL_INCIDENTS] = {INCIDENTS, "tier=\"page\"", INCIDENTS_HELP},
+    [TEL_OBSERVED] = {INCIDENTS, "tier=\"observe\"", INCIDENTS_HELP},
+    [TEL_MAINTAINED] = {INCIDENTS, "tier=\"maintenance\"", INCIDENTS_HELP},
     [TEL_TRAININGS] = {TRAININGS, "result=\"ok\"", TRAININGS_HELP},
     [TEL_TRAININGS_FAILED] = {TRAININGS, "result=\"failed\"", TRAININGS_HELP},
     [TEL_TRAININGS_SKIPPED] = {TRAININGS, "result=\"skipped\"", TRAININGS_HELP},

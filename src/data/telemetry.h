@@ -15,7 +15,9 @@ enum telemetry_id {
     TEL_FRAMES,               /* tocsin_frames_total */
     TEL_SCORES,               /* tocsin_scores_total */
     TEL_ANOMALOUS,            /* tocsin_anomalous_scores_total */
-    TEL_INCIDENTS,            /* tocsin_incidents_total */
+    TEL_INCIDENTS,            /* tocsin_incidents_total{tier="page"} */
+    TEL_OBSERVED,             /* ... {tier="observe"} */
+    TEL_MAINTAINED,           /* ... {tier="maintenance"} */
     TEL_TRAININGS,            /* tocsin_trainings_total{result="ok"} */
     TEL_TRAININGS_FAILED,     /* tocsin_trainings_total{result="failed"} */
     TEL_TRAININGS_SKIPPED,    /* tocsin_trainings_total{result="skipped"}: too little material */

@@ -52,11 +52,17 @@ enum incident_kind {
                          * limit, the threshold 1 */
 };
 
+enum incident_tier {
+    INCIDENT_PAGE,
+    INCIDENT_OBSERVE, /* over the threshold of the softer budget alone: recorded and drawn */
+};
+
 enum { INCIDENT_WORDS_MAX = 640 }; /* bytes of what is said of a slow one, with the NUL */
 
 struct incident {
     int64_t id; /* 0 until the store gave one */
     enum incident_kind kind;
+    enum incident_tier tier; /* the highest that it came to */
     int64_t start_ms, peak_ms;
     int64_t end_ms; /* 0 while open */
     float peak_score, threshold;

@@ -85,6 +85,7 @@ enum rc line_set_model(struct line *l, const struct schema *frames, struct model
     budget_free(l->budget);
     l->budget = TAKE(budget);
     l->model = model_ref(m);
+    watch_observe(&l->watch, m->threshold > 0 ? m->threshold_observe / m->threshold : 0);
     model_unref(before);
     return OK;
 }
@@ -116,6 +117,11 @@ void line_push(struct line *l, int64_t ts_ms, const float *frame, struct line_st
         ret->incident = l->watch.incident;
     }
     follow(l, &l->watch, &ret->verdict, ret->event);
+}
+
+bool line_is_quiet(const struct line *l)
+{
+    return !l->watch.open || l->watch.incident.tier == INCIDENT_OBSERVE;
 }
 
 void line_recall_verdict(struct line *l, struct watch *w, const struct verdict *v, bool after_gap)

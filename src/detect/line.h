@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -46,10 +47,13 @@ void line_done(struct line *l); /* a zeroed one is fine */
 
 /* Judge frames of this schema with m from now on; takes a new reference. Its scorer is shown the
  * past first, so that scores are as if it had been there all the time; the promise of alarms begins
- * anew; an open incident stays open. E_STATE when m has other features; E_NOMEM; then nothing
- * changed. */
+ * anew; the softer tier is the model's; an open incident stays open. E_STATE when m has other
+ * features; E_NOMEM; then nothing changed. */
 MUST_CHECK enum rc line_set_model(struct line *l, const struct schema *frames, struct model *m,
                                   struct err *err);
+
+/* No incident is open that somebody is paged for: what comes is an example of normal. */
+bool line_is_quiet(const struct line *l);
 
 /* Needs a model. When an incident opens, and at each new peak of it, the causes that would silence
  * it are marked. */

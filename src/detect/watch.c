@@ -19,8 +19,14 @@ void watch_confirm(struct watch *w, struct confirm_spec confirm)
 
 void watch_gap(struct watch *w)
 {
-    w->recent = 0;
+    w->recent = w->low = 0;
     w->calm = 0;
+}
+
+void watch_observe(struct watch *w, float share)
+{
+    assert(share >= 0 && share <= 1);
+    w->observe = share;
 }
 
 void watch_hold(struct watch *w, bool held)
@@ -118,18 +124,20 @@ static void open_incident(struct watch *w, uint64_t seen)
     w->last_high_ms = verdict_of_age(w, 0)->ts_ms;
 }
 
-static bool is_confirmed(const struct watch *w, const struct verdict *v)
+static bool is_confirmed(const struct watch *w, uint64_t seen)
 {
-    const uint64_t seen = w->recent & window_mask(w->confirm.of);
-
-    return v->anomalous && (uint32_t)__builtin_popcountll(seen) >= w->confirm.k;
+    seen &= window_mask(w->confirm.of);
+    return (seen & 1) && (uint32_t)__builtin_popcountll(seen) >= w->confirm.k;
 }
 
-static enum watch_event push_closed(struct watch *w, const struct verdict *v, struct incident *ret)
+static enum watch_event push_closed(struct watch *w, struct incident *ret)
 {
-    if (!is_confirmed(w, v))
+    const bool pages = is_confirmed(w, w->recent);
+
+    if (!pages && !is_confirmed(w, w->low))
         return WATCH_QUIET;
-    open_incident(w, w->recent & window_mask(w->confirm.of));
+    open_incident(w, (pages ? w->recent : w->low) & window_mask(w->confirm.of));
+    w->incident.tier = pages ? INCIDENT_PAGE : INCIDENT_OBSERVE;
     *ret = w->incident;
     return WATCH_OPENED;
 }
@@ -144,31 +152,42 @@ static void close_incident(struct watch *w, struct incident *ret)
     struct incident *in = &w->incident;
 
     w->open = false;
-    w->recent = 0;
+    w->recent = w->low = 0;
     in->end_ms = latest(w->last_high_ms, latest(in->start_ms, in->peak_ms));
     *ret = *in;
 }
 
+/* Nobody was paged for it so far, and what would have opened one to page for is there. */
+static bool is_raised(struct watch *w)
+{
+    if (incident_pages(&w->incident) || w->held || !is_confirmed(w, w->recent))
+        return false;
+    w->incident.maintenance = false;
+    w->incident.tier = INCIDENT_PAGE;
+    return true;
+}
+
 static enum watch_event push_open(struct watch *w, const struct verdict *v, struct incident *ret)
 {
-    if (verdict_watched(v) < v->threshold * INCIDENT_CLOSE_SHARE) {
+    const bool observed = w->incident.tier == INCIDENT_OBSERVE && w->observe > 0;
+    const float closing = v->threshold * (observed ? w->observe : 1) * INCIDENT_CLOSE_SHARE;
+
+    if (verdict_watched(v) < closing) {
         w->calm++;
     } else {
         w->calm = 0;
         w->last_high_ms = v->ts_ms;
     }
-    if (v->anomalous)
+    if (v->anomalous || (observed && w->low & 1))
         take_causes(w, v);
     if (w->calm >= w->confirm.of) {
         close_incident(w, ret);
         return WATCH_CLOSED;
     }
     const bool higher = v->score > w->incident.peak_score;
-    const bool raised = w->incident.maintenance && !w->held && is_confirmed(w, v);
     if (higher)
         take_peak(&w->incident, v);
-    if (raised)
-        w->incident.maintenance = false;
+    const bool raised = is_raised(w);
     *ret = w->incident;
     return raised ? WATCH_RAISED : higher ? WATCH_UPDATED : WATCH_QUIET;
 }
@@ -180,7 +199,8 @@ enum watch_event watch_push(struct watch *w, const struct verdict *v, struct inc
     w->head = (w->head + 1) % WATCH_OF_MAX;
     w->last[w->head] = *v;
     w->recent = w->recent << 1 | v->anomalous;
-    return w->open ? push_open(w, v, ret) : push_closed(w, v, ret);
+    w->low = w->low << 1 | (w->observe > 0 && verdict_watched(v) > v->threshold * w->observe);
+    return w->open ? push_open(w, v, ret) : push_closed(w, ret);
 }
 
 enum watch_event watch_end(struct watch *w, struct incident *ret)

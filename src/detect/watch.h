@@ -15,9 +15,13 @@
  * silent in the middle of an incident has not recovered.
  * Its causes are the features with the largest parts, each where its own part was largest, while
  * the verdicts were anomalous: what moved first is still named when what followed it is worse.
- * Held (maintenance), it opens and closes as ever, but what opens is marked so; where it is still
- * open afterwards and confirmed anew, it is raised: maintenance left something behind.
- * Pure: time comes with the verdict. Thread: its holder's. */
+ * Two tiers: with `observe`, a share of the threshold, an incident also opens where k of the last
+ * `of` are over that share of it, as one that is observed; it closes under the same share of the
+ * closing level, and is raised to one that pages when it comes to what would have opened it
+ * without. So those that page are the same as without a softer tier, but for their beginning. Held
+ * (maintenance), it opens and closes as ever, but what opens is marked so; where it is still open
+ * afterwards and confirmed anew, it is raised: maintenance left something behind. Pure: time comes
+ * with the verdict. Thread: its holder's. */
 
 enum { WATCH_OF_MAX = CONFIRM_OF_MAX }; /* the recent verdicts are bits of one word */
 
@@ -31,6 +35,8 @@ enum watch_event {
 
 struct watch {
     struct confirm_spec confirm;
+    float observe;                     /* share of the threshold; 0: one tier */
+    uint64_t low;                      /* as `recent`, over that share */
     uint64_t recent;                   /* bit 0: the newest verdict was anomalous */
     struct verdict last[WATCH_OF_MAX]; /* the last verdicts, newest at `head` */
     uint32_t head;
@@ -50,13 +56,16 @@ void watch_confirm(struct watch *w, struct confirm_spec confirm);
 
 enum watch_event watch_push(struct watch *w, const struct verdict *v, struct incident *ret);
 
+/* The softer tier's threshold as a share of the other, 0 to 1; 0: none. */
+void watch_observe(struct watch *w, float share);
+
 /* What comes is of maintenance, or no longer: nothing is confirmed across either end of it. */
 void watch_hold(struct watch *w, bool held);
 
 /* This incident is one that somebody is paged for, */
 static inline bool incident_pages(const struct incident *in)
 {
-    return !in->maintenance;
+    return !in->maintenance && in->tier == INCIDENT_PAGE;
 }
 /* and became so with this event. */
 static inline bool watch_pages(enum watch_event event, const struct incident *in)

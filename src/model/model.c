@@ -173,6 +173,22 @@ static enum rc threshold_of_budget(struct model *m, double per_week, struct err 
     return OK;
 }
 
+/* Under what matters nothing is observed either; nor where the softer budget has no lower one. */
+static enum rc set_observe(struct model *m, float least, struct err *err)
+{
+    struct tail_threshold found;
+
+    m->threshold_observe = 0;
+    if (m->threshold_spec.method != THRESHOLD_BUDGET || !(m->threshold_spec.observe > 0))
+        return OK;
+    const enum rc rc = tail_threshold(&m->tail, m->threshold_spec.observe, &found, err);
+    if (rc != OK)
+        return rc;
+    const float observe = fmaxf(found.threshold, least);
+    m->threshold_observe = observe < m->threshold ? observe : 0;
+    return OK;
+}
+
 enum rc model_set_threshold(struct model *m, const struct threshold_spec *spec, struct err *err)
 {
     const float least = threshold_floor(m);
@@ -188,7 +204,7 @@ enum rc model_set_threshold(struct model *m, const struct threshold_spec *spec, 
     m->threshold_spec = *spec;
     if (spec->method != THRESHOLD_FIXED)
         m->threshold = fmaxf(m->threshold, least);
-    return OK;
+    return set_observe(m, least, err);
 }
 
 enum rc model_with_threshold(const struct model *m, const struct threshold_spec *spec,

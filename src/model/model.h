@@ -71,6 +71,8 @@ struct model {
     struct threshold_spec threshold_spec;
     float threshold;
     float threshold_widening; /* >= 1: by how much short history widened it; included */
+    float
+        threshold_observe; /* of the softer budget, under the threshold; 0: none. Not in the file */
     struct model_provenance provenance;
     _Atomic uint32_t refs;
 };

@@ -139,6 +139,7 @@ static json_t *incident(const struct store_incident *row)
 
     bad |= json_object_set_new(o, "instance", api_json_text(row->instance));
     bad |= json_object_set_new(o, "kind", json_string(store_incident_kind_name(row->kind)));
+    bad |= json_object_set_new(o, "tier", json_string(store_incident_tier_name(row->tier)));
     bad |= json_object_set_new(o, "start", api_json_seconds(row->start_ms));
     bad |= json_object_set_new(o, "peak", api_json_seconds(row->peak_ms));
     bad |= json_object_set_new(o, "end", api_json_time(row->end_ms));

@@ -176,6 +176,7 @@ json_t *api_json_entity(const struct entity_view *v)
     bad |= json_object_set_new(o, "confidence", api_json_float(v->scored ? v->confidence : NAN));
     bad |= json_object_set_new(o, "anomalous", json_boolean(v->anomalous));
     bad |= json_object_set_new(o, "ringing", json_boolean(v->ringing));
+    bad |= json_object_set_new(o, "observing", json_boolean(v->observing));
     bad |= json_object_set_new(o, "timestamp", api_json_time(v->ts_ms));
     bad |= json_object_set_new(o, "features", json_integer((json_int_t)v->n_features));
     bad |= json_object_set_new(o, "model", model(v));

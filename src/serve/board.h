@@ -47,7 +47,8 @@ struct entity_view {
     float score, threshold, confidence;
     float reconstruction; /* the classic reconstruction error */
     bool anomalous;       /* this frame alone */
-    bool ringing;         /* an incident is open */
+    bool ringing;         /* an incident is open that somebody is paged for */
+    bool observing;       /* one of the softer tier is */
     struct incident_view incident;
     int64_t slow_since_ms; /* a slow change is open: when it began; 0: none is */
     float slow_ratio;      /* its departure over its limit */

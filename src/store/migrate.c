@@ -118,6 +118,8 @@ const char *const store_steps[] = {
     " PRIMARY KEY (incident, receiver)) WITHOUT ROWID;"
     "CREATE TRIGGER incidents_gone AFTER DELETE ON incidents BEGIN"
     " DELETE FROM outbox WHERE incident = OLD.id; END;",
+    /* Those of a softer budget are recorded, and nobody is paged for them. */
+    "ALTER TABLE incidents ADD COLUMN tier TEXT NOT NULL DEFAULT 'page';",
 };
 const size_t store_steps_count = sizeof store_steps / sizeof store_steps[0];
 

@@ -203,6 +203,17 @@ const char *store_incident_kind_name(enum incident_kind kind)
     return kind == INCIDENT_SLOW ? "slow" : "departure";
 }
 
+const char *store_incident_tier_name(enum incident_tier tier)
+{
+    return tier == INCIDENT_OBSERVE ? "observe" : "page";
+}
+
+/* Nobody is told of what is recorded alone. */
+static bool is_owed(const struct incident *in)
+{
+    return !in->maintenance && in->tier == INCIDENT_PAGE;
+}
+
 enum rc store_put_incident(struct store *s, int64_t entity, const struct schema *schema,
                            struct incident *in, struct err *err)
 {
@@ -223,10 +234,11 @@ enum rc store_put_incident(struct store *s, int64_t entity, const struct schema 
         sqlite3_bind_double(st, 7, (double)in->threshold) ||
         sqlite3_bind_text(st, 8, causes, -1, SQLITE_STATIC) ||
         sqlite3_bind_text(st, 9, store_incident_kind_name(in->kind), -1, SQLITE_STATIC) ||
-        sqlite3_bind_int(st, 10, in->accepted) || sqlite3_bind_int(st, 11, in->maintenance))
+        sqlite3_bind_int(st, 10, in->accepted) || sqlite3_bind_int(st, 11, in->maintenance) ||
+        sqlite3_bind_text(st, 12, store_incident_tier_name(in->tier), -1, SQLITE_STATIC))
         return conn_fail(&s->c, "bind", err);
     if ((rc = conn_run(&s->c, st, "incident", err)) != OK ||
-        (!in->maintenance && (rc = outbox_put(s, id, err)) != OK))
+        (is_owed(in) && (rc = outbox_put(s, id, err)) != OK))
         return rc;
     if (!in->id)
         s->next_incident++;

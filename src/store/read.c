@@ -29,20 +29,20 @@ static const char *const sql[RD_COUNT] = {
     [RD_FRAMES] = "SELECT ts_ms, \"values\" FROM frames WHERE " ENTITY_1
                   " AND ts_ms BETWEEN ?2 AND ?3 AND schema_hash = ?4 ORDER BY ts_ms",
     [RD_SPANS] = "SELECT start_ms, end_ms FROM incidents WHERE " ENTITY_1
-                 " AND kind = 'departure' AND start_ms <= ?3"
+                 " AND kind = 'departure' AND tier = 'page' AND start_ms <= ?3"
                  " AND (end_ms IS NULL OR end_ms >= ?2)",
     [RD_SCORES] = "SELECT ts_ms, score, threshold, confidence, anomalous, evidence FROM scores"
                   " WHERE " ENTITY_1 " AND ts_ms BETWEEN ?2 AND ?3 ORDER BY ts_ms",
     [RD_LAST_SCORES] = "SELECT min(ts_ms), max(ts_ms), count(*) FROM (SELECT ts_ms FROM scores"
                        " WHERE " ENTITY_1 " AND ts_ms BETWEEN ?2 AND ?3"
                        " ORDER BY ts_ms DESC LIMIT ?4)",
-    [RD_INCIDENTS] =
-        "SELECT i.id, start_ms, peak_ms, end_ms, peak_score, threshold, instance,"
-        " causes, kind = 'slow', accepted, maintenance, words FROM incidents i CROSS JOIN "
-        "entities e ON e.id = i.entity"
-        " WHERE (?1 IS NULL OR instance = ?1) AND start_ms <= ?3"
-        " AND (end_ms IS NULL OR end_ms >= ?2) AND (start_ms, i.id) < (?4, ?5)"
-        " ORDER BY start_ms DESC, i.id DESC",
+    [RD_INCIDENTS] = "SELECT i.id, start_ms, peak_ms, end_ms, peak_score, threshold, instance,"
+                     " causes, kind = 'slow', accepted, maintenance, words,"
+                     " tier = 'observe' FROM incidents i CROSS JOIN "
+                     "entities e ON e.id = i.entity"
+                     " WHERE (?1 IS NULL OR instance = ?1) AND start_ms <= ?3"
+                     " AND (end_ms IS NULL OR end_ms >= ?2) AND (start_ms, i.id) < (?4, ?5)"
+                     " ORDER BY start_ms DESC, i.id DESC",
     [RD_HISTORIES] = "SELECT instance, (SELECT min(ts_ms) FROM frames WHERE entity = e.id),"
                      " (SELECT max(ts_ms) FROM frames WHERE entity = e.id)"
                      " FROM entities e WHERE instance > ?1 ORDER BY instance LIMIT 1",
@@ -342,6 +342,7 @@ static bool add_incident(struct incident_chunk *chunk, sqlite3_stmt *st)
         .threshold = reader_float(st, 5),
         .accepted = sqlite3_column_int(st, 9) != 0,
         .maintenance = sqlite3_column_int(st, 10) != 0,
+        .tier = sqlite3_column_int(st, 12) ? INCIDENT_OBSERVE : INCIDENT_PAGE,
         .instance = instance,
         .causes_json = causes,
         .words = words};

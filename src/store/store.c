@@ -47,8 +47,8 @@ static const char *const sql[ST_COUNT] = {
     /* An update as well inserts what is not there: its first insert may have been rolled back. */
     [ST_PUT_INCIDENT] = "INSERT OR REPLACE INTO incidents"
                         " (id, entity, start_ms, peak_ms, end_ms, peak_score, threshold, causes,"
-                        " kind, accepted, maintenance)"
-                        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                        " kind, accepted, maintenance, tier)"
+                        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     [ST_PUT_WORDS] = "UPDATE incidents SET words = ?2 WHERE id = ?1",
     [ST_PUT_OUTBOX] = "INSERT INTO outbox (incident, receiver, state) VALUES (?1, ?2, 'due')"
                       " ON CONFLICT (incident, receiver) DO UPDATE SET state = 'due'",

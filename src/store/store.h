@@ -48,6 +48,7 @@ const char *store_incident_kind_name(enum incident_kind kind); /* "departure", "
 /* Has another connection (an operator's, store/edit.h) committed since the last call? True at the
  * first one. A look of microseconds. */
 MUST_CHECK enum rc store_changed_by_others(struct store *s, bool *ret, struct err *err);
+const char *store_incident_tier_name(enum incident_tier tier); /* "page", "observe" */
 /* Inserts when in->id is 0 (and sets it), else updates. Causes are kept by name. */
 MUST_CHECK enum rc store_put_incident(struct store *s, int64_t entity, const struct schema *schema,
                                       struct incident *in, struct err *err);
@@ -136,8 +137,8 @@ void store_reader_close(struct store_reader *r); /* NULL is fine */
  * copied a few hundred at a time, and no lock or snapshot is held while fn runs. A row that is
  * written or pruned meanwhile is seen or not. */
 typedef bool store_frame_fn(void *arg, int64_t ts_ms, const float *frame, size_t n);
-/* skip_incidents: without the frames from a departure's start to its end (to the last frame while
- * it is open), which are no example of what is normal. */
+/* skip_incidents: without the frames from a departure's (one that paged) start to its end (to the
+ * last frame while it is open), which are no example of what is normal. */
 MUST_CHECK enum rc store_read_frames(struct store_reader *r, const char *instance,
                                      uint64_t schema_hash, int64_t from_ms, int64_t to_ms,
                                      bool skip_incidents, store_frame_fn *fn, void *arg,
@@ -170,6 +171,7 @@ MUST_CHECK enum rc store_last_scores(struct store_reader *r, const char *instanc
                                      bool *ret_more, struct err *err);
 struct store_incident {
     enum incident_kind kind;
+    enum incident_tier tier;
     int64_t id, start_ms, peak_ms, end_ms; /* end 0 while open */
     float peak_score, threshold;
     bool accepted;           /* that is why it closed */

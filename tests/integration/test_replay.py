@@ -118,6 +118,21 @@ def test_a_budget_of_alarms_sets_the_threshold(replay, tocsin, data, tmp_path):
     assert got["model"]["threshold_method"] == "budget" and got["confirm"] == {"k": 2, "of": 9}
 
 
+def test_a_softer_budget_observes_and_pages_stay(replay, tocsin, data, tmp_path):
+    config = tmp_path / "c.yml"
+    config.write_text('threshold: {method: budget, alarms: "1 per month", observe: "20 per hour"}\n')
+    hard = replay("--data", data, "--alarms", "1 per month")
+    both = replay("--data", data, "-c", config)
+    assert both["observed"] >= 1 and both["rate"]["pages"] == hard["rate"]["pages"]
+    assert {page["tier"] for page in both["pages"]} <= {"page"}
+    listed = replay("--data", data, "-c", config, "--observed")
+    assert listed["observed"] == both["observed"] and listed["rate"] == both["rate"]
+    assert [page["tier"] for page in listed["pages"]].count("observe") == listed["observed"]
+    text = tocsin("replay", "--data", data, "-c", config).stdout
+    assert f"observed: {both['observed']} more, which nobody is paged for" in text
+    assert ", observed: " in tocsin("replay", "--data", data, "-c", config, "--observed").stdout
+
+
 def test_a_model_of_the_same_time_is_in_sample(tocsin, replay, data, tmp_path):
     model = tmp_path / "m.tsm"
     head = write_csv(tmp_path / "h.csv", frames(1000))

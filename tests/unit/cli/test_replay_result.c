@@ -169,6 +169,31 @@ static void what_outlasts_maintenance_is_a_page_once(void **state)
     replay_result_done(&r);
 }
 
+static void what_is_observed_is_counted_and_listed_when_asked(void **state)
+{
+    (void)state;
+    const struct incident soft = {.tier = INCIDENT_OBSERVE, .start_ms = 1000},
+                          hard = {.start_ms = 1000};
+
+    for (int asked = 0; asked < 2; asked++) {
+        struct replay_result r = {.list_observed = asked};
+        struct replay_step step = {.line = {.event = WATCH_OPENED, .incident = soft}};
+        struct err err;
+        assert_int_equal(replay_result_add(&r, &step, false, &err), OK);
+        assert_int_equal(r.n_pages, asked);
+        assert_int_equal(r.all.pages, 0);
+        assert_int_equal(r.observed, 1);
+        step.line.event = WATCH_RAISED;
+        step.line.incident = hard;
+        assert_int_equal(replay_result_add(&r, &step, false, &err), OK);
+        assert_int_equal(r.n_pages, 1);
+        assert_int_equal(r.page[0].incident.tier, INCIDENT_PAGE);
+        assert_int_equal(r.all.pages, 1);
+        assert_int_equal(r.observed, 0);
+        replay_result_done(&r);
+    }
+}
+
 static void put(struct store *s, int64_t entity, const struct schema *schema, int64_t start_ms,
                 int64_t end_ms)
 {
@@ -246,6 +271,7 @@ int main(void)
         cmocka_unit_test(more_pages_than_are_listed_are_counted),
         cmocka_unit_test(what_maintenance_did_is_listed_and_no_page),
         cmocka_unit_test(what_outlasts_maintenance_is_a_page_once),
+        cmocka_unit_test(what_is_observed_is_counted_and_listed_when_asked),
         cmocka_unit_test(records_are_met_where_they_overlap_a_page),
         cmocka_unit_test(it_says_when_there_is_no_memory),
     };

@@ -72,6 +72,7 @@ static void assert_same(const struct config *a, const struct config *b)
     assert_int_equal(a->retrain.quarantine_ms, b->retrain.quarantine_ms);
     assert_int_equal(a->threshold.method, b->threshold.method);
     assert_memory_equal(&a->threshold.value, &b->threshold.value, sizeof(double));
+    assert_memory_equal(&a->threshold.observe, &b->threshold.observe, sizeof(double));
     assert_int_equal(a->confirm.k, b->confirm.k);
     assert_int_equal(a->confirm.of, b->confirm.of);
     assert_int_equal(a->retention.max_age_ms, b->retention.max_age_ms);
@@ -340,6 +341,33 @@ static void a_budget_is_so_many_alarms_in_a_time(void **state)
            "f.yml:1:21: threshold.alarms belongs to method budget; the method is percentile");
 }
 
+static void a_softer_budget_observes(void **state)
+{
+    struct config c = loaded("threshold: {method: budget, alarms: 1/week, observe: 2 per day}");
+    struct err err;
+
+    (void)state;
+    assert_float_equal(c.threshold.value, 1, 0);
+    assert_float_equal(c.threshold.observe, 14, 0);
+    assert_int_equal(config_set(&c, "threshold", "budget:3/week", "--threshold", &err), OK);
+    assert_float_equal(c.threshold.value, 3, 0);
+    assert_float_equal(c.threshold.observe, 14, 0); /* the file's stays */
+    assert_int_equal(config_set(&c, "threshold", "sigma:3", "--threshold", &err), OK);
+    assert_float_equal(c.threshold.observe, 0, 0); /* where nothing is promised, all are pages */
+    assert_float_equal(loaded("threshold: {method: budget}").threshold.observe, 0, 0);
+    refuse("threshold: {method: budget, alarms: 2/week, observe: 1/week}\n",
+           "f.yml:1:54: threshold.observe: expected more often than threshold.alarms (2 a week), "
+           "found 1 a week: it is the softer one");
+    refuse("threshold: {observe: 2 per day}\n",
+           "f.yml:1:22: threshold.observe belongs to method budget; the method is percentile");
+    refuse("threshold: {method: budget, observe: often}\n",
+           "f.yml:1:38: threshold.observe: expected how often, as '2 per week' (hour, day, week, "
+           "month), found 'often'");
+    refuse("threshold: {method: budget, observe: -1/day}\n",
+           "f.yml:1:38: threshold.observe: expected none or more, and at most one a second, found "
+           "'-1/day'");
+}
+
 static void contradictions_point_at_a_key_of_the_file(void **state)
 {
     (void)state;
@@ -597,6 +625,9 @@ static void random_config(struct rng *r, struct config *c)
                           : c->threshold.method == THRESHOLD_BUDGET ? BUDGET_LEAST
                                                                     : 1e-9) +
                          (double)rng_float(r) * levels[c->threshold.method] * 0.999;
+    if (c->threshold.method == THRESHOLD_BUDGET && rng_below(r, 2))
+        c->threshold.observe =
+            fmin(c->threshold.value * (1 + (double)rng_float(r)) + 1e-3, BUDGET_MOST);
     c->confirm.of = 1 + (uint32_t)rng_below(r, 64);
     c->confirm.k = 1 + (uint32_t)rng_below(r, c->confirm.of);
     c->retention.max_age_ms = 60000 + (int64_t)(rng_u64(r) % 1000000000000);
@@ -649,6 +680,7 @@ int main(void)
         cmocka_unit_test(layers_are_a_list_of_widths),
         cmocka_unit_test(number_of_a_threshold_must_fit_its_method),
         cmocka_unit_test(a_budget_is_so_many_alarms_in_a_time),
+        cmocka_unit_test(a_softer_budget_observes),
         cmocka_unit_test(contradictions_point_at_a_key_of_the_file),
         cmocka_unit_test(environment_is_expanded_in_values),
         cmocka_unit_test(data_dir_follows_the_user),

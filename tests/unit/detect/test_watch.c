@@ -246,6 +246,75 @@ static void one_that_was_open_before_its_maintenance_stays_one_to_page_for(void 
     assert_false(in.maintenance);
 }
 
+/* Scores are halves: 3 is 1.5, over the threshold of 1; 2 is 1, over the observing level of 0.8. */
+static void what_is_over_the_softer_level_alone_is_observed(void **state)
+{
+    struct watch w;
+    struct incident in;
+
+    (void)state;
+    watch_init(&w, three_of_five);
+    assert_int_equal(first(&w, "22222", WATCH_OPENED, &in), 0); /* no softer tier */
+    watch_observe(&w, 0.8f);
+    assert_int_equal(first(&w, "1122021", WATCH_OPENED, &in), 6);
+    assert_true(in.tier == INCIDENT_OBSERVE && !incident_pages(&in) && in.start_ms == 3);
+    assert_false(watch_pages(WATCH_OPENED, &in));
+    assert_true(in.n_causes > 0);
+    /* it closes under 0.8 of 0.8: 1 is 0.5 */
+    assert_int_equal(first(&w, "1111111", WATCH_CLOSED, &in), 5);
+    assert_int_equal(in.tier, INCIDENT_OBSERVE);
+}
+
+static void it_is_raised_when_what_pages_is_there(void **state)
+{
+    struct watch w;
+    struct incident in;
+
+    (void)state;
+    watch_init(&w, three_of_five);
+    watch_observe(&w, 0.8f);
+    assert_int_equal(first(&w, "222", WATCH_OPENED, &in), 3);
+    assert_int_equal(first(&w, "3202033030", WATCH_RAISED, &in), 8); /* three of five over it */
+    assert_true(in.tier == INCIDENT_PAGE && incident_pages(&in) && in.start_ms == 1);
+    assert_true(watch_pages(WATCH_RAISED, &in));
+    /* from then on it closes as one that pages does: under 0.8 of the threshold */
+    struct verdict v = verdict(9, 0.75f);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(watch_push(&w, &v, &in), WATCH_QUIET);
+    assert_int_equal(watch_push(&w, &v, &in), WATCH_CLOSED);
+    assert_int_equal(in.tier, INCIDENT_PAGE);
+}
+
+/* Property: a softer tier changes nothing of what pages, but for where it began. */
+static void what_pages_is_the_same_with_a_softer_tier(void **state)
+{
+    struct rng rng;
+    size_t pages = 0, observed = 0;
+    struct watch with, without;
+
+    (void)state;
+    rng_init(&rng, 5);
+    watch_init(&with, three_of_five);
+    watch_init(&without, three_of_five);
+    watch_observe(&with, 0.6f);
+    float level = 0;
+    for (int64_t t = 0; t < 20000; t++) {
+        struct incident a, b;
+        level = 0.8f * level + 0.2f * 2 * rng_float(&rng);
+        struct verdict v = verdict(t, level * (0.5f + rng_float(&rng)));
+        const enum watch_event soft = watch_push(&with, &v, &a);
+        const enum watch_event hard = watch_push(&without, &v, &b);
+        const bool paged = soft != WATCH_QUIET && watch_pages(soft, &a);
+        assert_int_equal(paged, hard == WATCH_OPENED);
+        assert_true(!paged || a.start_ms <= b.start_ms);
+        const bool pages_now = with.open && incident_pages(&with.incident);
+        assert_int_equal(pages_now, without.open);
+        pages += paged;
+        observed += soft == WATCH_OPENED && !paged;
+    }
+    assert_true(pages > 20 && observed > 20);
+}
+
 static void the_widest_window_is_counted_right(void **state)
 {
     struct watch w;
@@ -429,6 +498,9 @@ int main(void)
         cmocka_unit_test(what_opens_in_maintenance_is_marked_and_raised_only_if_it_outlasts_it),
         cmocka_unit_test(what_ends_with_its_maintenance_is_never_raised),
         cmocka_unit_test(one_that_was_open_before_its_maintenance_stays_one_to_page_for),
+        cmocka_unit_test(what_is_over_the_softer_level_alone_is_observed),
+        cmocka_unit_test(it_is_raised_when_what_pages_is_there),
+        cmocka_unit_test(what_pages_is_the_same_with_a_softer_tier),
         cmocka_unit_test(the_widest_window_is_counted_right),
         cmocka_unit_test(agrees_with_a_plain_recount),
         cmocka_unit_test(causes_are_each_at_their_own_largest_part_the_first_ones_included),

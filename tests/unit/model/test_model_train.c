@@ -311,6 +311,18 @@ static void a_budget_is_set_by_what_is_watched_of_validation_rows_now_or_later(v
     assert_int_equal(model_with_threshold(later, &budget, &m, &err), OK);
     assert_true(m->threshold == asked.threshold);
     assert_int_equal(m->threshold_spec.method, THRESHOLD_BUDGET);
+    assert_true(m->threshold_observe == 0);
+    model_unref(m);
+    struct threshold_spec two = budget;
+    two.observe = 2000;
+    assert_int_equal(model_with_threshold(later, &two, &m, &err), OK);
+    assert_int_equal(tail_threshold(&t, 2000, &asked, &err), OK);
+    assert_true(m->threshold_observe == asked.threshold && m->threshold_observe < m->threshold);
+    two.method = THRESHOLD_PERCENTILE;
+    two.value = 99;
+    model_unref(m);
+    assert_int_equal(model_with_threshold(later, &two, &m, &err), OK);
+    assert_true(m->threshold_observe == 0); /* others promise nothing, so all are pages */
     tail_done(&t);
     tail_builder_free(b);
     departure_free(departure);

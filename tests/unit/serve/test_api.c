@@ -392,7 +392,8 @@ static void incidents_say_what_they_are(void **state)
     must(store_entity(s, "a", &entity, &err), &err);
     must(store_put_incident(s, entity, schema, &in, &err), &err);
     must(store_put_incident_words(s, in.id, "slow change: cpu", &err), &err);
-    in = (struct incident){.start_ms = 2000, .peak_ms = 2000, .maintenance = true};
+    in = (struct incident){
+        .tier = INCIDENT_OBSERVE, .start_ms = 2000, .peak_ms = 2000, .maintenance = true};
     must(store_put_incident(s, entity, schema, &in, &err), &err);
     store_close(s);
     schema_free(schema);
@@ -404,6 +405,8 @@ static void incidents_say_what_they_are(void **state)
     assert_true(json_is_true(json_object_get(slow, "accepted")));
     assert_true(json_is_false(json_object_get(slow, "maintenance")));
     assert_string_equal(text_of(fast, "kind"), "departure");
+    assert_string_equal(text_of(fast, "tier"), "observe");
+    assert_string_equal(text_of(slow, "tier"), "page");
     assert_true(json_is_null(json_object_get(fast, "words")));
     assert_true(json_is_true(json_object_get(fast, "maintenance")));
     json_decref(root);
