@@ -69,6 +69,8 @@ static void on_step(struct shard *s, size_t at, int64_t ts_ms,
     shard_follow_schedule(s, at, clocks);
     shard_follow_drift(s, at, &step->aging);
     shard_publish(s, slot);
+    if (step->scored) /* after it was published: s->view says whether it rings */
+        shard_write_score(s, at, &step->verdict, false);
 }
 
 static void on_tick(struct shard *s, const struct shard_message *m)
@@ -175,6 +177,7 @@ static void remove_entity(struct shard *s, size_t at)
     announce_break(s->o.announcer);
     log_event(LOG_INFO, "entity forgotten: nothing was heard of it for long", "instance",
               entity_instance(slot->entity), NULL);
+    shard_write_score(s, at, &(struct verdict){.ts_ms = entity_last_ms(slot->entity) + 1}, true);
     board_remove(s->o.board, slot->board_slot);
     end_entity(s, at, true);
     *slot = (struct shard_slot){0};

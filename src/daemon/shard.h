@@ -72,6 +72,7 @@ struct shard_options {
     struct queue *store;   /* of struct storekeeper_message */
     struct announcer *announcer;
     struct alertmanager *alertmanager; /* may be NULL */
+    struct score_writer *writer;       /* may be NULL */
     struct threshold_spec threshold;   /* until SHARD_SETTINGS brings others */
     struct confirm_spec confirm;
     struct retrain_spec retrain;

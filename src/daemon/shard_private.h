@@ -43,6 +43,8 @@ void shard_publish(struct shard *s, struct shard_slot *slot);
 void shard_keep_frame(struct shard *s, size_t at, int64_t ts_ms, const struct entity_step *step);
 /* The store's live model is the one in use, in the order in which models came to be. */
 void shard_keep_live(struct shard *s, size_t at);
+/* What others keep of it beside us (config: write); ended: no more will come. */
+void shard_write_score(struct shard *s, size_t at, const struct verdict *v, bool ended);
 void shard_tell_discontinuity(struct shard *s, const struct entity *e,
                               const struct entity_step *step);
 void shard_tell_presence(struct shard *s, struct shard_slot *slot);

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "daemon/shard_private.h"
 #include "daemon/storekeeper.h"
+#include "writeback/score_writer.h"
 
 void shard_publish(struct shard *s, struct shard_slot *slot)
 {
@@ -189,6 +190,21 @@ void shard_keep_reference(struct shard *s, size_t at, int64_t ts_ms, bool now)
     buf_init(&state, STORE_STATE_MAX);
     reference_encode(r, &state);
     keep(s, state.failed ? NULL : storekeeper_state_new(at, ts_ms, state.p, state.n));
+}
+
+void shard_write_score(struct shard *s, size_t at, const struct verdict *v, bool ended)
+{
+    struct written_score score = {.ts_ms = v->ts_ms,
+                                  .score = (double)v->score,
+                                  .threshold = (double)v->threshold,
+                                  .detected = s->view.ringing,
+                                  .ended = ended};
+
+    if (!s->o.writer)
+        return;
+    (void)snprintf(score.instance, sizeof score.instance, "%s",
+                   entity_instance(s->slot[at].entity));
+    (void)score_writer_push(s->o.writer, &score); /* counts what it drops */
 }
 
 void shard_tell_dropped(struct shard *s, struct shard_slot *slot, const struct err *err)

@@ -20,11 +20,13 @@
 #include "daemon/fleet.h"
 #include "daemon/restore.h"
 #include "daemon/shard.h"
+#include "daemon/sources.h"
 #include "daemon/storekeeper.h"
 #include "daemon/trainer.h"
 #include "feature/profile.h"
 #include "serve/serve.h"
 #include "source/host.h"
+#include "writeback/score_writer.h"
 
 enum { SWEEP_EVERY_S = 2 };
 
@@ -47,8 +49,10 @@ struct daemon {
     struct trainer *trainer;
     struct alerting alerting;
     struct alertmanager *alertmanager; /* NULL: nobody is told */
+    struct score_writer *writer;       /* NULL: scores are written nowhere */
     struct shard *shard;
     struct fleet *fleet;
+    struct sources *sources;
     struct server *server;
     struct collector *collector;
 };
@@ -62,8 +66,10 @@ static void daemon_done(struct daemon **daemon)
     if (!d)
         return;
     collector_stop(d->collector);
+    sources_stop(d->sources);
     trainer_stop(d->trainer);
     shard_stop(d->shard);
+    score_writer_stop(d->writer);
     alertmanager_stop(d->alertmanager);
     fleet_free(d->fleet);
     trainer_free(d->trainer);
@@ -72,6 +78,7 @@ static void daemon_done(struct daemon **daemon)
     board_free(d->board);
     announcer_free(d->announcer);
     host_close(d->host);
+    sources_free(d->sources);
     profile_free(d->profile);
     mem_free(d);
 }
@@ -127,12 +134,31 @@ static struct threshold_spec threshold_of(const struct config *c)
     return t;
 }
 
+static void writer_says(void *arg, const char *sentence)
+{
+    announce_break(arg);
+    if (sentence[0])
+        log_event(LOG_WARN, "scores are not written", "err", sentence, NULL);
+    else
+        log_event(LOG_INFO, "scores are written again", NULL);
+}
+
+static enum rc start_writer(struct daemon *d, struct err *err)
+{
+    const struct score_writer_options o = {.spec = &d->peers->write,
+                                           .telemetry = &d->telemetry,
+                                           .trouble = writer_says,
+                                           .arg = d->announcer};
+
+    return d->peers->write.url ? score_writer_start(&o, &d->writer, err) : OK;
+}
+
 static enum rc make_stages(struct daemon *d, struct err *err)
 {
     const struct trainer_options trainer = {d->config.learn, d->models_dir,
                                             d->database,     storekeeper_queue(d->storekeeper),
                                             &d->telemetry,   d->announcer};
-    if (trainer_new(&trainer, &d->trainer, err) != OK)
+    if (trainer_new(&trainer, &d->trainer, err) != OK || start_writer(d, err) != OK)
         return err->rc;
     const struct shard_options shard = {d->board,
                                         &d->telemetry,
@@ -140,6 +166,7 @@ static enum rc make_stages(struct daemon *d, struct err *err)
                                         storekeeper_queue(d->storekeeper),
                                         d->announcer,
                                         d->alertmanager,
+                                        d->writer,
                                         threshold_of(&d->config),
                                         d->config.confirm,
                                         d->config.retrain};
@@ -200,6 +227,14 @@ static enum rc add_host(struct daemon *d, struct err *err)
     return fleet_add(&door, d->instance, &d->slot, err);
 }
 
+static enum rc open_sources(struct daemon *d, struct err *err)
+{
+    const struct sources_options o = {d->peers, d->config.profile, d->fleet, &d->telemetry,
+                                      d->announcer};
+
+    return sources_open(&o, &d->sources, err);
+}
+
 /* "HOST" of "HOST:PORT", for a URL that a browser can open. */
 static void url_host(const char *listen, char *out, size_t size)
 {
@@ -214,12 +249,14 @@ static void url_host(const char *listen, char *out, size_t size)
 
 static enum rc start(struct daemon *d, struct err *err)
 {
-    const struct serve_options serve = {d->config.listen, d->database, TOCSIN_VERSION};
+    struct serve_options serve = {
+        .listen = d->config.listen, .database = d->database, .version = TOCSIN_VERSION};
     const struct collector_options collector = {d->host, d->config.host.interval_ms, d->slot,
                                                 shard_queue(d->shard), &d->telemetry};
     char host[CONFIG_TEXT_MAX];
 
     storekeeper_tell_marks(d->storekeeper, shard_queue(d->shard));
+    sources_receiver(d->sources, &serve.receiver);
     if (serve_start(&serve, d->board, &d->server, err) != OK)
         return err->rc;
     url_host(d->config.listen, host, sizeof host);
@@ -228,7 +265,8 @@ static enum rc start(struct daemon *d, struct err *err)
         (d->alertmanager && alertmanager_start(d->alertmanager, err) != OK) ||
         trainer_start(d->trainer, shard_queue(d->shard), err) != OK ||
         shard_start(d->shard, err) != OK ||
-        (d->host && collector_start(&collector, &d->collector, err) != OK))
+        (d->host && collector_start(&collector, &d->collector, err) != OK) ||
+        sources_start(d->sources, err) != OK)
         return err->rc;
     announce_serving(d->announcer, host, serve_port(d->server));
     return OK;
@@ -246,7 +284,7 @@ static enum rc daemon_start(const struct daemon_options *o, struct daemon **ret,
     if ((d->peers->host && open_host(d, err) != OK) ||
         announcer_new(o->pretty, &d->announcer, err) != OK ||
         board_new(&d->telemetry, &d->board, err) != OK || open_store(d, o->relearn, err) != OK ||
-        make_stages(d, err) != OK || make_fleet(d, err) != OK)
+        make_stages(d, err) != OK || make_fleet(d, err) != OK || open_sources(d, err) != OK)
         return err->rc;
     if (d->host) {
         note_boot(d);

@@ -402,12 +402,10 @@ const char *profile_promql(const struct profile *p, size_t i)
     return p->promql[i];
 }
 
-bool profile_wants(const struct profile *p, struct str name, const struct label *labels, size_t n)
+bool profile_wants(const struct profile *p, const struct series *s)
 {
-    const struct series s = {.name = name, .labels = labels, .n_labels = (uint16_t)n};
-
     for (size_t i = 0; i < p->plan.n_selectors; i++)
-        if (plan_selector_matches(&p->plan.selectors[i], &s))
+        if (plan_selector_matches(&p->plan.selectors[i], s))
             return true;
     return false;
 }

@@ -47,6 +47,6 @@ size_t profile_base_count(const struct profile *p);
 /* The expression of base feature i with $__rate_interval filled in: a Prometheus server takes it
  * as it stands. */
 const char *profile_promql(const struct profile *p, size_t i);
-/* Does some expression read this series? Its labels are sorted by name, none is empty. */
-bool profile_wants(const struct profile *p, struct str name, const struct label *labels, size_t n);
+/* Whether some expression selects this series. Its labels may be in any order. */
+bool profile_wants(const struct profile *p, const struct series *s);
 int64_t profile_window_ms(const struct profile *p); /* the longest range: warm-up after a gap */
