@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "feature/expr.h"
+#include "feature/expr_by.h"
 
 #include <math.h>
 #include <string.h>
@@ -77,6 +78,45 @@ static void evaluate(const struct profile *p)
     series_set_unref(set);
 }
 
+/* The text for all entities is a text again, which the same rewriting leaves as it is (but for the
+ * aggregation `group`, which only servers have). */
+static void rewrite(struct str text)
+{
+    const struct expr_by by = {.label = "x", .match = NULL};
+    struct err err = {0};
+    struct buf once, twice;
+
+    buf_init(&once, EXPR_BY_MAX);
+    buf_init(&twice, EXPR_BY_MAX);
+    const enum rc rc = expr_print_by(text, 5000, &by, &once, &err);
+    promise(rc == OK || err.msg[0] != '\0', "a refusal explains itself");
+    if (rc == OK && once.n < EXPR_BYTES_MAX && !strstr(once.p, "group by (x)") &&
+        expr_print_by((struct str){once.p, once.n}, 7000, &by, &twice, &err) == OK)
+        promise(strcmp(once.p, twice.p) == 0, "rewriting twice is rewriting once");
+    buf_done(&once);
+    buf_done(&twice);
+}
+
+/* Matchers of anywhere: taken, they stay within the braces. */
+static void match(struct str text)
+{
+    char z[512];
+    struct err err = {0};
+    struct buf b;
+
+    if (text.n >= sizeof z || memchr(text.p, '\0', text.n))
+        return;
+    memcpy(z, text.p, text.n);
+    z[text.n] = '\0';
+    const struct expr_by by = {.label = "instance", .match = z};
+    buf_init(&b, EXPR_BY_MAX);
+    if (expr_by_check(&by, &err) == OK)
+        promise(expr_print_by(STR("a{b=\"c\"}"), 5000, &by, &b, &err) == OK &&
+                    b.p[b.n - 1] == '}' && strncmp(b.p, "a{b=\"c\"", 8) == 0,
+                "a selector stays one");
+    buf_done(&b);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const struct str text = {(const char *)data, size};
@@ -85,6 +125,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint32_t root = 99, root_again = 0;
     struct buf promql;
 
+    match(text);
     if (expr_compile(text, 5000, &plan, &root, &err) != OK) {
         promise(err.rc != OK && err.msg[0] != '\0', "a failure explains itself");
         promise(root == 99, "and leaves the output alone");
@@ -100,6 +141,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                                        &again, &root_again, &err) == OK &&
                                           again.n_nodes == plan.n_nodes && root_again == root),
             "the server's text means the same");
+    rewrite(text);
     struct profile *p = wrap(text);
     if (p)
         evaluate(p);

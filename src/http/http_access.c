@@ -37,31 +37,6 @@ static void text_freep(char **p)
     curl_free(*p);
 }
 
-enum rc http_url_check(const char *url, struct err *err)
-{
-    const struct str s = str_of(url);
-
-    if (s.n > HTTP_URL_MAX_BYTES)
-        return err_set(err, E_CONFIG, "expected a URL of at most %d bytes, found %zu",
-                       HTTP_URL_MAX_BYTES, s.n);
-    if (!str_starts(s, STR("http://")) && !str_starts(s, STR("https://")))
-        return err_set(err, E_CONFIG,
-                       "expected a URL such as http://localhost:9090, found '%.100s'", url);
-    for (size_t i = 0; i < s.n; i++)
-        if (s.p[i] <= ' ' || s.p[i] == 0x7f)
-            return err_set(err, E_CONFIG, "expected a URL without spaces and control characters");
-    CLEANUP(url_freep) CURLU *u = curl_url();
-    CLEANUP(text_freep) char *user = NULL;
-    if (!u)
-        return err_set(err, E_NOMEM, "no memory for a URL");
-    if (curl_url_set(u, CURLUPART_URL, url, 0) != CURLUE_OK)
-        return err_set(err, E_CONFIG, "'%.100s' is not a URL", url);
-    if (curl_url_get(u, CURLUPART_USER, &user, 0) == CURLUE_OK)
-        return err_set(err, E_CONFIG,
-                       "the URL has a user and password in it; give them by their own settings");
-    return OK;
-}
-
 void http_url_shown(const char *url, char out[HTTP_SHOWN_MAX])
 {
     const char *scheme_end = strstr(url, "://");
@@ -75,6 +50,33 @@ void http_url_shown(const char *url, char out[HTTP_SHOWN_MAX])
     (void)snprintf(out, HTTP_SHOWN_MAX, "%.*s%.*s", (int)(host - url), url,
                    (int)strcspn(host + user_n, "?#"), host + user_n);
     str_make_printable(out);
+}
+
+enum rc http_url_check(const char *url, struct err *err)
+{
+    const struct str s = str_of(url);
+    char shown[HTTP_SHOWN_MAX];
+
+    if (s.n > HTTP_URL_MAX_BYTES)
+        return err_set(err, E_CONFIG, "expected a URL of at most %d bytes, found %zu",
+                       HTTP_URL_MAX_BYTES, s.n);
+    http_url_shown(url, shown);
+    if (!str_starts(s, STR("http://")) && !str_starts(s, STR("https://")))
+        return err_set(err, E_CONFIG,
+                       "expected a URL such as http://localhost:9090, found '%.100s'", url);
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] <= ' ' || s.p[i] == 0x7f)
+            return err_set(err, E_CONFIG, "expected a URL without spaces and control characters");
+    CLEANUP(url_freep) CURLU *u = curl_url();
+    CLEANUP(text_freep) char *user = NULL;
+    if (!u)
+        return err_set(err, E_NOMEM, "no memory for a URL");
+    if (curl_url_set(u, CURLUPART_URL, url, 0) != CURLUE_OK)
+        return err_set(err, E_CONFIG, "'%.100s' is not a URL", shown);
+    if (curl_url_get(u, CURLUPART_USER, &user, 0) == CURLUE_OK)
+        return err_set(err, E_CONFIG,
+                       "the URL has a user and password in it; give them by their own settings");
+    return OK;
 }
 
 /* What a file with a secret holds, without white space around it, as Prometheus reads it. */

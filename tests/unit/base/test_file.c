@@ -279,6 +279,31 @@ static void pipes_and_devices_are_written_into(void **state)
     assert_string_equal(err.msg, "'/dev/full': write: No space left on device");
 }
 
+static void a_file_in_pieces_is_there_when_it_is_complete(void **state)
+{
+    (void)state;
+    struct err err;
+    struct file_writer *w = NULL;
+
+    assert_int_equal(file_write("pieces", "old", 3, &err), OK);
+    assert_int_equal(file_writer_open("pieces", &w, &err), OK);
+    assert_int_equal(file_writer_add(w, "one, ", 5, &err), OK);
+    check_content("pieces", "old");
+    assert_int_equal(file_writer_add(w, "two", 3, &err), OK);
+    assert_int_equal(file_writer_commit(w, &err), OK);
+    file_writer_free(w);
+    check_content("pieces", "one, two");
+
+    assert_int_equal(file_writer_open("pieces", &w, &err), OK);
+    assert_int_equal(file_writer_add(w, "half", 4, &err), OK);
+    file_writer_free(w); /* given up: nothing changes and nothing is left */
+    check_content("pieces", "one, two");
+    char tmp[64];
+    (void)snprintf(tmp, sizeof tmp, "pieces.%d-0.tmp", (int)getpid());
+    assert_int_equal(access(tmp, F_OK), -1);
+    assert_int_equal(file_writer_open("no/such/folder", &w, &err), E_IO);
+}
+
 static void folders_are_made_with_their_parents(void **state)
 {
     (void)state;
@@ -318,6 +343,7 @@ int main(void)
         cmocka_unit_test(reading_what_is_not_there_or_a_folder_says_so),
         cmocka_unit_test(reading_without_memory_leaves_nothing_behind),
         cmocka_unit_test(new_file_has_the_promised_mode),
+        cmocka_unit_test(a_file_in_pieces_is_there_when_it_is_complete),
         cmocka_unit_test(write_replaces_and_does_not_overwrite),
         cmocka_unit_test(failed_write_leaves_the_old_file_and_no_other),
         cmocka_unit_test(writing_where_it_cannot_be_says_so),
