@@ -104,7 +104,7 @@ static void match(struct str text)
     struct err err = {0};
     struct buf b;
 
-    if (text.n >= sizeof z || memchr(text.p, '\0', text.n))
+    if (text.n == 0 || text.n >= sizeof z || memchr(text.p, '\0', text.n))
         return;
     memcpy(z, text.p, text.n);
     z[text.n] = '\0';

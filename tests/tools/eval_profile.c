@@ -2,6 +2,8 @@
 /* eval_profile - evaluate a profile on samples from standard input, for tests against a server
  *
  *   eval_profile PROFILE INTERVAL_MS promql    prints "NAME TAB EXPRESSION" for each base feature
+ *   eval_profile PROFILE INTERVAL_MS promql_by LABEL    prints the same for all entities at once,
+ *     "NAME TAB !SENTENCE" where it cannot be
  *   eval_profile PROFILE INTERVAL_MS           reads lines, with tabs between their words:
  *     S NAME [LABEL VALUE]...   a series; they are numbered from 0
  *     T TIME_MS                 a tick begins; series without a sample in it are absent
@@ -14,6 +16,7 @@
 #include "base/mem.h"
 #include "data/series.h"
 #include "feature/evaluator_value.h"
+#include "feature/expr_by.h"
 
 enum { WORDS_MAX = 2 + 2 * SERIES_LABELS_MAX };
 
@@ -116,6 +119,26 @@ static enum rc run(struct tool *t)
     return rc == OK ? OK : err_wrap(&t->err, "line %zu", number);
 }
 
+static void print_promql(const struct tool *t, const char *label)
+{
+    const struct expr_by by = {.label = label};
+
+    for (size_t i = 0; i < profile_base_count(t->profile); i++) {
+        const char *name = profile_schema(t->profile)->f[i].name;
+        const char *plain = profile_promql(t->profile, i);
+        struct err err;
+        struct buf text;
+        buf_init(&text, EXPR_BY_MAX);
+        if (!label)
+            printf("%s\t%s\n", name, plain);
+        else if (expr_print_by(str_of(plain), 1, &by, &text, &err) == OK)
+            printf("%s\t%s\n", name, text.p);
+        else
+            printf("%s\t!%s\n", name, err.msg);
+        buf_done(&text);
+    }
+}
+
 int main(int argc, char **argv)
 {
     struct tool t = {0};
@@ -123,13 +146,12 @@ int main(int argc, char **argv)
     enum rc rc;
 
     if (argc < 3 || !str_to_i64(str_of(argv[2]), &interval_ms) || interval_ms <= 0) {
-        fprintf(stderr, "usage: eval_profile PROFILE INTERVAL_MS [promql]\n");
+        fprintf(stderr, "usage: eval_profile PROFILE INTERVAL_MS [promql | promql_by LABEL]\n");
         return 2;
     }
     rc = profile_load(argv[1], interval_ms, &t.profile, &t.err);
     if (rc == OK && argc > 3) {
-        for (size_t i = 0; i < profile_base_count(t.profile); i++)
-            printf("%s\t%s\n", profile_schema(t.profile)->f[i].name, profile_promql(t.profile, i));
+        print_promql(&t, argc > 4 ? argv[4] : NULL);
     } else if (rc == OK) {
         rc = evaluator_new(t.profile, interval_ms, &t.evaluator, &t.err);
         if (rc == OK)
