@@ -252,8 +252,8 @@ main() {
     section "packages"
     packages=("${build_packages[@]}" git libcmocka-dev shellcheck clang-format)
     if ! $fast; then
-        packages+=(clang clang-tidy python3-pytest python3-yaml curl sqlite3 mandoc prometheus
-            prometheus-node-exporter prometheus-alertmanager)
+        packages+=(clang clang-tidy python3-pytest python3-yaml curl sqlite3 mandoc openssl prometheus
+            prometheus-node-exporter prometheus-alertmanager victoria-metrics)
         # for what is written in JavaScript (a Node that came another way brings its own npm)
         command -v npm >/dev/null || packages+=(nodejs npm)
         # the sanitizers' runtime is a package of its own in some releases only
@@ -262,7 +262,7 @@ main() {
         has_package chromium && packages+=(chromium)
         # exported models in the runtimes of others, and PyTorch's imported; not in every release
         local name
-        for name in nodejs npm python3-numpy python3-onnx python3-torch; do
+        for name in python3-numpy python3-onnx python3-torch; do
             has_package "$name" && packages+=("$name")
         done
     fi

@@ -44,24 +44,31 @@ static void put_names(struct buf *b, const struct prom_names *who)
         buf_printf(b, " and %zu more", who->n - NAMED_MOST);
 }
 
-/* One name into who: what --instance says, which nobody has to be asked for. */
-static enum rc take_name(const char *name, struct prom_names *who, struct err *err)
+/* Of all machines the one that --instance names. */
+static enum rc keep_one(const char *name, struct prom_names *who, struct err *err)
 {
-    who->v = mem_array(1, sizeof *who->v);
-    if (who->v)
-        who->v[0] = mem_strndup(name, strlen(name));
-    if (!who->v || !who->v[0])
-        return err_set(err, E_NOMEM, "no memory for a name");
-    who->n = 1;
-    return OK;
+    CLEANUP(buf_done) struct buf names;
+
+    for (size_t i = 0; i < who->n; i++)
+        if (strcmp(who->v[i], name) == 0) {
+            char *found = who->v[i];
+            who->v[i] = who->v[0];
+            who->v[0] = found;
+            while (who->n > 1)
+                mem_free(who->v[--who->n]);
+            return OK;
+        }
+    buf_init(&names, ERR_MSG_MAX);
+    put_names(&names, who);
+    return err_set(err, E_STATE, "the server has no machine '%.100s' in the span, but %s", name,
+                   names.p ? names.p : "others");
 }
 
 static enum rc find_machines(struct import *m, struct err *err)
 {
     CLEANUP(buf_done) struct buf names;
 
-    if (m->o->instance)
-        return take_name(m->o->instance, &m->who, err);
+    buf_init(&names, ERR_MSG_MAX);
     if (import_fetch_who(m->fetch, &m->who, err) != OK)
         return err->rc;
     if (m->who.n == 0)
@@ -69,9 +76,10 @@ static enum rc find_machines(struct import *m, struct err *err)
                        "the server has no series of the profile in the span%s; is it scraped, and "
                        "is --entity-label '%s' right?",
                        m->o->match ? " that --match fits" : "", m->o->label);
+    if (m->o->instance)
+        return keep_one(m->o->instance, &m->who, err);
     if (m->who.n == 1 || m->o->output_dir)
         return OK;
-    buf_init(&names, ERR_MSG_MAX);
     put_names(&names, &m->who);
     return err_set(err, E_CONFIG,
                    "the server has %zu machines (%s): name one by --instance, or take --output-dir",

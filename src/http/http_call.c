@@ -120,6 +120,14 @@ static enum rc prepare(struct http_client *c, const struct http_call *call, stru
     return OK;
 }
 
+/* Trouble that no waiting mends: certificates that do not fit, files of settings that are no use.
+ */
+static bool is_setting(CURLcode code)
+{
+    return code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE ||
+           code == CURLE_SSL_CERTPROBLEM || code == CURLE_SSL_ISSUER_ERROR;
+}
+
 enum rc http_client_call(struct http_client *c, const struct http_call *call,
                          const struct http_answer **ret, struct err *err)
 {
@@ -139,7 +147,8 @@ enum rc http_client_call(struct http_client *c, const struct http_call *call,
     if (code == CURLE_WRITE_ERROR && c->answer.body.failed)
         return err_set(err, E_LIMIT, "%s: answers more than %zu bytes", shown, call->limit);
     if (code != CURLE_OK)
-        return err_set(err, E_IO, "%s: %s", shown, http_trouble(c->curl, code, c->why));
+        return err_set(err, is_setting(code) ? E_CONFIG : E_IO, "%s: %s", shown,
+                       http_trouble(c->curl, code, c->why));
     (void)curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &c->answer.status);
     if (curl_easy_getinfo(c->curl, CURLINFO_RETRY_AFTER, &after_s) == CURLE_OK && after_s > 0)
         c->answer.retry_after_ms = after_s < INT32_MAX ? (int64_t)after_s * 1000 : INT32_MAX;

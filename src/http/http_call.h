@@ -43,7 +43,7 @@ static inline void http_client_freep(struct http_client **c)
 
 /* Whatever status the server gives is an answer and OK. *ret is the client's, until its next call.
  * E_IO: no answer ("URL: connection refused"). E_LIMIT: it is longer than limit. E_STATE: stopped.
- * E_CONFIG, E_NOMEM. */
+ * E_CONFIG: access is no use (a certificate that does not fit). E_NOMEM. */
 MUST_CHECK enum rc http_client_call(struct http_client *c, const struct http_call *call,
                                     const struct http_answer **ret, struct err *err);
 

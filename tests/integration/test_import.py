@@ -170,7 +170,7 @@ def test_a_long_span_is_asked_for_in_pieces(tocsin, prometheus, end, tmp_path):
                   "--step", "3s", "--instance", TWO[0], "--profile", profile, "-o", out, "--json")
     answer = json.loads(done.stdout)
     assert answer["machines"][0]["rows"] == (HOURS * 3600 - 120) // 3 + 1 == len(read(out)[1])
-    assert answer["requests"] == 2
+    assert answer["requests"] == 1 + 2, "who is there, then two pieces"
 
 
 @pytest.mark.parametrize("samples", [5000, 500])
@@ -240,7 +240,7 @@ def test_a_server_that_is_busy_is_asked_again(tocsin, fake, tmp_path):
                   tmp_path / "t.csv", "--profile", "classic", "--json")
     answer = json.loads(done.stdout)
     assert answer["retries"] == 3 and answer["missing"] == 0
-    assert answer["requests"] == 7 + 3
+    assert answer["requests"] == 1 + 7 + 3
     assert calls[4] - calls[3] >= 2, "Retry-After is kept to"
     assert calls[3] - calls[2] >= 0.2
     assert re.search(rf"tocsin: {server.url}: unavailable: starting up; tried again in 0\.\d s\n",
@@ -249,7 +249,8 @@ def test_a_server_that_is_busy_is_asked_again(tocsin, fake, tmp_path):
 
 def test_a_server_that_stays_away_ends_it(binary, fake, tmp_path):
     """Eight tries are a minute or more: only the first few are waited for."""
-    server = fake(lambda *_: refusal(503, "unavailable", "no"))
+    server = fake(lambda path, fields, _: made_up(path, fields) if path.endswith("values")
+                  else refusal(503, "unavailable", "no"))
     p = subprocess.Popen([binary, "import", "--prometheus", server.url, "--from", "1h",
                           "--instance", "a", "-o", str(tmp_path / "t.csv")],
                          stderr=subprocess.PIPE, text=True)
@@ -289,6 +290,8 @@ def test_warnings_are_passed_on_and_parts_are_not_taken(tocsin, fake, tmp_path):
 
     def answer(path, fields, headers):
         status, more, body = made_up(path, fields)
+        if path.endswith("values"):
+            return status, more, body
         body["warnings"] = ["remote storage is slow"]
         if not parts:
             parts.append(fields)
@@ -342,6 +345,8 @@ def test_hostile_answers_do_no_harm(binary, fake, tmp_path, body):
 def test_answers_of_machines_that_were_not_asked_for_are_passed_over(tocsin, fake, tmp_path):
     def answer(path, fields, headers):
         status, more, body = made_up(path, fields)
+        if path.endswith("values"):
+            return status, more, body
         body["data"]["result"] += [
             {"metric": {"instance": "b" * 300}, "values": [[1, "1"]]},
             {"metric": {}, "values": [[1, "1"]]},
@@ -398,6 +403,12 @@ def test_wrong_values_are_refused(tocsin, tmp_path, options, sentence):
         assert done.stderr == f"tocsin: {sentence}\n"
     else:
         assert done.stderr.startswith("tocsin: --profile: ")
+
+
+def test_a_machine_that_is_not_there_is_told_beside_those_that_are(tocsin, fake, tmp_path):
+    done = tocsin("import", "--prometheus", fake(made_up_any).url, "--instance", "c", "-o",
+                  tmp_path / "F", code=1)
+    assert done.stderr == "tocsin: the server has no machine 'c' in the span, but a, b\n"
 
 
 def test_nobody_there_is_said_with_the_url(tocsin, tmp_path, free_port):
@@ -500,7 +511,8 @@ def made_up_any(path, fields, _):
 
 
 def test_an_empty_span_leaves_no_file(tocsin, fake, tmp_path):
-    server = fake(lambda path, fields, _: success("matrix", []))
+    server = fake(lambda path, fields, _: made_up(path, fields) if path.endswith("values")
+                  else success("matrix", []))
     done = tocsin("import", "--prometheus", server.url, "--from", "1h", "--instance", "a", "-o",
                   tmp_path / "t.csv", code=1)
     assert done.stderr == "tocsin: a has no value of the profile in the span\n"
