@@ -90,6 +90,9 @@ for device in ("eth0", "lo"):
 ONLY_FIRST = {"node_netstat_Ip6_InOctets": 4e4}
 
 
+EARLY = 23  # seconds before the full minute
+
+
 def named(series, instance):
     name, _, labels = series.partition("{")
     return f'{name}{{instance="{instance}",job="node"' + ("," + labels if labels else "}")
@@ -97,7 +100,8 @@ def named(series, instance):
 
 def history(instances, end, hours, step=60, seed=1):
     """[(series with labels, seconds, value)] in the order of series: gauges wander; counters rise by
-    a rate that changes each hour, so that every way of computing a rate gives the same within it."""
+    a rate that changes each hour, so that every way of computing a rate gives the same within it.
+    Samples lie between full minutes: one at the very start of a window is not every server's."""
     chance = random.Random(seed)
     times = range(end - hours * 3600, end + 1, step)
     rows = []
@@ -109,14 +113,14 @@ def history(instances, end, hours, step=60, seed=1):
             for t in times:
                 if series in GAUGES:
                     value = max(0, value + 0.1 * (mean - value) + 0.05 * mean * chance.gauss(0, 1))
-                rows.append((name, t, value))
+                rows.append((name, t - EARLY, value))
         for series, mean in counters.items():
             name, value, rate = named(series, instance), 1000 * mean, mean
             for t in times:
                 if t % 3600 == 0:
                     rate = mean * chance.uniform(0.5, 1.5)
                 value += rate * step
-                rows.append((name, t, value))
+                rows.append((name, t - EARLY, value))
     return rows
 
 
