@@ -47,9 +47,15 @@ void prom_grid_free(struct prom_grid *g)
     mem_free(g);
 }
 
+static size_t home_of(const struct prom_grid *g, const char *name)
+{
+    return (size_t)hash_bytes(name, strlen(name), 0) & (g->n_slots - 1);
+}
+
+/* Where name is, or the free slot where it would be. */
 static size_t slot_of(const struct prom_grid *g, const char *name)
 {
-    size_t at = (size_t)hash_bytes(name, strlen(name), 0) & (g->n_slots - 1);
+    size_t at = home_of(g, name);
 
     while (g->slots[at] && strcmp(g->names[g->slots[at] - 1], name) != 0)
         at = (at + 1) & (g->n_slots - 1);
@@ -58,19 +64,32 @@ static size_t slot_of(const struct prom_grid *g, const char *name)
 
 static bool index_all(struct prom_grid *g, size_t n_slots)
 {
-    uint32_t *slots = n_slots == g->n_slots ? g->slots : mem_array(n_slots, sizeof *slots);
+    uint32_t *slots = mem_array(n_slots, sizeof *slots);
 
     if (!slots)
         return false;
-    if (slots != g->slots) {
-        mem_free(g->slots);
-        g->slots = slots;
-        g->n_slots = n_slots;
-    }
-    memset(slots, 0, n_slots * sizeof *slots);
+    mem_free(g->slots);
+    g->slots = slots;
+    g->n_slots = n_slots;
     for (size_t i = 0; i < g->n; i++)
         slots[slot_of(g, g->names[i])] = (uint32_t)i + 1;
     return true;
+}
+
+/* Free a slot; those behind it that a search would no longer reach move up (Knuth, TAOCP 3, 6.4 R).
+ */
+static void free_slot(struct prom_grid *g, size_t hole)
+{
+    const size_t mask = g->n_slots - 1;
+
+    for (size_t at = (hole + 1) & mask; g->slots[at]; at = (at + 1) & mask) {
+        const size_t home = home_of(g, g->names[g->slots[at] - 1]);
+        if (((at - home) & mask) >= ((at - hole) & mask)) { /* its home is not after the hole */
+            g->slots[hole] = g->slots[at];
+            hole = at;
+        }
+    }
+    g->slots[hole] = 0;
 }
 
 static bool make_room(struct prom_grid *g)
@@ -125,10 +144,14 @@ const char *prom_grid_name(const struct prom_grid *g, size_t entity)
 void prom_grid_drop(struct prom_grid *g, size_t entity)
 {
     assert(entity < g->n);
+    const size_t last = g->n - 1;
+    free_slot(g, slot_of(g, g->names[entity]));
+    if (entity != last)
+        g->slots[slot_of(g, g->names[last])] = (uint32_t)entity + 1;
     mem_free(g->names[entity]);
-    g->names[entity] = g->names[--g->n];
+    g->names[entity] = g->names[last];
+    g->n = last;
     g->begun = 0;
-    (void)index_all(g, g->n_slots); /* of the same size: cannot fail */
 }
 
 size_t prom_grid_points_max(const struct prom_grid *g)
