@@ -4,7 +4,7 @@
 
 #include "base/err.h"
 
-/* http - asks a running tocsin's API (libcurl; one connection, kept between questions)
+/* http - asks a running tocsin's API (http/http_call.h; one connection, kept between questions)
  *
  * Bounded: HTTP_BODY_MAX bytes, HTTP_TIMEOUT_MS a question, no redirects, no proxy.
  * Thread: its holder's. */
