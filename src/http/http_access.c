@@ -62,8 +62,8 @@ enum rc http_url_check(const char *url, struct err *err)
                        HTTP_URL_MAX_BYTES, s.n);
     http_url_shown(url, shown);
     if (!str_starts(s, STR("http://")) && !str_starts(s, STR("https://")))
-        return err_set(err, E_CONFIG,
-                       "expected a URL such as http://localhost:9090, found '%.100s'", shown);
+        return err_set(err, E_CONFIG, "expected a URL such as http://host:port, found '%.100s'",
+                       shown);
     for (size_t i = 0; i < s.n; i++)
         if (s.p[i] <= ' ' || s.p[i] == 0x7f)
             return err_set(err, E_CONFIG, "expected a URL without spaces and control characters");

@@ -385,7 +385,7 @@ def test_wrong_options_are_refused(tocsin, tmp_path, options, sentence):
 
 @pytest.mark.parametrize("options, sentence", [
     (["--prometheus", "localhost:9090"],
-     "--prometheus: expected a URL such as http://localhost:9090, found 'localhost:9090'"),
+     "--prometheus: expected a URL such as http://host:port, found 'localhost:9090'"),
     (["--prometheus", "http://me:geheim@x"],
      "--prometheus: the URL has a user and password in it; give them by their own settings"),
     (["--prometheus", "http://x?tenant=1"],
