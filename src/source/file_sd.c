@@ -192,7 +192,8 @@ static bool look_by_pattern(struct file_sd *s, const char *pattern, const struct
     DIR *d = opendir(folder);
     if (!d)
         return false; /* a folder may come later, as files may */
-    for (const struct dirent *e; (e = readdir(d));) {
+    /* this stream is ours alone, so readdir is safe */
+    for (const struct dirent *e; (e = readdir(d));) { /* NOLINT(concurrency-mt-unsafe) */
         if (fnmatch(last, e->d_name, FNM_PERIOD) != 0)
             continue;
         if (snprintf(path, sizeof path, "%s%s", slash ? folder : "", e->d_name) < (int)sizeof path)
