@@ -249,7 +249,10 @@ static bool is_known(struct reader *r, struct expo_tail *ret)
         }
     }
     x->p = value;
-    if (expo_lex_tail(x, ret, &ignored) == OK)
+    x->quiet = true;
+    const enum rc rc = expo_lex_tail(x, ret, &ignored);
+    x->quiet = false;
+    if (rc == OK)
         return true;
     x->p = from; /* "a {b="c"} 1" where "a 1" was; or an error, which then shows again */
     return false;
@@ -263,7 +266,11 @@ static void find_family(struct reader *r)
 
     for (size_t i = t->n; i > r->family_upto; i--) {
         const struct str key = expo_line_key(t, i - 1);
-        struct expo_lex gap = {key.p, key.p, key.p + key.n, r->lex.openmetrics};
+        struct expo_lex gap = {.begin = key.p,
+                               .p = key.p,
+                               .end = key.p + key.n,
+                               .openmetrics = r->lex.openmetrics,
+                               .quiet = true};
         struct expo_family family = {.said = false};
         struct err err;
         bool more;
@@ -403,7 +410,10 @@ static enum rc read_body(struct exposition_parser *p, struct exposition_layout *
     if (format != l->format)
         expo_lines_done(&l->lines); /* what is a key in one is not always one in the other */
     l->format = format;
-    r.lex = (struct expo_lex){body.p, body.p, body.p + body.n, format == EXPOSITION_OPENMETRICS};
+    r.lex = (struct expo_lex){.begin = body.p,
+                              .p = body.p,
+                              .end = body.p + body.n,
+                              .openmetrics = format == EXPOSITION_OPENMETRICS};
     p->n = p->n_stamps = 0;
     enum rc rc = read_lines(&r, err);
     if (rc == OK)

@@ -14,6 +14,8 @@ enum rc expo_lex_fail(const struct expo_lex *x, const char *at, const char *expe
     const char *from = x->begin;
     size_t line = 1;
 
+    if (x->quiet)
+        return err->rc = E_PARSE;
     for (const char *q; (q = memchr(from, '\n', (size_t)(at - from))); from = q + 1)
         line++;
     const size_t column = (size_t)(at - from) + 1;

@@ -21,6 +21,7 @@
 struct expo_lex {
     const char *begin, *p, *end; /* end may not be readable */
     bool openmetrics;
+    bool quiet; /* a failure is E_PARSE without a sentence, which costs a look at all before it */
 };
 
 /* The TYPE line that is in force. */

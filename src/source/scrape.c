@@ -172,6 +172,8 @@ static int64_t stamp(struct scrape_target *t, int64_t wall_ms, int64_t mono_ms)
     const int64_t planned = t->due_wall_ms;
     t->due_wall_ms += t->interval_ms;
     t->due_mono_ms += t->interval_ms;
+    if (t->due_mono_ms <= mono_ms)
+        scrape_target_plan(t, wall_ms, mono_ms);
     return off <= SCRAPE_ALIGN_MS && t->interval_ms > 100 * SCRAPE_ALIGN_MS ? planned : wall_ms;
 }
 
@@ -306,11 +308,12 @@ static void finish_done(struct scrape *s)
     int left;
 
     for (CURLMsg *m; (m = curl_multi_info_read(s->multi, &left));) {
-        struct scrape_transfer *x = NULL;
         const CURLcode code = m->data.result;
+        char *private = NULL;
         if (m->msg != CURLMSG_DONE)
             continue;
-        (void)curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&x);
+        (void)curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &private);
+        struct scrape_transfer *x = (void *)private;
         assert(x);
         (void)curl_multi_remove_handle(s->multi, x->curl); /* m is gone with it */
         finish(s, x, code);
