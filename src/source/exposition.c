@@ -14,6 +14,7 @@
 /* How many lines a body may have lost in one place for the rest to be found again at once: a
  * device or a process with all its series. Past that, its lines are read anew. */
 enum { AHEAD = 128 };
+enum { FIRST = 1024 }; /* entries of a table at first: a Node Exporter's */
 
 struct exposition_layout {
     struct exposition_rules rules; /* labels: in the same block as this */
@@ -37,7 +38,8 @@ struct exposition_parser {
     struct sample *sample; /* wanted ones of this body */
     struct stamp *stamp;   /* those of them that have a time of their own, in order */
     int64_t *newest_ms;    /* by id, when there are stamps */
-    size_t n, capacity, n_stamps, stamps_capacity, newest_capacity;
+    uint32_t *line_at;     /* where the lines of this body begin, with their gaps */
+    size_t n, capacity, n_stamps, stamps_capacity, newest_capacity, n_lines, lines_capacity;
     struct expo_scratch scratch;
 };
 
@@ -73,6 +75,7 @@ void exposition_parser_free(struct exposition_parser *p)
     mem_free(p->sample);
     mem_free(p->stamp);
     mem_free(p->newest_ms);
+    mem_free(p->line_at);
     expo_scratch_done(&p->scratch);
     mem_free(p);
 }
@@ -132,25 +135,41 @@ size_t exposition_layout_bytes(const struct exposition_layout *l)
 
 /* -- samples -- */
 
-static enum rc add_sample(struct reader *r, uint32_t id, const struct expo_tail *tail,
+static enum rc more_lines(struct exposition_parser *p, struct err *err)
+{
+    void *array = p->line_at;
+    const enum rc rc =
+        expo_grow(&array, &p->lines_capacity, p->n_lines + 1, sizeof *p->line_at, FIRST, err);
+
+    p->line_at = array;
+    return rc;
+}
+
+static enum rc more_samples(struct exposition_parser *p, struct err *err)
+{
+    void *array = p->sample;
+    const enum rc rc = expo_grow(&array, &p->capacity, p->n + 1, sizeof *p->sample, FIRST, err);
+
+    p->sample = array;
+    return rc;
+}
+
+static enum rc add_sample(struct reader *r, size_t at, uint32_t id, const struct expo_tail *tail,
                           struct err *err)
 {
     struct exposition_parser *p = r->p;
 
-    r->counts.samples++;
+    if (p->n_lines == p->lines_capacity && more_lines(p, err) != OK)
+        return err->rc;
+    p->line_at[p->n_lines++] = (uint32_t)at; /* below EXPOSITION_BODY_MAX */
     if (id == EXPO_UNWANTED)
         return OK;
-    if (p->n == p->capacity) {
-        void *array = p->sample;
-        const enum rc rc = expo_grow(&array, &p->capacity, p->n + 1, sizeof *p->sample, 1024, err);
-        p->sample = array;
-        if (rc != OK)
-            return rc;
-    }
+    if (p->n == p->capacity && more_samples(p, err) != OK)
+        return err->rc;
     if (tail->stamped) {
         void *array = p->stamp;
         const enum rc rc =
-            expo_grow(&array, &p->stamps_capacity, p->n_stamps + 1, sizeof *p->stamp, 64, err);
+            expo_grow(&array, &p->stamps_capacity, p->n_stamps + 1, sizeof *p->stamp, FIRST, err);
         p->stamp = array;
         if (rc != OK)
             return rc;
@@ -168,7 +187,7 @@ static enum rc place_stamped(struct reader *r, struct snapshot *s, struct err *e
     void *array = p->newest_ms;
 
     const enum rc rc =
-        expo_grow(&array, &p->newest_capacity, s->n, sizeof *p->newest_ms, 1024, err);
+        expo_grow(&array, &p->newest_capacity, s->n, sizeof *p->newest_ms, FIRST, err);
     p->newest_ms = array;
     if (rc != OK)
         return rc;
@@ -230,16 +249,12 @@ static bool is_known(struct reader *r, struct expo_tail *ret)
 {
     const struct expo_lines *t = &r->l->lines;
     struct expo_lex *x = &r->lex;
+    const char *from = x->p;
     struct err ignored;
 
-    if (r->at == t->n)
+    if (r->at == t->n || !expo_lines_begin(t, r->at, from, x->end))
         return false;
-    const struct expo_line *line = &t->line[r->at];
-    const char *from = x->p;
-    if ((size_t)(x->end - from) < line->key_n || !line->closed ||
-        memcmp(from, t->keys + line->key_at, line->key_n) != 0)
-        return false;
-    const char *value = from + line->key_n;
+    const char *value = from + t->line[r->at].key_n;
     if (x->end - value >= EXPO_NUMBER_ROOM) {
         const char *newline = expo_number_fast(value, &ret->value);
         if (newline) {
@@ -262,27 +277,27 @@ static bool is_known(struct reader *r, struct expo_tail *ret)
  * looked where a line was known. */
 static void find_family(struct reader *r)
 {
-    const struct expo_lines *t = &r->made;
+    const struct exposition_parser *p = r->p;
 
-    for (size_t i = t->n; i > r->family_upto; i--) {
-        const struct str key = expo_line_key(t, i - 1);
-        struct expo_lex gap = {.begin = key.p,
-                               .p = key.p,
-                               .end = key.p + key.n,
+    for (size_t i = p->n_lines; i > r->family_upto; i--) {
+        const char *from = r->lex.begin + p->line_at[i - 1];
+        struct expo_lex gap = {.begin = from,
+                               .p = from,
+                               .end = r->lex.end, /* it ends at the name */
                                .openmetrics = r->lex.openmetrics,
                                .quiet = true};
         struct expo_family family = {.said = false};
         struct err err;
         bool more;
 
-        if (!strchr("# \t\n", key.p[0]))
+        if (!strchr("# \t\n", *from))
             continue; /* no gap, the name at once */
         if (expo_lex_gap(&gap, &family, &more, &err) == OK && family.said) {
             r->family = family;
             break;
         }
     }
-    r->family_upto = t->n;
+    r->family_upto = p->n_lines;
 }
 
 /* Where key is among the lines that come next, or SIZE_MAX. */
@@ -292,7 +307,7 @@ static size_t find_ahead(const struct reader *r, struct str key)
     const size_t end = t->n - r->at > AHEAD ? r->at + AHEAD : t->n;
 
     for (size_t i = r->at; i < end; i++)
-        if (t->line[i].key_n == key.n && str_eq(expo_line_key(t, i), key))
+        if (t->line[i].key_n == key.n && expo_lines_begin(t, i, key.p, key.p + key.n))
             return i;
     return SIZE_MAX;
 }
@@ -320,59 +335,56 @@ static enum rc series_of(struct reader *r, const struct expo_key *key,
     return OK;
 }
 
-/* A line that is not at its old place. *ret_more: there was one, and not the end. */
-static enum rc read_anew(struct reader *r, bool *ret_more, struct err *err)
+/* A line that is not at its old place, from the byte `from` on: x->p is at its name. */
+static enum rc read_anew(struct reader *r, const char *from, const struct expo_family *gap,
+                         uint32_t *ret_id, struct expo_tail *ret_tail, struct err *err)
 {
     struct expo_lex *x = &r->lex;
-    const char *from = x->p;
-    struct expo_family gap = {.said = false};
     struct expo_key key;
-    struct expo_tail tail;
-    uint32_t id;
 
-    if (expo_lex_gap(x, &gap, ret_more, err) != OK)
-        return err->rc;
-    if (!*ret_more)
-        return OK;
     if (!r->anew && expo_lines_copy(&r->made, &r->l->lines, r->at, err) != OK)
         return err->rc;
     r->anew = true;
     if (expo_lex_key(x, &key, err) != OK)
         return err->rc;
     const struct str bytes = {from, (size_t)(x->p - from)};
-    if (expo_lex_tail(x, &tail, err) != OK)
+    if (expo_lex_tail(x, ret_tail, err) != OK)
         return err->rc;
     const size_t known = find_ahead(r, bytes);
     if (known != SIZE_MAX) {
         r->at = known + 1;
-        id = r->l->lines.line[known].id;
-    } else if (series_of(r, &key, &gap, &id, err) != OK) {
+        *ret_id = r->l->lines.line[known].id;
+    } else if (series_of(r, &key, gap, ret_id, err) != OK) {
         return err->rc;
     }
     r->counts.learned++;
-    if (expo_lines_add(&r->made, bytes, id, err) != OK)
-        return err->rc;
-    return add_sample(r, id, &tail, err);
+    return expo_lines_add(&r->made, bytes, *ret_id, err);
 }
 
-static enum rc read_lines(struct reader *r, struct err *err)
+/* The next sample; *ret_more: there was one, and not the end. */
+static enum rc read_line(struct reader *r, bool *ret_more, struct err *err)
 {
     const struct expo_lines *t = &r->l->lines;
+    const char *from = r->lex.p;
     struct expo_tail tail;
+    uint32_t id;
 
-    for (bool more = true; more;) {
-        if (is_known(r, &tail)) {
-            const uint32_t id = t->line[r->at].id;
-            if (r->anew && expo_lines_add(&r->made, expo_line_key(t, r->at), id, err) != OK)
-                return err->rc;
-            r->at++;
-            if (add_sample(r, id, &tail, err) != OK)
-                return err->rc;
-        } else if (read_anew(r, &more, err) != OK) {
+    *ret_more = true;
+    if (is_known(r, &tail)) {
+        id = t->line[r->at].id;
+        if (r->anew && expo_lines_keep(&r->made, t, r->at, err) != OK)
             return err->rc;
-        }
+        r->at++;
+    } else {
+        struct expo_family gap = {.said = false};
+        if (expo_lex_gap(&r->lex, &gap, ret_more, err) != OK)
+            return err->rc;
+        if (!*ret_more)
+            return OK;
+        if (read_anew(r, from, &gap, &id, &tail, err) != OK)
+            return err->rc;
     }
-    return OK;
+    return add_sample(r, (size_t)(from - r->lex.begin), id, &tail, err);
 }
 
 /* -- a body -- */
@@ -414,8 +426,10 @@ static enum rc read_body(struct exposition_parser *p, struct exposition_layout *
                               .p = body.p,
                               .end = body.p + body.n,
                               .openmetrics = format == EXPOSITION_OPENMETRICS};
-    p->n = p->n_stamps = 0;
-    enum rc rc = read_lines(&r, err);
+    p->n = p->n_stamps = p->n_lines = 0;
+    enum rc rc = OK;
+    for (bool more = true; more && rc == OK;)
+        rc = read_line(&r, &more, err);
     if (rc == OK)
         rc = make_snapshot(&r, ts_ms, ret, err);
     if (rc != OK) {
@@ -427,10 +441,10 @@ static enum rc read_body(struct exposition_parser *p, struct exposition_layout *
         l->lines = r.made;
         expo_lines_fit(&l->lines);
     } else if (r.at < l->lines.n) {
-        l->lines.keys_n = l->lines.line[r.at].key_at;
-        l->lines.n = r.at; /* what came after has ended */
+        expo_lines_cut(&l->lines, r.at);
     }
     *ret_counts = r.counts;
+    ret_counts->samples = p->n_lines;
     return OK;
 }
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "source/exposition_lines.h"
 
-#include <string.h>
-
 #include "base/mem.h"
 #include "source/exposition_lex.h"
 
+enum { FIRST_LINES = 64, FIRST_BYTES = 4096 };
+
 enum rc expo_grow(void **array, size_t *capacity, size_t need, size_t size, size_t first,
-                    struct err *err)
+                  struct err *err)
 {
     size_t n = *capacity ? *capacity : first;
 
@@ -30,43 +30,78 @@ void expo_lines_done(struct expo_lines *t)
     *t = (struct expo_lines){0};
 }
 
-enum rc expo_lines_add(struct expo_lines *t, struct str key, uint32_t id, struct err *err)
+/* Room for so many lines and bytes in all. */
+static enum rc reserve(struct expo_lines *t, size_t lines, size_t bytes, struct err *err)
 {
     void *line = t->line, *keys = t->keys;
 
-    enum rc rc = expo_grow(&line, &t->capacity, t->n + 1, sizeof *t->line, 64, err);
+    enum rc rc = expo_grow(&line, &t->capacity, lines, sizeof *t->line, FIRST_LINES, err);
     t->line = line;
     if (rc == OK)
-        rc = expo_grow(&keys, &t->keys_capacity, t->keys_n + key.n, 1, 4096, err);
+        rc = expo_grow(&keys, &t->keys_capacity, bytes, 1, FIRST_BYTES, err);
     t->keys = keys;
-    if (rc != OK)
-        return rc;
-    memcpy(t->keys + t->keys_n, key.p, key.n);
-    t->line[t->n++] = (struct expo_line){(uint32_t)t->keys_n, (uint32_t)key.n, id,
-                                    expo_key_is_closed(key)};
-    t->keys_n += key.n;
+    return rc;
+}
+
+enum rc expo_lines_add(struct expo_lines *t, struct str key, uint32_t id, struct err *err)
+{
+    const bool closed = expo_key_is_closed(key), kept = closed && id != EXPO_UNWANTED;
+
+    if (reserve(t, t->n + 1, t->keys_n + (kept ? key.n : 0), err) != OK)
+        return err->rc;
+    struct expo_line *line = &t->line[t->n++];
+    *line = (struct expo_line){closed ? (uint32_t)key.n : 0, id, 0};
+    if (kept) {
+        line->key = t->keys_n;
+        memcpy(t->keys + t->keys_n, key.p, key.n);
+        t->keys_n += key.n;
+    } else if (closed) {
+        line->key = hash_bytes(key.p, key.n, 0);
+    }
     return OK;
 }
 
-enum rc expo_lines_copy(struct expo_lines *t, const struct expo_lines *from, size_t n, struct err *err)
+enum rc expo_lines_keep(struct expo_lines *t, const struct expo_lines *from, size_t i,
+                        struct err *err)
 {
-    const size_t bytes = n == 0 ? 0 : from->line[n - 1].key_at + from->line[n - 1].key_n;
-    void *line = NULL, *keys = NULL;
+    const struct expo_line *line = &from->line[i];
 
-    enum rc rc = expo_grow(&line, &t->capacity, n + 1, sizeof *t->line, from->n + 64, err);
-    t->line = line;
-    if (rc == OK)
-        rc = expo_grow(&keys, &t->keys_capacity, bytes + 1, 1, from->keys_n + 4096, err);
-    t->keys = keys;
-    if (rc != OK)
-        return rc;
-    if (n) {
+    if (line->id != EXPO_UNWANTED && line->key_n)
+        return expo_lines_add(t, (struct str){from->keys + line->key, line->key_n}, line->id, err);
+    if (reserve(t, t->n + 1, t->keys_n, err) != OK)
+        return err->rc;
+    t->line[t->n++] = *line;
+    return OK;
+}
+
+/* Of the first n lines. */
+static size_t bytes_of(const struct expo_lines *t, size_t n)
+{
+    while (n > 0 && (t->line[n - 1].id == EXPO_UNWANTED || t->line[n - 1].key_n == 0))
+        n--;
+    return n ? t->line[n - 1].key + t->line[n - 1].key_n : 0;
+}
+
+enum rc expo_lines_copy(struct expo_lines *t, const struct expo_lines *from, size_t n,
+                        struct err *err)
+{
+    const size_t bytes = bytes_of(from, n);
+
+    if (reserve(t, n + 1, bytes, err) != OK)
+        return err->rc;
+    if (n)
         memcpy(t->line, from->line, n * sizeof *t->line);
+    if (bytes)
         memcpy(t->keys, from->keys, bytes);
-    }
     t->n = n;
     t->keys_n = bytes;
     return OK;
+}
+
+void expo_lines_cut(struct expo_lines *t, size_t n)
+{
+    t->keys_n = bytes_of(t, n);
+    t->n = n;
 }
 
 void expo_lines_fit(struct expo_lines *t)

@@ -3,18 +3,25 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/err.h"
+#include "base/hash.h"
 #include "base/str.h"
 
 /* exposition_lines - the samples of a body by the bytes in front of their values, in order
  *
- * Private to exposition*.c. One block of bytes and one of places; zeroed at first. */
+ * Private to exposition*.c. Of a sample that is wanted the bytes are kept. Of the many others there
+ * is a hash of 64 bits: layouts are as many as targets, and all that a clash could do is to pass
+ * over a line that has become another one, until the body changes again.
+ * Zeroed at first. */
+
+#define EXPO_UNWANTED UINT32_MAX
 
 struct expo_line {
-    uint32_t key_at, key_n; /* in keys: gap and key of a sample */
-    uint32_t id;            /* or EXPO_UNWANTED */
-    bool closed;            /* its bytes are enough to know it by */
+    uint32_t key_n; /* bytes of gap and key; 0: they are not enough to know it by */
+    uint32_t id;    /* of its series, or EXPO_UNWANTED */
+    uint64_t key;   /* where its bytes are in keys; unwanted: their hash */
 };
 
 struct expo_lines {
@@ -27,15 +34,27 @@ struct expo_lines {
 void expo_lines_done(struct expo_lines *t);
 MUST_CHECK enum rc expo_lines_add(struct expo_lines *t, struct str key, uint32_t id,
                                   struct err *err);
+/* Line i of from. */
+MUST_CHECK enum rc expo_lines_keep(struct expo_lines *t, const struct expo_lines *from, size_t i,
+                                   struct err *err);
 /* Into t, which is empty, the first n lines of from. */
 MUST_CHECK enum rc expo_lines_copy(struct expo_lines *t, const struct expo_lines *from, size_t n,
                                    struct err *err);
+void expo_lines_cut(struct expo_lines *t, size_t n); /* to the first n */
 /* Give back what growing took in advance: layouts are many and long-lived. */
 void expo_lines_fit(struct expo_lines *t);
 
-static inline struct str expo_line_key(const struct expo_lines *t, size_t i)
+/* Whether line i is what the bytes from p to end begin with. */
+static inline bool expo_lines_begin(const struct expo_lines *t, size_t i, const char *p,
+                                    const char *end)
 {
-    return (struct str){t->keys + t->line[i].key_at, t->line[i].key_n};
+    const struct expo_line *line = &t->line[i];
+    const size_t n = line->key_n;
+
+    if (n == 0 || (size_t)(end - p) < n)
+        return false;
+    return line->id == EXPO_UNWANTED ? hash_bytes(p, n, 0) == line->key
+                                     : memcmp(p, t->keys + line->key, n) == 0;
 }
 
 /* Room for `need` entries of `size` bytes in *array, at least `first`; E_NOMEM leaves it as it

@@ -8,13 +8,12 @@
 #include "data/series.h"
 #include "source/exposition.h"
 #include "source/exposition_lex.h"
+#include "source/exposition_lines.h" /* EXPO_UNWANTED */
 
 /* exposition_series - from a key in a body to the number of its series
  *
  * Private to exposition*.c. Escapes are turned back, the target's labels are put in as Prometheus
  * does (scrape.go, mutateSampleLabels), and the rules say whether it is wanted. */
-
-#define EXPO_UNWANTED UINT32_MAX
 
 struct expo_scratch { /* room for texts that no body has; zeroed at first */
     char *p;
