@@ -162,7 +162,8 @@ static enum rc add_sample(struct reader *r, size_t at, uint32_t id, const struct
     if (p->n_lines == p->lines_capacity && more_lines(p, err) != OK)
         return err->rc;
     p->line_at[p->n_lines++] = (uint32_t)at; /* below EXPOSITION_BODY_MAX */
-    if (id == EXPO_UNWANTED)
+    r->counts.over_limit += id == EXPO_OVER;
+    if (!expo_is_series(id))
         return OK;
     if (p->n == p->capacity && more_samples(p, err) != OK)
         return err->rc;
@@ -236,7 +237,7 @@ static enum rc make_snapshot(struct reader *r, int64_t ts_ms, struct snapshot **
         place(r, s);
     else if (place_stamped(r, s, err) != OK)
         return err->rc;
-    if (r->l->up_id != EXPO_UNWANTED)
+    if (expo_is_series(r->l->up_id))
         s->v[r->l->up_id] = 1;
     *ret = TAKE(s);
     return OK;
@@ -316,23 +317,19 @@ static size_t find_ahead(const struct reader *r, struct str key)
 static enum rc series_of(struct reader *r, const struct expo_key *key,
                          const struct expo_family *gap, uint32_t *ret_id, struct err *err)
 {
-    bool over = false;
     struct err cause;
 
     find_family(r);
     if (gap->said)
         r->family = *gap;
     const enum rc rc = expo_series(key, &r->l->rules, expo_family_type(&r->family, key->name),
-                                   r->l->set, &r->p->scratch, ret_id, &over, &cause);
+                                   r->l->set, &r->p->scratch, ret_id, &cause);
     if (rc == E_PARSE) {
         char expected[ERR_MSG_MAX + 32];
         (void)snprintf(expected, sizeof expected, "each label once (%s)", cause.msg);
         return expo_lex_fail(&r->lex, key->name.p, expected, err);
     }
-    if (rc != OK)
-        return err_set(err, rc, "%s", cause.msg);
-    r->counts.over_limit += over;
-    return OK;
+    return rc == OK ? OK : err_set(err, rc, "%s", cause.msg);
 }
 
 /* A line that is not at its old place, from the byte `from` on: x->p is at its name. */
@@ -394,13 +391,12 @@ static enum rc new_set(struct exposition_layout *l, struct err *err)
     struct series_set *set;
     struct expo_scratch none = {0};
     const struct expo_key up = {.name = STR("up")};
-    bool over;
 
     if (series_set_new(&set, err) != OK)
         return err->rc;
     l->up_id = EXPO_UNWANTED;
     if (l->rules.add_up &&
-        expo_series(&up, &l->rules, METRIC_GAUGE, set, &none, &l->up_id, &over, err) != OK) {
+        expo_series(&up, &l->rules, METRIC_GAUGE, set, &none, &l->up_id, err) != OK) {
         expo_scratch_done(&none);
         series_set_unref(set);
         return err->rc;

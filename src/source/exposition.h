@@ -16,9 +16,9 @@
  * nothing of it is taken: the scrape has failed.
  *
  * A body hardly ever changes but in its numbers. So each target has a layout: the bytes between the
- * numbers of its last good body (of what nobody wants, their hashes), and the series of each number. Where they are the same again, a
- * series costs a compare and a number, and nothing is allocated but the snapshot; where they are
- * not, the line is read anew and the layout is made over.
+ * numbers of its last good body (of what nobody wants, their hashes), and the series of each
+ * number. Where they are the same again, a series costs a compare and a number, and nothing is
+ * allocated but the snapshot; where they are not, the line is read anew and the layout is made over.
  *
  * Errors: E_PARSE; E_LIMIT (more than SERIES_MAX wanted series, a body over EXPOSITION_BODY_MAX);
  * E_NOMEM. Thread: parser and layout are their holder's.

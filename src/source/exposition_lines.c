@@ -45,7 +45,7 @@ static enum rc reserve(struct expo_lines *t, size_t lines, size_t bytes, struct 
 
 enum rc expo_lines_add(struct expo_lines *t, struct str key, uint32_t id, struct err *err)
 {
-    const bool closed = expo_key_is_closed(key), kept = closed && id != EXPO_UNWANTED;
+    const bool closed = expo_key_is_closed(key), kept = closed && expo_is_series(id);
 
     if (reserve(t, t->n + 1, t->keys_n + (kept ? key.n : 0), err) != OK)
         return err->rc;
@@ -66,7 +66,7 @@ enum rc expo_lines_keep(struct expo_lines *t, const struct expo_lines *from, siz
 {
     const struct expo_line *line = &from->line[i];
 
-    if (line->id != EXPO_UNWANTED && line->key_n)
+    if (expo_is_series(line->id) && line->key_n)
         return expo_lines_add(t, (struct str){from->keys + line->key, line->key_n}, line->id, err);
     if (reserve(t, t->n + 1, t->keys_n, err) != OK)
         return err->rc;
@@ -77,7 +77,7 @@ enum rc expo_lines_keep(struct expo_lines *t, const struct expo_lines *from, siz
 /* Of the first n lines. */
 static size_t bytes_of(const struct expo_lines *t, size_t n)
 {
-    while (n > 0 && (t->line[n - 1].id == EXPO_UNWANTED || t->line[n - 1].key_n == 0))
+    while (n > 0 && (!expo_is_series(t->line[n - 1].id) || t->line[n - 1].key_n == 0))
         n--;
     return n ? t->line[n - 1].key + t->line[n - 1].key_n : 0;
 }

@@ -16,12 +16,19 @@
  * over a line that has become another one, until the body changes again.
  * Zeroed at first. */
 
+/* In place of a series' number: nobody wants it, or it has more labels or bytes than one may have. */
 #define EXPO_UNWANTED UINT32_MAX
+#define EXPO_OVER (UINT32_MAX - 1)
+
+static inline bool expo_is_series(uint32_t id)
+{
+    return id < EXPO_OVER; /* SERIES_MAX is far below */
+}
 
 struct expo_line {
     uint32_t key_n; /* bytes of gap and key; 0: they are not enough to know it by */
-    uint32_t id;    /* of its series, or EXPO_UNWANTED */
-    uint64_t key;   /* where its bytes are in keys; unwanted: their hash */
+    uint32_t id;    /* of its series, or EXPO_UNWANTED, EXPO_OVER */
+    uint64_t key;   /* where its bytes are in keys; where it is no series: their hash */
 };
 
 struct expo_lines {
@@ -53,8 +60,8 @@ static inline bool expo_lines_begin(const struct expo_lines *t, size_t i, const 
 
     if (n == 0 || (size_t)(end - p) < n)
         return false;
-    return line->id == EXPO_UNWANTED ? hash_bytes(p, n, 0) == line->key
-                                     : memcmp(p, t->keys + line->key, n) == 0;
+    return expo_is_series(line->id) ? memcmp(p, t->keys + line->key, n) == 0
+                                    : hash_bytes(p, n, 0) == line->key;
 }
 
 /* Room for `need` entries of `size` bytes in *array, at least `first`; E_NOMEM leaves it as it

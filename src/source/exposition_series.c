@@ -163,13 +163,12 @@ static void mix_labels(struct mix *m, const struct expo_key *key,
 
 enum rc expo_series(const struct expo_key *key, const struct exposition_rules *rules,
                     enum metric_type type, struct series_set *set, struct expo_scratch *scratch,
-                    uint32_t *ret_id, bool *ret_over, struct err *err)
+                    uint32_t *ret_id, struct err *err)
 {
     struct mix m = {.n = 0, .scratch = scratch};
     size_t text;
 
-    *ret_id = EXPO_UNWANTED;
-    *ret_over = true;
+    *ret_id = EXPO_OVER;
     if (key->n_labels + rules->n_labels > SERIES_LABELS_MAX)
         return OK;
     if (refuse_twice(key, err) != OK)
@@ -182,7 +181,7 @@ enum rc expo_series(const struct expo_key *key, const struct exposition_rules *r
         text += m.label[i].name.n + m.label[i].value.n;
     if (text > SERIES_TEXT_MAX)
         return OK;
-    *ret_over = false;
+    *ret_id = EXPO_UNWANTED;
     if (rules->wants && !rules->wants(rules->wants_arg, key->name, m.label, m.n))
         return OK;
     return series_set_intern(set, key->name, m.label, m.n, type, ret_id, err);

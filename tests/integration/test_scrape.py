@@ -383,7 +383,7 @@ def test_many_targets_are_spread_over_the_interval(probe, serve, tmp_path):
 
     def handler(request):
         at.setdefault(request.path, time.monotonic())
-        request.answer(BODY)
+        request.answer(BODY, Connection="close")  # else each has a thread here, and a descriptor
 
     address = serve(handler)
     path = tmp_path / "targets.json"

@@ -333,10 +333,12 @@ static void a_series_that_is_over_the_limits_is_left_out_and_counted(void **stat
         buf_puts(&b, "x");
     buf_puts(&b, "\"} 2\nfine 3\n");
     parsed_open(&p, NULL);
-    parsed_body(&p, EXPOSITION_TEXT, (struct str){b.p, b.n});
-    assert_int_equal(p.rc, OK);
-    assert_int_equal(p.counts.over_limit, 2);
-    assert_int_equal(p.counts.taken, 1);
+    for (int again = 0; again < 2; again++) {
+        parsed_body(&p, EXPOSITION_TEXT, (struct str){b.p, b.n});
+        assert_int_equal(p.rc, OK);
+        assert_int_equal(p.counts.over_limit, 2);
+        assert_int_equal(p.counts.taken, 1);
+    }
     buf_done(&b);
     parsed_close(&p);
 }
