@@ -12,6 +12,13 @@ uint64_t hash_bytes(const void *p, size_t n, uint64_t seed)
     return XXH3_64bits_withSeed(p, n, seed);
 }
 
+struct hash128 hash_bytes_128(const void *p, size_t n, uint64_t seed)
+{
+    const XXH128_hash_t h = XXH3_128bits_withSeed(p, n, seed);
+
+    return (struct hash128){h.low64, h.high64};
+}
+
 void hash_stream_init(struct hash_stream *s)
 {
     (void)XXH3_64bits_reset((XXH3_state_t *)s); /* fails for NULL alone */
