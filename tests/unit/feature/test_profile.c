@@ -84,6 +84,35 @@ static void a_profile_says_what_its_features_are(void **state)
 
 #define REFUSED(old, new, sentence) assert_string_equal(refused(old, new), "p.yml:" sentence)
 
+static void a_profile_wants_what_its_selectors_match(void **state)
+{
+    (void)state;
+    static const char text[] = "features:\n"
+                               "  - {name: a, expr: 'rate(x_total{mode!~\"idle|user\"}[1m])'}\n"
+                               "  - {name: b, expr: 'sum(y{job=\"j\"}) + z'}\n";
+    static const struct {
+        const char *name, *label, *value;
+        bool wanted;
+    } cases[] = {
+        {"x_total", "mode", "system", true}, {"x_total", "mode", "idle", false},
+        {"x_total", "other", "idle", true},  {"y", "job", "j", true},
+        {"y", "job", "k", false},            {"z", "any", "thing", true},
+        {"x", "mode", "system", false},      {"", "job", "j", false},
+    };
+    struct profile *p = NULL;
+    struct err err;
+
+    if (parse(text, &p, &err) != OK)
+        fail_msg("%s", err.msg);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct label label = {str_of(cases[i].label), str_of(cases[i].value)};
+        const struct series s = {.name = str_of(cases[i].name), .labels = &label, .n_labels = 1};
+        if (profile_wants(p, &s) != cases[i].wanted)
+            fail_msg("case %zu", i);
+    }
+    profile_free(p);
+}
+
 static void errors_name_line_and_column(void **state)
 {
     (void)state;
@@ -368,6 +397,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_profile_says_what_its_features_are),
+        cmocka_unit_test(a_profile_wants_what_its_selectors_match),
         cmocka_unit_test(errors_name_line_and_column),
         cmocka_unit_test(a_profile_without_features_is_refused),
         cmocka_unit_test(too_many_features_are_refused),
