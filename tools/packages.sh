@@ -4,11 +4,11 @@
 
 # What a build needs, as pkg-config and as packages know it.
 # shellcheck disable=SC2034 # for those who source this
-build_modules=(libxxhash yaml-0.1 jansson sqlite3 libmicrohttpd libcurl libprotobuf-c)
+build_modules=(libxxhash yaml-0.1 jansson sqlite3 libmicrohttpd libcurl libprotobuf-c snappy)
 # shellcheck disable=SC2034
 build_packages=(gcc libc6-dev meson ninja-build pkgconf python3 libxxhash-dev libyaml-dev
     libjansson-dev libsqlite3-dev libmicrohttpd-dev libcurl4-openssl-dev
-    libprotobuf-c-dev protobuf-c-compiler)
+    libprotobuf-c-dev protobuf-c-compiler libsnappy-dev)
 
 is_installed() {
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]

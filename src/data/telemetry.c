@@ -16,6 +16,12 @@
 #define NOTIFICATIONS_HELP "Alerts to each receiver, refreshes counted too, by what came of it."
 #define RELOADS "tocsin_config_reloads_total"
 #define RELOADS_HELP "Reloads of the configuration, by result."
+#define PUSHES "tocsin_remote_write_requests_total"
+#define PUSHES_HELP "Bodies that senders pushed by remote write, by result."
+#define PUSHED "tocsin_remote_write_samples_total"
+#define PUSHED_HELP "Samples of such bodies, by what became of them."
+#define WRITTEN "tocsin_scores_written_total"
+#define WRITTEN_HELP "Samples of scores written back by remote write, by result."
 
 const struct telemetry_row telemetry_rows[TEL_COUNT] = {
     [TEL_TICKS] = {"tocsin_collections_total", "", "Collections of samples that worked."},
@@ -61,4 +67,20 @@ const struct telemetry_row telemetry_rows[TEL_COUNT] = {
     [TEL_HTTP_REQUESTS] = {"tocsin_http_requests_total", "", "HTTP requests answered."},
     [TEL_HTTP_REFUSED] = {"tocsin_http_refused_total", "",
                           "HTTP requests answered with a 4xx or 5xx status."},
+    [TEL_PUSHES] = {PUSHES, "result=\"taken\"", PUSHES_HELP},
+    [TEL_PUSHES_PARTLY] = {PUSHES, "result=\"partly\"", PUSHES_HELP},
+    [TEL_PUSHES_REFUSED] = {PUSHES, "result=\"refused\"", PUSHES_HELP},
+    [TEL_PUSHES_FULL] = {PUSHES, "result=\"full\"", PUSHES_HELP},
+    [TEL_PUSHED] = {PUSHED, "result=\"taken\"", PUSHED_HELP},
+    [TEL_PUSHED_UNWANTED] = {PUSHED, "result=\"unwanted\"", PUSHED_HELP},
+    [TEL_PUSHED_LATE] = {PUSHED, "result=\"late\"", PUSHED_HELP},
+    [TEL_PUSHED_CONFLICTING] = {PUSHED, "result=\"conflicting\"", PUSHED_HELP},
+    [TEL_PUSHED_FUTURE] = {PUSHED, "result=\"future\"", PUSHED_HELP},
+    [TEL_PUSHED_REFUSED] = {PUSHED, "result=\"refused\"", PUSHED_HELP},
+    [TEL_PUSHED_HISTOGRAMS] = {PUSHED, "result=\"histogram\"", PUSHED_HELP},
+    [TEL_WRITTEN] = {WRITTEN, "result=\"sent\"", WRITTEN_HELP},
+    [TEL_WRITTEN_REFUSED] = {WRITTEN, "result=\"refused\"", WRITTEN_HELP},
+    [TEL_WRITTEN_DROPPED] = {WRITTEN, "result=\"dropped\"", WRITTEN_HELP},
+    [TEL_WRITE_RETRIES] = {"tocsin_score_write_retries_total", "",
+                           "Times that scores had to be sent again."},
 };
