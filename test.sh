@@ -253,7 +253,8 @@ main() {
     packages=("${build_packages[@]}" git libcmocka-dev shellcheck clang-format)
     if ! $fast; then
         packages+=(clang clang-tidy python3-pytest python3-yaml curl sqlite3 mandoc openssl prometheus
-            prometheus-node-exporter prometheus-alertmanager victoria-metrics)
+            prometheus-node-exporter prometheus-alertmanager victoria-metrics python3-protobuf
+            python3-snappy)
         # for what is written in JavaScript (a Node that came another way brings its own npm)
         command -v npm >/dev/null || packages+=(nodejs npm)
         # the sanitizers' runtime is a package of its own in some releases only

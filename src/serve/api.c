@@ -57,6 +57,11 @@ static int to_buf(const char *p, size_t n, void *arg)
     return out->failed ? -1 : 0;
 }
 
+void api_empty(struct api_answer *ret, unsigned status)
+{
+    start_answer(ret, status, NULL);
+}
+
 void api_start_json(struct api_answer *ret, unsigned status)
 {
     start_answer(ret, status, "application/json");
@@ -364,7 +369,7 @@ static void dispatch(struct api *a, const struct api_request *q, struct api_answ
     }
     if (strcmp(q->method, "GET") != 0 && strcmp(q->method, "HEAD") != 0) {
         api_printf_refuse(ret, 405, "method '%.20s': only GET and HEAD are answered", q->method);
-        ret->allow = true;
+        ret->allow = "GET, HEAD";
         return;
     }
     if (routes[i].allowed != ANY && params_parse(q->pairs, q->n_pairs, (unsigned)routes[i].allowed,

@@ -23,10 +23,10 @@ struct api_request {
 };
 
 struct api_answer {
-    unsigned status;  /* HTTP's */
-    const char *type; /* Content-Type */
-    const char *csp;  /* Content-Security-Policy */
-    bool allow;       /* a 405: say which methods there are */
+    unsigned status;   /* HTTP's */
+    const char *type;  /* Content-Type; NULL: there is no body */
+    const char *csp;   /* Content-Security-Policy */
+    const char *allow; /* of a 405: the methods that there are; or NULL */
     struct buf body;
 };
 
@@ -43,6 +43,9 @@ static inline void api_freep(struct api **a)
 
 /* Always an answer. The caller ends it with buf_done (or takes the body). */
 void api_handle(struct api *a, const struct api_request *q, struct api_answer *ret);
+
+/* An answer without a body, as a 204 is. */
+void api_empty(struct api_answer *ret, unsigned status);
 
 /* A refusal in the API's form, for what never reached api_handle. */
 void api_refuse(struct api_answer *ret, unsigned status, const char *sentence);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <microhttpd.h>
 #include <poll.h>
 #include <pthread.h>
@@ -18,6 +19,7 @@
 #include "serve/process.h"
 #include "serve/rebind.h"
 #include "serve/serve.h"
+#include "serve/upload.h"
 
 /* libmicrohttpd's own time-out counts from the last byte, so a client that sends one byte a second
  * would hold its place for hours. The loop is therefore ours (one thread, epoll), and once a second
@@ -29,11 +31,17 @@ enum {
     SILENCE_MAX_S = 30,           /* libmicrohttpd's: no byte at all */
     ASKING_MAX_MS = 10 * 1000,    /* from connecting to the end of the first request's headers */
     IDLE_MAX_MS = 60 * 1000,      /* from an answer to the end of the next request's headers */
+    UPLOADING_MAX_MS = 60 * 1000, /* to send a body */
     ANSWERING_MAX_MS = 60 * 1000, /* to take an answer */
     SWEEP_MS = 1000,
+    UPLOADS_AT_ONCE = 4, /* bodies of the most bytes; of common size there is room for many more */
 };
 
-enum talk { FREE, ASKING, ANSWERING, IDLE };
+/* Where senders of Remote-Write expect it: prometheus.io/docs/specs/prw names no path, and all
+ * known receivers have this one. */
+static const char write_path[] = "/api/v1/write";
+
+enum talk { FREE, ASKING, UPLOADING, ANSWERING, IDLE };
 
 struct talker {
     enum talk state;
@@ -50,11 +58,14 @@ struct server {
     int stop_fd; /* eventfd */
     uint16_t port;
     bool on_loopback;
+    struct push_receiver receiver;
+    struct upload_room room;
     bool closed_some;                       /* since the library last ran */
     struct talker talkers[CONNECTIONS_MAX]; /* the server thread's */
 };
 
-/* Addresses that mark a request in its context: its path hides a NUL; its headers were seen. */
+/* Addresses that mark a request in its context: its path hides a NUL; its headers were seen. Any
+ * other address there is the request's struct upload. */
 static char bad_path, seen;
 
 static struct talker *talker_of(struct MHD_Connection *c)
@@ -98,7 +109,10 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **context,
 static void on_completed(void *arg, struct MHD_Connection *c, void **context,
                          enum MHD_RequestTerminationCode how)
 {
-    (void)arg, (void)context, (void)how;
+    (void)arg, (void)how;
+    if (*context && *context != &bad_path && *context != &seen)
+        upload_free(*context);
+    *context = NULL;
     set_state(talker_of(c), IDLE);
 }
 
@@ -129,7 +143,32 @@ static enum MHD_Result add_pair(void *arg, enum MHD_ValueKind kind, const char *
     return list->n < PARAMS_PAIRS_MAX + 1 ? MHD_YES : MHD_NO;
 }
 
-static enum MHD_Result send_answer(struct MHD_Connection *c, struct api_answer *answer)
+/* The headers that a pushed body's answer has beside the others; p NULL: it is another answer. */
+static bool add_push_headers(struct MHD_Response *r, const struct push_reply *p)
+{
+    const struct {
+        bool sent;
+        const char *name;
+        uint64_t value;
+    } headers[] = {
+        {p && p->retry_after_s, "Retry-After", p ? p->retry_after_s : 0},
+        {p && p->counted, "X-Prometheus-Remote-Write-Samples-Written", p ? p->samples : 0},
+        {p && p->counted, "X-Prometheus-Remote-Write-Histograms-Written", p ? p->histograms : 0},
+        {p && p->counted, "X-Prometheus-Remote-Write-Exemplars-Written", p ? p->exemplars : 0},
+    };
+    char text[24];
+    bool ok = true;
+
+    for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {
+        (void)snprintf(text, sizeof text, "%" PRIu64, headers[i].value);
+        if (headers[i].sent)
+            ok = ok && MHD_add_response_header(r, headers[i].name, text) == MHD_YES;
+    }
+    return ok;
+}
+
+static enum MHD_Result send_answer(struct MHD_Connection *c, struct api_answer *answer,
+                                   const struct push_reply *push)
 {
     const size_t n = answer->body.n;
     char *body = buf_take(&answer->body);
@@ -141,13 +180,14 @@ static enum MHD_Result send_answer(struct MHD_Connection *c, struct api_answer *
         mem_free(body);
         return MHD_NO;
     }
-    bool ok = MHD_add_response_header(r, "Content-Type", answer->type) == MHD_YES;
+    bool ok = !answer->type || MHD_add_response_header(r, "Content-Type", answer->type) == MHD_YES;
     ok = ok && MHD_add_response_header(r, "Cache-Control", "no-store") == MHD_YES;
     ok = ok && MHD_add_response_header(r, "X-Content-Type-Options", "nosniff") == MHD_YES;
     ok = ok && MHD_add_response_header(r, "Referrer-Policy", "no-referrer") == MHD_YES;
     ok = ok && MHD_add_response_header(r, "Content-Security-Policy", answer->csp) == MHD_YES;
     if (answer->allow)
-        ok = ok && MHD_add_response_header(r, "Allow", "GET, HEAD") == MHD_YES;
+        ok = ok && MHD_add_response_header(r, "Allow", answer->allow) == MHD_YES;
+    ok = ok && add_push_headers(r, push);
     const enum MHD_Result sent = ok ? MHD_queue_response(c, answer->status, r) : MHD_NO;
     MHD_destroy_response(r);
     return sent;
@@ -185,9 +225,80 @@ static void answer_request(struct server *s, struct MHD_Connection *c, const cha
     api_handle(s->api, &q, ret);
 }
 
+static enum MHD_Result send_refusal(struct server *s, struct MHD_Connection *c, unsigned status,
+                                    const char *sentence, const struct push_reply *push)
+{
+    struct api_answer answer;
+
+    telemetry_add(s->telemetry, TEL_HTTP_REFUSED, 1);
+    api_refuse(&answer, status, sentence);
+    return send_answer(c, &answer, push);
+}
+
+/* The headers of a POST to write_path were read: refused now, and the library closes the
+ * connection; or its body is read. */
+static enum MHD_Result begin_push(struct server *s, struct MHD_Connection *c, void **context)
+{
+    const struct push_reply later = {.retry_after_s = 1};
+    struct upload *u;
+    struct err err;
+    unsigned status;
+
+    if (upload_new(&s->room, MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Content-Length"),
+                   MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Transfer-Encoding"),
+                   s->receiver.body_max, &u, &status, &err) != OK) {
+        telemetry_add(s->telemetry, TEL_HTTP_REQUESTS, 1);
+        return send_refusal(s, c, status, err.msg, status == 503 ? &later : NULL);
+    }
+    *context = u;
+    set_state(talker_of(c), UPLOADING);
+    return MHD_YES;
+}
+
+static enum MHD_Result answer_push(struct server *s, struct MHD_Connection *c,
+                                   const struct upload *u)
+{
+    const char *type = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Content-Type");
+    const char *encoding = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Content-Encoding");
+    const struct push p = {.content_type = str_of(type ? type : ""),
+                           .content_encoding = str_of(encoding ? encoding : ""),
+                           .body = u->body.n ? u->body.p : "",
+                           .n = u->body.n,
+                           .wall_ms = clock_wall_ms(),
+                           .mono_ms = clock_mono_ms()};
+    struct push_reply reply = {.status = 503, .retry_after_s = 1, .message = "no memory"};
+
+    set_state(talker_of(c), ANSWERING);
+    telemetry_add(s->telemetry, TEL_HTTP_REQUESTS, 1);
+    if (upload_is_whole(u))
+        s->receiver.take(s->receiver.arg, &p, &reply);
+    if (reply.status >= 400)
+        return send_refusal(s, c, reply.status, reply.message, &reply);
+    struct api_answer answer;
+    api_empty(&answer, reply.status);
+    return send_answer(c, &answer, &reply);
+}
+
+/* More of a body, or its end: *upload_n is 0 then. */
+static enum MHD_Result on_upload(struct server *s, struct MHD_Connection *c, struct upload *u,
+                                 const char *bytes, size_t *upload_n)
+{
+    if (*upload_n == 0)
+        return answer_push(s, c, u);
+    upload_add(u, bytes, *upload_n);
+    *upload_n = 0;
+    return MHD_YES;
+}
+
+static void refuse_method(struct api_answer *ret)
+{
+    api_refuse(ret, 405, "only POST is answered here");
+    ret->allow = "POST";
+}
+
 /* The library calls this once with the headers, and again when the body has been read. No body is
- * ever read: a request that has one is answered on the first call, and the library then closes the
- * connection; any other on the second, and the connection is kept. */
+ * ever read but of a push: a request that has one is answered on the first call, and the library
+ * then closes the connection; any other on the second, and the connection is kept. */
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const char *path,
                                   const char *method, const char *version, const char *upload,
                                   size_t *upload_n, void **context)
@@ -195,7 +306,12 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
     struct server *s = arg;
     struct api_answer answer;
 
-    (void)version, (void)upload, (void)upload_n;
+    (void)version;
+    if (*context && *context != &bad_path && *context != &seen)
+        return on_upload(s, c, *context, upload, upload_n);
+    const bool push = *context != &bad_path && strcmp(path, write_path) == 0;
+    if (push && s->receiver.take && strcmp(method, "POST") == 0 && !is_for_another_host(s, c))
+        return begin_push(s, c, context);
     set_state(talker_of(c), ANSWERING);
     if (!*context && !has_body(c)) {
         *context = &seen;
@@ -204,6 +320,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
     telemetry_add(s->telemetry, TEL_HTTP_REQUESTS, 1);
     if (*context == &bad_path)
         api_refuse(&answer, 400, "the path holds a NUL byte");
+    else if (push && s->receiver.take && strcmp(method, "POST") != 0)
+        refuse_method(&answer);
     else if (is_for_another_host(s, c))
         api_refuse(&answer, 421,
                    "on a loopback address only the Host localhost or an IP address is answered");
@@ -211,7 +329,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
         answer_request(s, c, path, method, &answer);
     if (answer.status >= 400)
         telemetry_add(s->telemetry, TEL_HTTP_REFUSED, 1);
-    return send_answer(c, &answer);
+    return send_answer(c, &answer, NULL);
 }
 
 /* True when t has waited for its peer for too long, or in vain: the peer will send no more. The
@@ -221,6 +339,7 @@ static bool is_overdue(const struct talker *t, int64_t now_ms)
     static const int64_t most_ms[] = {
         [FREE] = INT64_MAX,
         [ASKING] = ASKING_MAX_MS,
+        [UPLOADING] = UPLOADING_MAX_MS,
         [ANSWERING] = ANSWERING_MAX_MS,
         [IDLE] = IDLE_MAX_MS,
     };
@@ -325,6 +444,8 @@ enum rc serve_start(const struct serve_options *o, struct board *board, struct s
         return err_set(err, E_NOMEM, "serve: no memory");
     s->telemetry = board_telemetry(board);
     s->on_loopback = rebind_is_loopback(o->listen);
+    s->receiver = o->receiver;
+    s->room.max = o->receiver.body_max * UPLOADS_AT_ONCE;
     s->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (s->stop_fd < 0)
         return err_set(err, E_IO, "serve: eventfd: %m");
