@@ -19,7 +19,7 @@ case "${1:-}" in
 esac
 
 build='build-bench'
-programs=(score train host evaluator metrics runtimes)
+programs=(score train host evaluator metrics remote_write runtimes)
 repeats=5
 
 [ -d "$build" ] || meson setup "$build" --buildtype=release >/dev/null

@@ -12,6 +12,8 @@ KNOWN = {
     "host collect": (500, None),
     "evaluator tick": (100, None),
     "answer /metrics": (100, None),
+    # 5 million samples a second
+    "remote write": (200, "remote write, Snappy alone"),
     "daemon, CPU": (0.2, "Node Exporter, CPU"),
     "daemon, resident": (12, "Node Exporter, resident"),
     "start to first /metrics": (30, None),
