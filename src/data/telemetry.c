@@ -77,6 +77,7 @@ const struct telemetry_row telemetry_rows[TEL_COUNT] = {
     [TEL_PUSHED_CONFLICTING] = {PUSHED, "result=\"conflicting\"", PUSHED_HELP},
     [TEL_PUSHED_FUTURE] = {PUSHED, "result=\"future\"", PUSHED_HELP},
     [TEL_PUSHED_REFUSED] = {PUSHED, "result=\"refused\"", PUSHED_HELP},
+    [TEL_PUSHED_INVALID] = {PUSHED, "result=\"invalid\"", PUSHED_HELP},
     [TEL_PUSHED_HISTOGRAMS] = {PUSHED, "result=\"histogram\"", PUSHED_HELP},
     [TEL_WRITTEN] = {WRITTEN, "result=\"sent\"", WRITTEN_HELP},
     [TEL_WRITTEN_REFUSED] = {WRITTEN, "result=\"refused\"", WRITTEN_HELP},

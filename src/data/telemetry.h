@@ -55,6 +55,7 @@ enum telemetry_id {
     TEL_PUSHED_CONFLICTING,   /* ... {result="conflicting"} */
     TEL_PUSHED_FUTURE,        /* ... {result="future"} */
     TEL_PUSHED_REFUSED,       /* ... {result="refused"}: of entities that cannot be watched */
+    TEL_PUSHED_INVALID,       /* ... {result="invalid"}: their labels are not valid */
     TEL_PUSHED_HISTOGRAMS,    /* ... {result="histogram"} */
     TEL_WRITTEN,              /* tocsin_scores_written_total{result="sent"} */
     TEL_WRITTEN_REFUSED,      /* ... {result="refused"} */

@@ -51,6 +51,8 @@ struct remote_write {
 /* Of one body: samples that are not in remote_write.samples. */
 struct tally {
     size_t unwanted, refused, histograms;
+    size_t invalid;    /* of series whose labels are no labels; a series without samples is one */
+    struct err reason; /* of the first of those */
 };
 
 enum rc remote_write_new(const struct remote_write_options *o, struct remote_write **ret,
@@ -120,7 +122,8 @@ static enum rc unpack(struct remote_write *r, const struct push *p, size_t *ret_
 }
 
 /* A series that comes first, or whose number is no longer good: which entity's it is, and which
- * number it has there. E_PARSE: no series that may be sent. */
+ * number it has there. E_PARSE: no series that may be sent. E_LIMIT: none that there is room for.
+ */
 static enum rc meet(struct remote_write *r, const struct write_series *s, struct known *e,
                     struct err *err)
 {
@@ -190,6 +193,12 @@ static enum rc select_samples(struct remote_write *r, const struct write_series 
     }
     if (rc == E_LIMIT) { /* of entities, of series: this sample alone cannot be taken */
         tally->refused += s->n_samples;
+        return OK;
+    }
+    if (rc == E_PARSE) { /* one target's bad label must not cost the samples of others */
+        if (tally->invalid == 0)
+            tally->reason = *err;
+        tally->invalid += s->n_samples ? s->n_samples : 1;
         return OK;
     }
     if (rc != OK)
@@ -271,6 +280,9 @@ static void explain(struct push_reply *ret, const struct assembler_result *a,
             at += (size_t)snprintf(ret->message + at, sizeof ret->message - at, "%s %zu %s",
                                    ret->message[at - 1] == ':' ? "" : ",", reasons[i].n,
                                    reasons[i].what);
+    if (tally->invalid && at < sizeof ret->message)
+        (void)snprintf(ret->message + at, sizeof ret->message - at, "%s %zu of invalid series: %s",
+                       ret->message[at - 1] == ':' ? "" : ",", tally->invalid, tally->reason.msg);
 }
 
 static void count(struct telemetry *t, const struct push_reply *reply,
@@ -283,6 +295,7 @@ static void count(struct telemetry *t, const struct push_reply *reply,
     telemetry_add(t, TEL_PUSHED_CONFLICTING, a->conflicting);
     telemetry_add(t, TEL_PUSHED_FUTURE, a->future);
     telemetry_add(t, TEL_PUSHED_REFUSED, a->refused + tally->refused);
+    telemetry_add(t, TEL_PUSHED_INVALID, tally->invalid);
     telemetry_add(t, TEL_PUSHED_HISTOGRAMS, tally->histograms);
 }
 
@@ -317,8 +330,9 @@ static void take(struct remote_write *r, const struct push *p, struct push_reply
     }
     ret->counted = true;
     ret->samples = a.taken + tally.unwanted;
-    const bool all =
-        a.late + a.conflicting + a.future + a.refused + tally.refused + tally.histograms == 0;
+    const bool all = a.late + a.conflicting + a.future + a.refused + tally.refused + tally.invalid +
+                         tally.histograms ==
+                     0;
     ret->status = all ? 204 : 400;
     if (!all)
         explain(ret, &a, &tally);

@@ -234,6 +234,12 @@ static void malformed_bodies_are_400(void **state)
     buf_puts(&plain, "\x0a\x7f");
     check_refused(send_plain("", &plain), "byte 0: what should be a time series");
     buf_clear(&plain);
+    add(&plain, "wx", "h", T0, 1); /* what is good before it does not count */
+    buf_puts(&plain, "\x0a\x7f");
+    check_refused(send_plain("", &plain), "what should be a time series");
+    settle();
+    assert_int_equal(fake.n, 0);
+    buf_clear(&plain);
     add(&plain, "", "h", T0, 1); /* nothing is wrong with this one: it has no name */
     assert_int_equal(send_plain("", &plain).status, 204);
     assert_int_equal(fake.n, 0);
@@ -242,18 +248,26 @@ static void malformed_bodies_are_400(void **state)
     buf_done(&plain);
 }
 
-static void one_bad_series_refuses_the_body_before_anything_counts(void **state)
+static void a_bad_series_costs_no_other_its_samples(void **state)
 {
     (void)state;
     const struct push_label twice[] = {{"__name__", "wx"}, {"a", "1"}, {"a", "2"}};
+    const struct push_sample samples[] = {{1, T0}, {2, T0 + 1}};
     struct buf b = body_of();
 
     add(&b, "wx", "h", T0, 1);
+    push_series_1(&b, twice, 3, samples, 2);
     push_series_1(&b, twice, 3, NULL, 0);
-    for (int i = 0; i < 2; i++) /* it is not remembered as a good one either */
-        check_refused(send_plain("", &b), "label 'a' comes twice");
+    for (int i = 0; i < 2; i++) { /* it is not remembered as a good one either */
+        const struct push_reply r = send_plain("", &b);
+        assert_true(r.status == 400 && r.counted && r.samples == 1);
+        assert_string_equal(r.message, "remote write: 1 samples were taken, and these not: 3 of "
+                                       "invalid series: label 'a' comes twice in one series");
+    }
     settle();
-    assert_int_equal(fake.n, 0);
+    assert_int_equal(fake.n, 1);
+    assert_true(fake_tick_value(&fake.ticks[0], "wx") == 1);
+    assert_int_equal(counted(TEL_PUSHED_INVALID), 6);
     buf_done(&b);
 }
 
@@ -447,7 +461,7 @@ int main(void)
         TEST_R(a_steady_push_needs_no_memory_but_for_its_tick),
         TEST_R(types_that_are_not_taken_are_415),
         TEST_R(malformed_bodies_are_400),
-        TEST_R(one_bad_series_refuses_the_body_before_anything_counts),
+        TEST_R(a_bad_series_costs_no_other_its_samples),
         TEST_R(a_length_is_not_believed),
         TEST_R(a_body_that_unpacks_to_more_than_the_limit_is_refused),
         TEST_R(what_is_not_taken_is_said_and_the_rest_is_taken),
