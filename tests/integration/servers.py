@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Prometheus and its friends, of a test's own: on free loopback ports, in a folder of the test's,
+"""Prometheus and Node Exporter, of a test's own: on free loopback ports, in a folder of the test's,
 ended by their own process ids."""
-import http.server
 import json
 import math
 import shutil
 import socket
 import subprocess
-import threading
 import time
 import urllib.error
 import urllib.parse
@@ -79,24 +77,6 @@ class NodeExporter(Server):
                 for line in fetch(f"http://{self.target}/metrics").splitlines() if line[:1] != "#"}
 
 
-class Alertmanager(Server):
-    """Sends all it gets to one webhook, at once."""
-
-    def __init__(self, folder, webhook):
-        self.url = f"http://127.0.0.1:{free_port()}"
-        config = folder / "alertmanager.yml"
-        config.write_text(json.dumps({  # JSON is YAML
-            "route": {"receiver": "hook", "group_by": ["alertname", "instance"], "group_wait": "0s",
-                      "group_interval": "1s"},
-            "receivers": [{"name": "hook",
-                           "webhook_configs": [{"url": webhook, "send_resolved": True}]}]}))
-        super().__init__(
-            folder, "alertmanager",
-            ["prometheus-alertmanager", f"--config.file={config}",
-             f"--storage.path={folder}/alertmanager", "--cluster.listen-address=",
-             f"--web.listen-address={self.url[7:]}"], f"{self.url}/-/ready")
-
-
 class Prometheus(Server):
     def __init__(self, folder, config):
         """config: as in prometheus.yml, a dict."""
@@ -130,35 +110,3 @@ class Prometheus(Server):
         """The answer's first value, NaN when there is none."""
         result = self.query(expression)
         return float(result[0]["value"][1]) if result else math.nan
-
-
-class Receiver:
-    """A webhook that keeps each JSON that was posted to it."""
-
-    def __init__(self):
-        self.posts = posts = []
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self):
-                posts.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *args):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/"
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,))
-        self.thread.start()
-
-    def alerts(self, **labels):
-        """All alerts so far with these labels, in the order of their arrival."""
-        return [a for post in list(self.posts) for a in post["alerts"]
-                if all(a["labels"].get(k) == v for k, v in labels.items())]
-
-    def stop(self):
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
