@@ -131,6 +131,13 @@ void entity_recall_verdict(struct entity *e, struct watch *w, const struct verdi
     line_recall_verdict(&e->line, w, v, after_gap);
 }
 
+void entity_count_verdict(struct entity *e, struct watch *w, const struct verdict *v,
+                          bool after_gap)
+{
+    assert(e->phase == PHASE_WATCHING);
+    line_count_verdict(&e->line, w, v, after_gap);
+}
+
 static bool windows_are_full(struct entity *e, int64_t ts_ms)
 {
     if (e->ready_ms == 0)

@@ -86,6 +86,9 @@ MUST_CHECK enum rc entity_recall(struct entity *e, int64_t ts_ms, const float *f
  * threshold that follows it go on where they were. Watching only. */
 void entity_recall_verdict(struct entity *e, struct watch *w, const struct verdict *v,
                            bool after_gap);
+/* The same of one that an earlier model gave: it counts for the promise alone. */
+void entity_count_verdict(struct entity *e, struct watch *w, const struct verdict *v,
+                          bool after_gap);
 
 /* A frame that an earlier run judged with this model: scores go on as if nothing had stopped, where
  * the time between is short enough (model/departure.h). Watching only. Times rise. */

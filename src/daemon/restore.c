@@ -127,6 +127,7 @@ struct recall_scores {
     struct entity *entity;
     const struct marks *marks;
     struct watch watch;
+    int64_t made_ms; /* the model: scores before are an earlier one's */
     int64_t last_ms;
 };
 
@@ -143,18 +144,21 @@ static bool recall_score(void *arg, const struct store_score *row)
 
     if (marks_hold(p->marks, entity_instance(p->entity), row->ts_ms))
         return true; /* as a gap: it does not count for the promise */
-    entity_recall_verdict(p->entity, &p->watch, &v, row->ts_ms - p->last_ms > late);
+    const bool gap = row->ts_ms - p->last_ms > late;
+    if (row->ts_ms < p->made_ms)
+        entity_count_verdict(p->entity, &p->watch, &v, gap);
+    else
+        entity_recall_verdict(p->entity, &p->watch, &v, gap);
     p->last_ms = row->ts_ms;
     return true;
 }
 
-/* What the promise of alarms came to since the model was made, as far back as is kept and wanted.
- */
+/* What the promise of alarms came to, as far back as is kept and wanted. */
 static enum rc recall_scores(struct entity *e, const struct restore_options *o,
                              struct store_reader *r, struct err *err)
 {
-    const int64_t made_ms = entity_model(e)->provenance.created_ms;
-    struct recall_scores p = {.entity = e, .marks = o->marks, .last_ms = made_ms};
+    struct recall_scores p = {
+        .entity = e, .marks = o->marks, .made_ms = entity_model(e)->provenance.created_ms};
     int64_t first_ms, last_ms;
     bool more;
 
@@ -162,8 +166,8 @@ static enum rc recall_scores(struct entity *e, const struct restore_options *o,
     if (store_last_scores(r, entity_instance(e), o->now_ms, RECALL_SCORES, &first_ms, &last_ms,
                           &more, err) != OK)
         return err->rc;
-    return store_read_scores(r, entity_instance(e), first_ms > made_ms ? first_ms : made_ms,
-                             last_ms, recall_score, &p, err);
+    p.last_ms = first_ms;
+    return store_read_scores(r, entity_instance(e), first_ms, last_ms, recall_score, &p, err);
 }
 
 static bool warm_frame(void *arg, int64_t ts_ms, const float *frame, size_t n)

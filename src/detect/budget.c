@@ -34,6 +34,8 @@ struct budget {
     float threshold;
     uint64_t incidents; /* since the beginning */
     int64_t scored_ms;
+    double before_incidents; /* of them, with earlier models, in the last four weeks of those */
+    int64_t before_ms;
 };
 
 static void span_done(struct span *s)
@@ -97,8 +99,9 @@ static bool is_broken(const struct budget *b, const struct span *s)
 {
     double low, high;
 
-    poisson_interval(s->incidents, CONFIDENCE, &low, &high);
-    return low > b->o.per_week * (double)s->scored_ms / (double)WEEK_MS;
+    poisson_interval(s->incidents + (uint64_t)llround(b->before_incidents), CONFIDENCE, &low,
+                     &high);
+    return low > b->o.per_week * (double)(s->scored_ms + b->before_ms) / (double)WEEK_MS;
 }
 
 static enum rc fit(struct budget *b, struct err *err)
@@ -166,6 +169,36 @@ enum rc budget_push(struct budget *b, float score, bool opened, bool open, struc
     b->fitted_ms = b->span[0].scored_ms;
     const enum rc rc = open ? OK : fit(b, err); /* tomorrow: an open incident keeps its threshold */
     return rc == OK ? turn(b, err) : rc;
+}
+
+/* What is older than the window goes, as if it had come evenly. */
+static void forget_before(struct budget *b)
+{
+    if (b->before_ms <= WINDOW_MS)
+        return;
+    const double share = (double)WINDOW_MS / (double)b->before_ms;
+    b->before_incidents *= share;
+    b->before_ms = WINDOW_MS;
+}
+
+void budget_count(struct budget *b, float score, bool opened)
+{
+    if (isnan(score))
+        return;
+    b->incidents += opened;
+    b->scored_ms += b->o.interval_ms;
+    b->before_incidents += opened;
+    b->before_ms += b->o.interval_ms;
+    forget_before(b);
+}
+
+void budget_go_on(struct budget *b, const struct budget *from)
+{
+    b->incidents = from->incidents;
+    b->scored_ms = from->scored_ms;
+    b->before_incidents = from->before_incidents + (double)from->span[0].incidents;
+    b->before_ms = from->before_ms + from->span[0].scored_ms;
+    forget_before(b);
 }
 
 void budget_gap(struct budget *b)

@@ -19,9 +19,11 @@
  *   was promised (by the 95 % interval of their number);
  * - else of all, and then w is 1: it is not the incidents that are many, but the promise that is
  *   broken, and what was learned no longer holds.
- * Live scores are of the last two to four weeks, and gaps confirm nothing. docs/budget.md has what
- * this was measured to do. All follows from the scores in order: pushing stored ones again gives
- * the same state. Thread: its holder's. */
+ * A new model's scores are of another size, so what they say begins anew with it (budget_go_on);
+ * the count of incidents goes on, also in the question whether the promise is broken, for the last
+ * four weeks of it. Live scores are of the last two to four weeks, and gaps confirm nothing.
+ * docs/budget.md has what this was measured to do. All follows from the scores in order: pushing
+ * stored ones again gives the same state. Thread: its holder's. */
 struct budget;
 
 struct budget_options {
@@ -51,6 +53,10 @@ static inline void budget_freep(struct budget **b)
  * opened: an incident did with it; open: one is. E_NOMEM: the threshold stays. */
 MUST_CHECK enum rc budget_push(struct budget *b, float score, bool opened, bool open,
                                struct err *err);
+/* A score of an earlier model: it counts for the promise, and nothing else. */
+void budget_count(struct budget *b, float score, bool opened);
+/* b, a new one, takes over from another of the same promise: its count goes on. */
+void budget_go_on(struct budget *b, const struct budget *from);
 void budget_gap(struct budget *b);
 float budget_threshold(const struct budget *b);
 void budget_rate(const struct budget *b, struct budget_rate *ret);

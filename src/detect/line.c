@@ -40,6 +40,13 @@ static enum rc new_budget(const struct line *l, const struct model *m, struct bu
     return budget_new(&o, ret, err);
 }
 
+/* The same is promised as before: the count goes on. */
+static bool is_same_promise(const struct model *before, const struct model *now)
+{
+    return before && before->threshold_spec.method == now->threshold_spec.method &&
+           before->threshold_spec.value == now->threshold_spec.value;
+}
+
 static void remember(struct line *l, int64_t ts_ms, const float *frame)
 {
     struct line_past *p = &l->past;
@@ -82,6 +89,8 @@ enum rc line_set_model(struct line *l, const struct schema *frames, struct model
     silence_free(l->silence);
     l->scorer = TAKE(scorer);
     l->silence = silence;
+    if (l->budget && is_same_promise(before, m))
+        budget_go_on(budget, l->budget);
     budget_free(l->budget);
     l->budget = TAKE(budget);
     l->model = model_ref(m);
@@ -135,6 +144,16 @@ void line_recall_verdict(struct line *l, struct watch *w, const struct verdict *
     }
     const enum watch_event event = watch_push(w, v, &in);
     follow(l, w, v, event);
+}
+
+void line_count_verdict(struct line *l, struct watch *w, const struct verdict *v, bool after_gap)
+{
+    struct incident in;
+
+    assert(l->scorer);
+    if (after_gap)
+        (void)watch_end(w, &in);
+    budget_count(l->budget, verdict_watched(v), watch_push(w, v, &in) == WATCH_OPENED);
 }
 
 void line_recall(struct line *l, int64_t ts_ms, const float *frame)

@@ -46,9 +46,10 @@ void line_init(struct line *l, struct confirm_spec confirm);
 void line_done(struct line *l); /* a zeroed one is fine */
 
 /* Judge frames of this schema with m from now on; takes a new reference. Its scorer is shown the
- * past first, so that scores are as if it had been there all the time; the promise of alarms begins
- * anew; the softer tier is the model's; an open incident stays open. E_STATE when m has other
- * features; E_NOMEM; then nothing changed. */
+ * past first, so that scores are as if it had been there all the time; the promise of alarms goes
+ * on where m promises the same (its threshold is m's own again), else it begins anew; the softer
+ * tier is the model's; an open incident stays open. E_STATE when m has other features; E_NOMEM;
+ * then nothing changed. */
 MUST_CHECK enum rc line_set_model(struct line *l, const struct schema *frames, struct model *m,
                                   struct err *err);
 
@@ -62,6 +63,8 @@ void line_push(struct line *l, int64_t ts_ms, const float *frame, struct line_st
 /* A verdict of the past, from the store, by w, which begins as a new watch: the promise and the
  * threshold that follows it go on where they were. Needs a model. */
 void line_recall_verdict(struct line *l, struct watch *w, const struct verdict *v, bool after_gap);
+/* The same of an earlier model's: it counts for the promise, and moves no threshold. */
+void line_count_verdict(struct line *l, struct watch *w, const struct verdict *v, bool after_gap);
 /* A frame that an earlier run judged: the past to go on from, nobody hears of it. Needs a model;
  * DEPARTURE_MEMORY of them are as good as all. */
 void line_recall(struct line *l, int64_t ts_ms, const float *frame);

@@ -235,6 +235,56 @@ static void too_little_memory_is_an_error_and_keeps_the_threshold(void **state)
     budget_free(b);
 }
 
+/* Each night a new model, whose scores are of another size. */
+static void a_new_model_goes_on_with_the_count_and_not_with_the_scores(void **state)
+{
+    (void)state;
+    struct budget *old = promise(2, 3, WEEK), *new;
+    struct budget_rate rate;
+    struct err err;
+
+    for (int i = 0; i < WEEK; i++) /* ten incidents of two that were promised */
+        assert_int_equal(budget_push(old, 1, i % (WEEK / 10) == 0, false, &err), OK);
+    new = promise(2, 30, WEEK);
+    budget_go_on(new, old);
+    assert_true(budget_threshold(new) == 30);
+    budget_rate(new, &rate);
+    assert_int_equal(rate.incidents, 10);
+    assert_int_equal(rate.scored_ms, (int64_t)WEEK * MINUTE);
+    assert_true(rate.promised == 2 && rate.achieved > 9);
+    assert_int_equal(budget_push(new, 1, true, true, &err), OK);
+    budget_rate(new, &rate);
+    assert_int_equal(rate.scored_ms, (int64_t)(WEEK + 1) * MINUTE);
+    budget_free(old);
+    budget_free(new);
+}
+
+/* The model's threshold is higher than what is live asks for: towards that it goes the faster where
+ * the promise is broken, for then what was learned counts for nothing. Nothing opens meanwhile. */
+static float after_two_days(int64_t incidents_before, int64_t rows_before)
+{
+    struct budget *b = promise(2, 3, WEEK);
+    struct life l;
+
+    for (int64_t i = 0; i < rows_before; i++)
+        budget_count(b, 1, i < incidents_before);
+    begin(&l, 9);
+    for (int i = 0; i < 2 * DAY; i++)
+        (void)live(&l, b);
+    const float threshold = budget_threshold(b);
+    budget_free(b);
+    return threshold;
+}
+
+static void a_promise_broken_by_earlier_models_is_broken_for_the_new_one(void **state)
+{
+    (void)state;
+    const float kept = after_two_days(0, WEEK), broken = after_two_days(30, WEEK);
+
+    assert_true(broken < kept);
+    assert_true(after_two_days(30, 40 * (int64_t)WEEK) == kept); /* long ago, and none since */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -244,6 +294,8 @@ int main(void)
         cmocka_unit_test(open_incidents_move_nothing),
         cmocka_unit_test(without_a_promise_the_threshold_stays_and_incidents_are_counted),
         cmocka_unit_test(the_same_scores_again_give_the_same_state),
+        cmocka_unit_test(a_new_model_goes_on_with_the_count_and_not_with_the_scores),
+        cmocka_unit_test(a_promise_broken_by_earlier_models_is_broken_for_the_new_one),
         cmocka_unit_test(too_little_memory_is_an_error_and_keeps_the_threshold),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
