@@ -318,8 +318,10 @@ enum rc config_set(struct config *c, const char *key, const char *value, const c
         const struct threshold_spec before = c->threshold;
         if (config_parse_threshold(value, &c->threshold, err) != OK)
             return err_wrap(err, "%s", where);
-        if (c->threshold.method == before.method) /* another number of the same method */
+        if (c->threshold.method == before.method) { /* another number of the same method */
             c->threshold.observe = before.observe;
+            c->threshold.scope = before.scope;
+        }
         return OK;
     }
     if (!k)

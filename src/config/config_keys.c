@@ -16,6 +16,7 @@ static const char *const output_words[] = {
 static const char *const method_words[] = {
     [THRESHOLD_PERCENTILE] = "percentile", [THRESHOLD_SIGMA] = "sigma", [THRESHOLD_FIXED] = "fixed",
     [THRESHOLD_BUDGET] = "budget",         [THRESHOLD_AUTO] = "auto",   NULL};
+static const char *const scope_words[] = {[SCOPE_ENTITY] = "entity", [SCOPE_FLEET] = "fleet", NULL};
 static const char *const level_words[] = {
     [LOG_DEBUG] = "debug", [LOG_INFO] = "info", [LOG_WARN] = "warn", [LOG_ERROR] = "error", NULL};
 static const char *const format_words[] = {[LOG_LOGFMT] = "logfmt", [LOG_JSON] = "json", NULL};
@@ -88,6 +89,9 @@ const struct config_key config_keys[] = {
     {"threshold", "observe", CONFIG_RATE, MEMBER(threshold.observe), .least = 0,
      .most = BUDGET_MOST, .method = THRESHOLD_BUDGET,
      .help = "a softer budget: incidents recorded and drawn, no page; 0 per week = none"},
+    {"threshold", "scope", CONFIG_CHOICE, MEMBER(threshold.scope), .words = scope_words,
+     .method = THRESHOLD_BUDGET,
+     .help = "entity: so many of each; fleet: of all that are watched together"},
     {"threshold", "percentile", CONFIG_LEVEL, MEMBER(threshold.value), .least = 0, .most = 100,
      .open = true, .method = THRESHOLD_PERCENTILE, .help = "of the scores of held-back data"},
     {"threshold", "k", CONFIG_LEVEL, MEMBER(threshold.value), .least = 0, .most = 1000,
@@ -128,5 +132,7 @@ const struct config_key *config_key_find(struct str path)
 
 bool config_key_applies(const struct config_key *k, const struct config *c)
 {
-    return (k->kind != CONFIG_LEVEL && k->kind != CONFIG_RATE) || k->method == c->threshold.method;
+    const bool some = k->kind == CONFIG_LEVEL || k->kind == CONFIG_RATE || k->words == scope_words;
+
+    return !some || k->method == c->threshold.method;
 }

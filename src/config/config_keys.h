@@ -35,7 +35,7 @@ struct config_key {
     double least, most;           /* numbers and durations; both allowed unless `open` */
     bool open;                    /* least and most themselves are refused */
     const char *const *words;     /* CONFIG_CHOICE: closed by NULL, in the order of the enum */
-    enum threshold_method method; /* CONFIG_LEVEL, _RATE: the method that it belongs to */
+    enum threshold_method method; /* CONFIG_LEVEL, _RATE, scope: the method that it belongs to */
     const char *help;
 };
 

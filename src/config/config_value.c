@@ -12,6 +12,7 @@
 
 static_assert(sizeof(enum scaling) == sizeof(int) && sizeof(enum activation) == sizeof(int) &&
                   sizeof(enum threshold_method) == sizeof(int) &&
+                  sizeof(enum threshold_scope) == sizeof(int) &&
                   sizeof(enum log_level) == sizeof(int) && sizeof(enum log_format) == sizeof(int),
               "CONFIG_CHOICE writes an int");
 
@@ -142,8 +143,8 @@ static enum rc parse_rate(const struct config_key *k, struct str value, void *at
     return OK;
 }
 
-static enum rc parse_level(const struct config_key *k, struct str value, struct config *c,
-                           struct err *err)
+/* A key of another threshold than the one that there is. */
+static enum rc check_method(const struct config_key *k, const struct config *c, struct err *err)
 {
     static const char *const methods[] = {[THRESHOLD_PERCENTILE] = "percentile",
                                           [THRESHOLD_SIGMA] = "sigma",
@@ -151,11 +152,10 @@ static enum rc parse_level(const struct config_key *k, struct str value, struct 
                                           [THRESHOLD_BUDGET] = "budget",
                                           [THRESHOLD_AUTO] = "auto"};
 
-    if (!config_key_applies(k, c))
-        return err_set(err, E_CONFIG, "threshold.%s belongs to method %s; the method is %s",
-                       k->name, methods[k->method], methods[c->threshold.method]);
-    void *at = (char *)c + k->offset;
-    return k->kind == CONFIG_RATE ? parse_rate(k, value, at, err) : parse_real(k, value, at, err);
+    if (config_key_applies(k, c))
+        return OK;
+    return err_set(err, E_CONFIG, "threshold.%s belongs to method %s; the method is %s", k->name,
+                   methods[k->method], methods[c->threshold.method]);
 }
 
 /* -- words -- */
@@ -183,6 +183,7 @@ static enum rc parse_choice(const struct config_key *k, struct str value, struct
 static void reset_level(struct config *c)
 {
     c->threshold.observe = 0;
+    c->threshold.scope = SCOPE_ENTITY;
     switch (c->threshold.method) {
     case THRESHOLD_PERCENTILE:
         c->threshold.value = 99.5;
@@ -275,6 +276,8 @@ enum rc config_key_parse(const struct config_key *k, struct str value, struct co
 {
     void *at = (char *)c + k->offset;
 
+    if (check_method(k, c, err) != OK)
+        return err->rc;
     switch (k->kind) {
     case CONFIG_TEXT:
     case CONFIG_PATH:
@@ -289,6 +292,7 @@ enum rc config_key_parse(const struct config_key *k, struct str value, struct co
     case CONFIG_SEED:
         return parse_seed(k, value, at, err);
     case CONFIG_REAL:
+    case CONFIG_LEVEL:
         return parse_real(k, value, at, err);
     case CONFIG_CHOICE: {
         if (parse_choice(k, value, c, err) != OK)
@@ -300,8 +304,7 @@ enum rc config_key_parse(const struct config_key *k, struct str value, struct co
     case CONFIG_LAYERS:
         return parse_layers(value, c, err);
     case CONFIG_RATE:
-    case CONFIG_LEVEL:
-        return parse_level(k, value, c, err);
+        return parse_rate(k, value, at, err);
     }
     assert(false); /* a kind that the table does not have */
     return E_STATE;

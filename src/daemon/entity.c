@@ -296,7 +296,8 @@ enum rc entity_set_model(struct entity *e, struct model *m, uint64_t model_id, s
         presence_resume(presence, e->presence);
     /* The line last: once it has let go of the old model, e->presence must go too. (Should it fail,
      * drift alone is of the new model: at worst that orders a training.) */
-    if (aging_set_model(&e->aging, m, err) != OK ||
+    const bool same = e->phase == PHASE_WATCHING && e->model_id == model_id; /* another threshold */
+    if ((!same && aging_set_model(&e->aging, m, err) != OK) ||
         line_set_model(&e->line, e->schema, m, err) != OK)
         return err->rc;
     presence_free(e->presence);

@@ -68,6 +68,7 @@ static void on_step(struct shard *s, size_t at, int64_t ts_ms,
         shard_order_training(s, at);
     shard_follow_schedule(s, at, clocks);
     shard_follow_drift(s, at, &step->aging);
+    shard_follow_fleet(s, at);
     shard_publish(s, slot);
     if (step->scored) /* after it was published: s->view says whether it rings */
         shard_write_score(s, at, &step->verdict, false);
@@ -116,8 +117,7 @@ static void on_stale(struct shard *s, const struct shard_message *m)
     shard_publish(s, slot);
 }
 
-/* Takes m->entity. */
-static void on_add(struct shard *s, struct shard_message *m)
+void shard_add(struct shard *s, struct shard_message *m)
 {
     struct shard_slot *slot = &s->slot[m->slot];
     CLEANUP(mem_freep)
@@ -139,6 +139,7 @@ static void on_add(struct shard *s, struct shard_message *m)
     s->n = m->slot < s->n ? s->n : m->slot + 1;
     shard_publish(s, slot);
     shard_tell_slow_goes_on(s, m->slot);
+    s->n_watching += entity_phase(slot->entity) == PHASE_WATCHING;
 }
 
 /* for_good: the entity is forgotten; else the next run goes on with it, and a slow change stays
@@ -179,6 +180,7 @@ static void remove_entity(struct shard *s, size_t at)
               entity_instance(slot->entity), NULL);
     shard_write_score(s, at, &(struct verdict){.ts_ms = entity_last_ms(slot->entity) + 1}, true);
     board_remove(s->o.board, slot->board_slot);
+    s->n_watching -= entity_phase(slot->entity) == PHASE_WATCHING;
     end_entity(s, at, true);
     *slot = (struct shard_slot){0};
     s->release(s->release_arg, at);
@@ -284,7 +286,7 @@ static void *run(void *arg)
         else if (m->kind == SHARD_MARKS)
             on_marks(s, m);
         else if (m->kind == SHARD_ADD)
-            on_add(s, m);
+            shard_add(s, m);
         else if (slot->entity) /* else it could not be added, which was said */
             take(s, m);
         if (slot->leaving && slot->entity && !is_trained(slot))

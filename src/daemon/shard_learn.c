@@ -20,7 +20,7 @@ static struct trainer_job *new_job(const struct shard *s, size_t at)
         trainer_job_free(job);
         return NULL;
     }
-    job->threshold = s->o.threshold;
+    job->threshold = settings_share(&s->o.threshold, s->n_watching);
     job->slot = at;
     job->schema = entity_schema(e);
     (void)snprintf(job->instance, sizeof job->instance, "%s", entity_instance(e));
@@ -112,19 +112,46 @@ void shard_follow_schedule(struct shard *s, size_t at, const struct continuity_c
 static bool is_judged_by(const struct model *m, const struct threshold_spec *t)
 {
     return m->threshold_spec.method == t->method && m->threshold_spec.value == t->value &&
-           m->threshold_spec.observe == t->observe;
+           m->threshold_spec.observe == t->observe && m->threshold_spec.scope == t->scope;
 }
 
 enum rc shard_apply_threshold(struct shard *s, struct entity *e, struct err *err)
 {
     CLEANUP(model_unrefp) struct model *changed = NULL;
+    const struct threshold_spec wanted = settings_share(&s->o.threshold, s->n_watching);
 
-    if (is_judged_by(entity_model(e), &s->o.threshold) ||
-        model_keeps_threshold(entity_model(e), &s->o.threshold))
+    if (is_judged_by(entity_model(e), &wanted) || model_keeps_threshold(entity_model(e), &wanted))
         return OK;
-    if (model_with_threshold(entity_model(e), &s->o.threshold, &changed, err) != OK)
+    if (model_with_threshold(entity_model(e), &wanted, &changed, err) != OK)
         return err->rc;
     return entity_set_model(e, changed, entity_model_id(e), err);
+}
+
+void shard_count_watching(struct shard *s)
+{
+    s->n_watching = 0;
+    for (size_t i = 0; i < s->n; i++)
+        s->n_watching += s->slot[i].entity && entity_phase(s->slot[i].entity) == PHASE_WATCHING;
+}
+
+void shard_follow_fleet(struct shard *s, size_t at)
+{
+    /* Under this the threshold hardly moves, and each step of it makes a model. */
+    const double step = 1.1;
+    struct entity *e = s->slot[at].entity;
+    struct err err;
+
+    if (s->o.threshold.scope != SCOPE_FLEET || !entity_model(e))
+        return;
+    const double now = entity_model(e)->threshold_spec.value;
+    const double wanted = settings_share(&s->o.threshold, s->n_watching).value;
+    if (wanted < now * step && wanted > now / step)
+        return;
+    if (shard_apply_threshold(s, e, &err) == OK)
+        return;
+    announce_break(s->o.announcer);
+    log_event(LOG_ERROR, "the share of the fleet's budget was not taken", "instance",
+              entity_instance(e), "err", err.msg, NULL);
 }
 
 /* Its entity watches with another model by now, which an operator chose: it was not judged by that
@@ -156,6 +183,7 @@ void shard_take_model(struct shard *s, const struct shard_message *m)
         return;
     }
     shard_keep_live(s, m->slot);
+    shard_count_watching(s);
     const struct model *now = entity_model(e);
     announce_watching(s->o.announcer, entity_instance(e), entity_schema(e)->n,
                       now->stats.train_rows + now->stats.validation_rows, now->threshold,

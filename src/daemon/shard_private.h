@@ -32,11 +32,14 @@ struct shard {
     bool started;
     void (*release)(void *arg, size_t slot);
     void *release_arg;
-    struct marks *marks; /* NULL until the first are told */
-    size_t n;            /* slots ever used are below it */
+    struct marks *marks;  /* NULL until the first are told */
+    size_t n, n_watching; /* slots ever used are below it; entities that have a model */
     struct shard_slot slot[SHARD_ENTITIES_MAX];
     struct entity_view view; /* scratch */
 };
+
+/* shard.c: an entity comes; takes m->entity unless there is no room for it, which is said. */
+void shard_add(struct shard *s, struct shard_message *m);
 
 /* shard_tell.c: to the board, the store, the log and the counters */
 void shard_publish(struct shard *s, struct shard_slot *slot);
@@ -70,3 +73,6 @@ void shard_take_model(struct shard *s, const struct shard_message *m);
 void shard_take_failure(struct shard *s, struct shard_message *m);
 /* The threshold may have been set anew while the model was trained or restored. */
 MUST_CHECK enum rc shard_apply_threshold(struct shard *s, struct entity *e, struct err *err);
+/* More or fewer entities are watched: the part of a fleet's budget that this one has is another. */
+void shard_follow_fleet(struct shard *s, size_t at);
+void shard_count_watching(struct shard *s);

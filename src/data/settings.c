@@ -64,6 +64,17 @@ void settings_threshold_defaults(struct threshold_spec *s)
     *s = (struct threshold_spec){.method = THRESHOLD_PERCENTILE, .value = 99.5};
 }
 
+struct threshold_spec settings_share(const struct threshold_spec *t, size_t n)
+{
+    struct threshold_spec ret = *t;
+
+    if (t->method != THRESHOLD_BUDGET || t->scope != SCOPE_FLEET || n < 2)
+        return ret;
+    ret.value = t->value / (double)n > BUDGET_LEAST ? t->value / (double)n : BUDGET_LEAST;
+    ret.observe = t->observe / (double)n;
+    return ret;
+}
+
 void settings_confirm_defaults(struct confirm_spec *s)
 {
     *s = (struct confirm_spec){.k = 3, .of = 5};

@@ -37,6 +37,9 @@ enum threshold_method {
     THRESHOLD_AUTO,       /* sigma 3 where the validation scores are normal, else a percentile */
 };
 
+/* Whose a budget of alarms is: each entity's, or of all that are watched together. */
+enum threshold_scope { SCOPE_ENTITY, SCOPE_FLEET };
+
 struct confirm_spec {
     uint32_t k, of; /* an incident opens when k of the last `of` verdicts are anomalous */
 };
@@ -53,7 +56,12 @@ struct threshold_spec {
     struct confirm_spec confirm; /* what the alarms of a budget are confirmed by */
     /* of a budget: a softer one, whose incidents are observed and none pages for; 0: none */
     double observe;
+    enum threshold_scope scope; /* of both */
 };
+
+/* The part of a fleet's budget that one of n entities has, within BUDGET_LEAST; others as they are.
+ * An even split: nobody knows which of them will ring. */
+struct threshold_spec settings_share(const struct threshold_spec *t, size_t n);
 
 struct learn_spec {
     int64_t for_ms;    /* learning time of a live source */

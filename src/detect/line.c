@@ -43,8 +43,11 @@ static enum rc new_budget(const struct line *l, const struct model *m, struct bu
 /* The same is promised as before: the count goes on. */
 static bool is_same_promise(const struct model *before, const struct model *now)
 {
-    return before && before->threshold_spec.method == now->threshold_spec.method &&
-           before->threshold_spec.value == now->threshold_spec.value;
+    if (!before || before->threshold_spec.method != now->threshold_spec.method)
+        return false;
+    if (before->threshold_spec.scope == SCOPE_FLEET && now->threshold_spec.scope == SCOPE_FLEET)
+        return true; /* its part of the same, shared with more or fewer */
+    return before->threshold_spec.value == now->threshold_spec.value;
 }
 
 static void remember(struct line *l, int64_t ts_ms, const float *frame)

@@ -72,6 +72,7 @@ static void assert_same(const struct config *a, const struct config *b)
     assert_int_equal(a->retrain.quarantine_ms, b->retrain.quarantine_ms);
     assert_int_equal(a->threshold.method, b->threshold.method);
     assert_memory_equal(&a->threshold.value, &b->threshold.value, sizeof(double));
+    assert_int_equal(a->threshold.scope, b->threshold.scope);
     assert_memory_equal(&a->threshold.observe, &b->threshold.observe, sizeof(double));
     assert_int_equal(a->confirm.k, b->confirm.k);
     assert_int_equal(a->confirm.of, b->confirm.of);
@@ -368,6 +369,22 @@ static void a_softer_budget_observes(void **state)
            "'-1/day'");
 }
 
+static void a_budget_may_be_of_the_fleet(void **state)
+{
+    struct config c = loaded("threshold: {method: budget, scope: fleet}");
+    struct err err;
+
+    (void)state;
+    assert_int_equal(c.threshold.scope, SCOPE_FLEET);
+    assert_int_equal(config_set(&c, "threshold", "budget:3/week", "--threshold", &err), OK);
+    assert_int_equal(c.threshold.scope, SCOPE_FLEET);
+    assert_int_equal(loaded("threshold: {method: budget}").threshold.scope, SCOPE_ENTITY);
+    refuse("threshold: {method: budget, scope: all}\n",
+           "f.yml:1:36: threshold.scope: expected one of entity, fleet, found 'all'");
+    refuse("threshold: {method: sigma, scope: fleet}\n",
+           "f.yml:1:35: threshold.scope belongs to method budget; the method is sigma");
+}
+
 static void contradictions_point_at_a_key_of_the_file(void **state)
 {
     (void)state;
@@ -625,6 +642,8 @@ static void random_config(struct rng *r, struct config *c)
                           : c->threshold.method == THRESHOLD_BUDGET ? BUDGET_LEAST
                                                                     : 1e-9) +
                          (double)rng_float(r) * levels[c->threshold.method] * 0.999;
+    if (c->threshold.method == THRESHOLD_BUDGET)
+        c->threshold.scope = (enum threshold_scope)rng_below(r, 2);
     if (c->threshold.method == THRESHOLD_BUDGET && rng_below(r, 2))
         c->threshold.observe =
             fmin(c->threshold.value * (1 + (double)rng_float(r)) + 1e-3, BUDGET_MOST);
@@ -681,6 +700,7 @@ int main(void)
         cmocka_unit_test(number_of_a_threshold_must_fit_its_method),
         cmocka_unit_test(a_budget_is_so_many_alarms_in_a_time),
         cmocka_unit_test(a_softer_budget_observes),
+        cmocka_unit_test(a_budget_may_be_of_the_fleet),
         cmocka_unit_test(contradictions_point_at_a_key_of_the_file),
         cmocka_unit_test(environment_is_expanded_in_values),
         cmocka_unit_test(data_dir_follows_the_user),

@@ -55,9 +55,27 @@ static void learning_settings_are_equal_in_every_field_that_counts(void **state)
     assert_false(settings_learn_hash(&a) == settings_learn_hash(&b));
 }
 
+static void a_fleet_shares_its_budget_evenly(void **state)
+{
+    (void)state;
+    const struct threshold_spec fleet = {
+        .method = THRESHOLD_BUDGET, .value = 2, .observe = 14, .scope = SCOPE_FLEET};
+    struct threshold_spec own = fleet, other = fleet;
+
+    own.scope = SCOPE_ENTITY;
+    other.method = THRESHOLD_SIGMA;
+    assert_true(settings_share(&fleet, 0).value == 2 && settings_share(&fleet, 1).value == 2);
+    assert_true(settings_share(&fleet, 4).value == 0.5 && settings_share(&fleet, 4).observe == 3.5);
+    assert_true(settings_share(&fleet, 1000000).value ==
+                BUDGET_LEAST); /* what a budget may be of */
+    assert_true(settings_share(&own, 4).value == 2 && settings_share(&own, 4).observe == 14);
+    assert_true(settings_share(&other, 4).value == 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_fleet_shares_its_budget_evenly),
         cmocka_unit_test(defaults_are_the_documented_ones),
         cmocka_unit_test(learning_settings_are_equal_in_every_field_that_counts),
     };
