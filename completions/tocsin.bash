@@ -55,7 +55,7 @@ _tocsin_values() { # _tocsin_values VERB OPTION
     run:--profile | import:--profile) echo node classic ;;
     *:--profile) echo none node classic ;;
     evaluate:--threshold) ;; # a score
-    *:--threshold) echo budget: percentile: sigma: fixed: auto ;;
+    *:--threshold) echo staged budget: percentile: sigma: fixed: auto ;;
     *:--log-level) echo debug info warn error ;;
     *:--log-format) echo logfmt json ;;
     tune:--method) echo random halving ;;

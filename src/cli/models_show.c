@@ -104,7 +104,7 @@ void models_show_text(const struct shown_model *s, struct buf *out)
     buf_printf(out, "  error       %.4g trained, %.4g validated\n", m->stats.train_mse,
                m->stats.validation_mse);
     buf_printf(out, "  threshold   %.4g (%s %g), %.2g times widened\n", (double)m->threshold,
-               report_threshold_method(m->threshold_spec.method), m->threshold_spec.value,
+               threshold_method_name(m->threshold_spec.method), m->threshold_spec.value,
                (double)m->threshold_widening);
     buf_printf(out, "  a frame     each %g s; %s\n", (double)m->interval_ms / 1000,
                m->season.slots ? "median, low and high are less the season of the day"
@@ -154,7 +154,7 @@ json_t *models_show_json(const struct shown_model *s)
         s->row.reason, "created_ms", (json_int_t)s->row.created_ms, "file", s->row.file,
         "provenance", models_json_of(s->row.provenance), "figures", models_json_of(s->row.figures),
         "schema", schema, "profile", m->provenance.profile, "threshold", report_float(m->threshold),
-        "method", report_threshold_method(m->threshold_spec.method), "interval_ms",
+        "method", threshold_method_name(m->threshold_spec.method), "interval_ms",
         (json_int_t)m->interval_ms, "season_slots", (json_int_t)m->season.slots, "features",
         features_json(m));
 }

@@ -283,7 +283,7 @@ static json_t *model_json(const struct replay_story *s)
                      "learned_until",
                      m->provenance.last_ms ? report_time_json(m->provenance.last_ms) : json_null(),
                      "threshold", report_float(m->threshold), "threshold_method",
-                     report_threshold_method(m->threshold_spec.method), "threshold_value",
+                     threshold_method_name(m->threshold_spec.method), "threshold_value",
                      m->threshold_spec.value);
 }
 

@@ -24,23 +24,6 @@ void report_id(uint64_t id, char out[REPORT_ID_MAX])
     (void)snprintf(out, REPORT_ID_MAX, "%016" PRIx64, id);
 }
 
-const char *report_threshold_method(enum threshold_method method)
-{
-    switch (method) {
-    case THRESHOLD_PERCENTILE:
-        return "percentile";
-    case THRESHOLD_SIGMA:
-        return "sigma";
-    case THRESHOLD_FIXED:
-        return "fixed";
-    case THRESHOLD_BUDGET:
-        return "budget";
-    case THRESHOLD_AUTO:
-        return "auto";
-    }
-    return "unknown";
-}
-
 void report_threshold(const struct model *m, char out[REPORT_THRESHOLD_MAX])
 {
     const struct threshold_spec *const t = &m->threshold_spec;
@@ -48,10 +31,13 @@ void report_threshold(const struct model *m, char out[REPORT_THRESHOLD_MAX])
 
     if (t->method == THRESHOLD_AUTO)
         (void)snprintf(out, REPORT_THRESHOLD_MAX, "auto: %s %g",
-                       report_threshold_method(chosen.method), chosen.value);
+                       threshold_method_name(chosen.method), chosen.value);
+    else if (m->threshold_by == THRESHOLD_PERCENTILE && t->method == THRESHOLD_STAGED)
+        (void)snprintf(out, REPORT_THRESHOLD_MAX, "percentile %g, until budget %g per week",
+                       THRESHOLD_YOUNG, t->value);
     else
-        (void)snprintf(out, REPORT_THRESHOLD_MAX, "%s %g%s", report_threshold_method(t->method),
-                       t->value, t->method == THRESHOLD_BUDGET ? " per week" : "");
+        (void)snprintf(out, REPORT_THRESHOLD_MAX, "%s %g%s", threshold_method_name(m->threshold_by),
+                       t->value, m->threshold_by == THRESHOLD_BUDGET ? " per week" : "");
 }
 
 const char *report_scaling(enum scaling scaling)

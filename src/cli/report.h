@@ -15,7 +15,6 @@
 enum { REPORT_ID_MAX = 17 };
 
 void report_id(uint64_t id, char out[REPORT_ID_MAX]); /* 16 hexadecimal digits */
-const char *report_threshold_method(enum threshold_method method);
 enum { REPORT_THRESHOLD_MAX = 64 };
 /* "percentile 99.5", "budget 2 per week", "auto: sigma 3": what m's threshold was asked by. */
 void report_threshold(const struct model *m, char out[REPORT_THRESHOLD_MAX]);

@@ -172,7 +172,7 @@ static enum rc print_summary(const struct score_options *o, const struct model *
                                  (json_int_t)s->rows, "anomalous", (json_int_t)s->anomalous,
                                  "unscored", (json_int_t)s->unscored, "threshold",
                                  report_float(m->threshold), "threshold_method",
-                                 report_threshold_method(m->threshold_spec.method), "mean_score",
+                                 threshold_method_name(m->threshold_spec.method), "mean_score",
                                  report_number(mean), "largest_score", report_float(s->largest),
                                  "model_id", id, "output", o->output),
                        err);
@@ -234,7 +234,7 @@ const struct verb verb_score = {
         "      --contributions FILE\n"
         "                        write what each feature added to each row's own evidence,\n"
         "                        a column each\n"
-        "      --threshold SPEC  percentile:99.5, sigma:3, auto (of the model's validation "
+        "      --threshold SPEC  staged, percentile:99.5, sigma:3, auto (of the model's validation "
         "scores),\n"
         "                        budget:2/week (so many false alarms, by the same) or\n"
         "                        fixed:0.1998 (default: the model's own threshold)\n"

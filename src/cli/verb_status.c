@@ -153,8 +153,11 @@ static void print_entity(struct buf *out, const json_t *e, double now)
 {
     const json_t *in = json_object_get(e, "incident");
     char name[TEXT_MAX], phase[TEXT_MAX], when[TIME_MAX], lasted[STR_DURATION_MAX];
+    char method[TEXT_MAX], by[TEXT_MAX + 8] = "";
     const bool ringing = is_true(e, "ringing");
 
+    if (text_of(e, "threshold_by", method)[0]) /* an older daemon does not say */
+        (void)snprintf(by, sizeof by, " (%s)", method);
     text_of(e, "phase", phase);
     const bool watching = strcmp(phase, "watching") == 0;
     buf_printf(out, "%s: %s", text_of(e, "instance", name), ringing ? "RINGING" : phase);
@@ -164,11 +167,11 @@ static void print_entity(struct buf *out, const json_t *e, double now)
     else if (!json_is_number(json_object_get(e, "score")))
         buf_puts(out, ", no score");
     else
-        buf_printf(out, "%s, score %.3g, threshold %.3g, confidence %.0f %%",
+        buf_printf(out, "%s, score %.3g, threshold %.3g%s, confidence %.0f %%",
                    ringing                   ? ""
                    : is_true(e, "anomalous") ? ", this frame is over the threshold"
                                              : ", quiet",
-                   number_of(e, "score"), number_of(e, "threshold"),
+                   number_of(e, "score"), number_of(e, "threshold"), by,
                    100 * number_of(e, "confidence"));
     buf_puts(out, "\n");
     if (json_is_object(in)) {

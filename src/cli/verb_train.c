@@ -194,7 +194,7 @@ static enum rc print_json(const struct train_options *o, const struct model *m, 
             (json_int_t)s->train_rows, "validation_rows", (json_int_t)s->validation_rows,
             "features", (json_int_t)m->schema->n, "layers", hidden_widths(&m->net), "epochs",
             (json_int_t)s->epochs, "threshold", report_float(m->threshold), "threshold_method",
-            report_threshold_method(m->threshold_spec.method), "scaling",
+            threshold_method_name(m->threshold_spec.method), "scaling",
             report_scaling(o->config.learn.scaling), "widening",
             report_float(m->threshold_widening), "seed", report_u64(m->provenance.seed), "model_id",
             id, "model", o->model ? json_string(o->model) : json_null(), "seconds",
@@ -298,10 +298,11 @@ const struct verb verb_train = {
         "      --feature-dropout P     chance that a feature is hidden in training\n"
         "      --scaling KIND          minmax (default), quantile, or none: columns that are\n"
         "                              already scaled to 0..1 are recognised\n"
-        "      --threshold SPEC        percentile:99.5 (default), sigma:3, fixed:0.1998, auto: "
-        "sigma:3\n"
-        "                              where the errors are normal, else the percentile, or\n"
-        "                              budget:2/week: so many false alarms (hour, day, month)\n"
+        "      --threshold SPEC        staged (default): percentile:99.5 where the history is too\n"
+        "                              short for budget:2/week, else that; percentile:99.5,\n"
+        "                              sigma:3, fixed:0.1998, auto: sigma:3 where the errors are\n"
+        "                              normal, else the percentile; or budget:2/week: so many\n"
+        "                              false alarms (hour, day, month)\n"
         "      --seed N                of weights and order (default 1)\n"
         "  -c, --config FILE           take what the options above leave open from its learn,\n"
         "                              model and threshold sections\n"

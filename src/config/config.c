@@ -258,6 +258,9 @@ static enum rc load_tree(const struct yaml *y, struct config *c, struct err *err
     for (size_t i = 0; config_sections[i]; i++)
         if (check_section(y, config_sections[i], err) != OK)
             return err->rc;
+    /* a percentile says by itself that it is one: the default has none */
+    if (find_path(y, "threshold.percentile") && !find_path(y, "threshold.method"))
+        c->threshold = (struct threshold_spec){.method = THRESHOLD_PERCENTILE, .value = 99.5};
     /* in the table's order: a threshold's method comes before its number */
     for (size_t i = 0; i < config_n_keys; i++) {
         const struct yaml_node *map = find_section(y, config_keys[i].section);

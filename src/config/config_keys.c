@@ -13,9 +13,13 @@ static const char *const hidden_words[] = {[ACT_LINEAR] = "linear",
 static const char *const output_words[] = {
     [ACT_LINEAR] = "linear", [ACT_RELU] = "relu", [ACT_SIGMOID] = "sigmoid",
     [ACT_TANH] = "tanh",     [ACT_AUTO] = "auto", NULL};
-static const char *const method_words[] = {
-    [THRESHOLD_PERCENTILE] = "percentile", [THRESHOLD_SIGMA] = "sigma", [THRESHOLD_FIXED] = "fixed",
-    [THRESHOLD_BUDGET] = "budget",         [THRESHOLD_AUTO] = "auto",   NULL};
+static const char *const method_words[] = {[THRESHOLD_PERCENTILE] = "percentile",
+                                           [THRESHOLD_SIGMA] = "sigma",
+                                           [THRESHOLD_FIXED] = "fixed",
+                                           [THRESHOLD_BUDGET] = "budget",
+                                           [THRESHOLD_AUTO] = "auto",
+                                           [THRESHOLD_STAGED] = "staged",
+                                           NULL};
 static const char *const scope_words[] = {[SCOPE_ENTITY] = "entity", [SCOPE_FLEET] = "fleet", NULL};
 static const char *const level_words[] = {
     [LOG_DEBUG] = "debug", [LOG_INFO] = "info", [LOG_WARN] = "warn", [LOG_ERROR] = "error", NULL};
@@ -82,7 +86,8 @@ const struct config_key config_keys[] = {
     {"model", "feature_dropout", CONFIG_REAL, MEMBER(learn.feature_dropout), .least = 0,
      .most = 0.9, .help = "chance that training hides a feature from the model"},
     {"threshold", "method", CONFIG_CHOICE, MEMBER(threshold.method), .words = method_words,
-     .help = "budget (alarms in a time), percentile, sigma (mean + k deviations), fixed, auto"},
+     .help = "staged (a percentile while the history is short, then a budget), budget (alarms in a "
+             "time), percentile, sigma (mean + k deviations), fixed, auto"},
     {"threshold", "alarms", CONFIG_RATE, MEMBER(threshold.value), .least = BUDGET_LEAST,
      .most = BUDGET_MOST, .method = THRESHOLD_BUDGET,
      .help = "false ones at most, as 2 per week; per hour, day, week or month"},
@@ -134,5 +139,6 @@ bool config_key_applies(const struct config_key *k, const struct config *c)
 {
     const bool some = k->kind == CONFIG_LEVEL || k->kind == CONFIG_RATE || k->words == scope_words;
 
-    return !some || k->method == c->threshold.method;
+    return !some || k->method == c->threshold.method ||
+           (k->method == THRESHOLD_BUDGET && threshold_is_budget(c->threshold.method));
 }

@@ -146,16 +146,10 @@ static enum rc parse_rate(const struct config_key *k, struct str value, void *at
 /* A key of another threshold than the one that there is. */
 static enum rc check_method(const struct config_key *k, const struct config *c, struct err *err)
 {
-    static const char *const methods[] = {[THRESHOLD_PERCENTILE] = "percentile",
-                                          [THRESHOLD_SIGMA] = "sigma",
-                                          [THRESHOLD_FIXED] = "fixed",
-                                          [THRESHOLD_BUDGET] = "budget",
-                                          [THRESHOLD_AUTO] = "auto"};
-
     if (config_key_applies(k, c))
         return OK;
     return err_set(err, E_CONFIG, "threshold.%s belongs to method %s; the method is %s", k->name,
-                   methods[k->method], methods[c->threshold.method]);
+                   threshold_method_name(k->method), threshold_method_name(c->threshold.method));
 }
 
 /* -- words -- */
@@ -195,6 +189,7 @@ static void reset_level(struct config *c)
         c->threshold.value = (double)NAN; /* only the user can know; config_validate asks for it */
         return;
     case THRESHOLD_BUDGET:
+    case THRESHOLD_STAGED:
         c->threshold.value = 2; /* a week */
         return;
     case THRESHOLD_AUTO:
@@ -242,7 +237,8 @@ enum rc config_parse_threshold(const char *s, struct threshold_spec *ret, struct
     static const char *const keys[] = {[THRESHOLD_PERCENTILE] = "threshold.percentile",
                                        [THRESHOLD_SIGMA] = "threshold.k",
                                        [THRESHOLD_FIXED] = "threshold.value",
-                                       [THRESHOLD_BUDGET] = "threshold.alarms"};
+                                       [THRESHOLD_BUDGET] = "threshold.alarms",
+                                       [THRESHOLD_STAGED] = "threshold.alarms"};
     const char *colon = strchr(s, ':');
     const struct str method = {s, colon ? (size_t)(colon - s) : strlen(s)};
     struct config c = {0};

@@ -473,6 +473,8 @@ void entity_view(const struct entity *e, struct entity_view *ret)
         ret->model_rows = e->line.model->stats.train_rows + e->line.model->stats.validation_rows;
         ret->model_created_ms = e->line.model->provenance.created_ms;
         ret->widening = e->line.model->threshold_widening;
+        (void)snprintf(ret->threshold_by, sizeof ret->threshold_by, "%s",
+                       threshold_method_name(e->line.model->threshold_by));
         ret->threshold = budget_threshold(e->line.budget);
         budget_rate(e->line.budget, &rate);
         ret->alarm_budget = rate.promised;

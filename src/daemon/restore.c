@@ -155,10 +155,10 @@ static bool recall_score(void *arg, const struct store_score *row)
 
 /* What the promise of alarms came to, as far back as is kept and wanted. */
 static enum rc recall_scores(struct entity *e, const struct restore_options *o,
-                             struct store_reader *r, struct err *err)
+                             const struct marks *marks, struct store_reader *r, struct err *err)
 {
     struct recall_scores p = {
-        .entity = e, .marks = o->marks, .made_ms = entity_model(e)->provenance.created_ms};
+        .entity = e, .marks = marks, .made_ms = entity_model(e)->provenance.created_ms};
     int64_t first_ms, last_ms;
     bool more;
 
@@ -166,6 +166,9 @@ static enum rc recall_scores(struct entity *e, const struct restore_options *o,
     if (store_last_scores(r, entity_instance(e), o->now_ms, RECALL_SCORES, &first_ms, &last_ms,
                           &more, err) != OK)
         return err->rc;
+    /* what was before a staged threshold's budget rang by a percentile, and promised nothing */
+    if (o->threshold.method == THRESHOLD_STAGED && first_ms < p.made_ms)
+        first_ms = p.made_ms;
     p.last_ms = first_ms;
     return store_read_scores(r, entity_instance(e), first_ms, last_ms, recall_score, &p, err);
 }
@@ -253,16 +256,16 @@ void restore_sweep(const struct restore_options *o)
 }
 
 static enum rc restore_from(struct store_reader *r, struct entity *e,
-                            const struct restore_options *o, int64_t *ret_trained_ms,
-                            struct err *err)
+                            const struct restore_options *o, const struct marks *marks,
+                            int64_t *ret_trained_ms, struct err *err)
 {
     bool there_is_one = false;
 
     look_at_models(e, r, ret_trained_ms);
-    if (restore_reference(e, o, r, err) != OK)
+    if (restore_reference(e, o, marks, r, err) != OK)
         return err->rc;
     enum rc rc = take_model(e, o, r, &there_is_one, err);
-    if (rc == OK && recall_scores(e, o, r, err) != OK)
+    if (rc == OK && recall_scores(e, o, marks, r, err) != OK)
         log_event(LOG_WARN, "scores of an earlier run were not taken: alarms are counted anew",
                   "instance", entity_instance(e), "err", err->msg, NULL);
     if (rc == OK && find_last(e, o, r, err) != OK)
@@ -290,17 +293,14 @@ enum rc restore_entity(struct entity *e, const struct restore_options *o, int64_
 {
     CLEANUP(store_reader_closep) struct store_reader *r = NULL;
     CLEANUP(marks_freep) struct marks *marks = NULL;
-    struct restore_options with = *o;
 
     *ret_trained_ms = 0;
     if (store_reader_open(o->database, &r, err) != OK) {
         log_event(LOG_WARN, "nothing of an earlier run can be read", "err", err->msg, NULL);
         return OK;
     }
-    if (!o->marks && marks_read(o->database, INT64_MIN, &marks, err) != OK)
+    if (marks_read(o->database, INT64_MIN, &marks, err) != OK)
         log_event(LOG_WARN, "marks of maintenance are not followed into the past", "err", err->msg,
                   NULL);
-    if (!with.marks)
-        with.marks = marks;
-    return restore_from(r, e, &with, ret_trained_ms, err);
+    return restore_from(r, e, o, marks, ret_trained_ms, err);
 }

@@ -18,11 +18,9 @@ struct restore_options {
     struct threshold_spec threshold; /* in force now: the model is asked for it anew */
     uint64_t settings;               /* settings_learn_hash in force now: others are worth a line */
     int64_t now_ms;
-    uint64_t wanted_rows;      /* of frames to go on learning from */
-    const struct marks *marks; /* lent; NULL: restore_entity reads them itself */
+    uint64_t wanted_rows; /* of frames to go on learning from */
 };
 
-struct marks;
 struct store_reader;
 
 struct restored {

@@ -38,7 +38,7 @@ static bool recall_frame(void *arg, int64_t ts_ms, const float *frame, size_t n)
 }
 
 static enum rc recall_frames(struct entity *e, const struct restore_options *o,
-                             struct store_reader *r, struct err *err)
+                             const struct marks *marks, struct store_reader *r, struct err *err)
 {
     CLEANUP(material_freep) struct material *material = NULL;
     const int64_t resume_ms = reference_resume_ms(entity_reference(e));
@@ -48,7 +48,7 @@ static enum rc recall_frames(struct entity *e, const struct restore_options *o,
 
     if (material_new((struct material_margins){0}, &material, err) != OK)
         return err->rc;
-    struct recall c = {.entity = e, .marks = o->marks, .material = material, .err = err};
+    struct recall c = {.entity = e, .marks = marks, .material = material, .err = err};
     if (store_read_incidents(r, instance, from_ms, o->now_ms, bar_incident, &c, err) != OK)
         return err->rc;
     if (c.rc != OK)
@@ -78,14 +78,14 @@ static enum rc take_state(struct entity *e, struct store_reader *r, struct err *
     return OK;
 }
 
-enum rc restore_reference(struct entity *e, const struct restore_options *o, struct store_reader *r,
-                          struct err *err)
+enum rc restore_reference(struct entity *e, const struct restore_options *o,
+                          const struct marks *marks, struct store_reader *r, struct err *err)
 {
     enum rc rc = take_state(e, r, err);
 
     if (rc == E_STATE) /* there is none */
         return OK;
-    if (rc == OK && (rc = recall_frames(e, o, r, err)) != OK && rc != E_NOMEM) {
+    if (rc == OK && (rc = recall_frames(e, o, marks, r, err)) != OK && rc != E_NOMEM) {
         log_event(LOG_WARN, "the reference for slow changes goes on with an hour less", "instance",
                   entity_instance(e), "err", err->msg, NULL);
         return OK;

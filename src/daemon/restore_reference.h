@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include "daemon/marks.h"
 #include "daemon/restore.h"
 
 /* restore_reference - the second clock goes on: what an earlier run knew of slow change
@@ -12,7 +13,9 @@
  * Thread: main, before threads start. */
 enum { RECALL_SLOW_MS = 26 * 3600 * 1000 }; /* a day of levels, and an hour either side */
 
-/* Gives e its reference. Without a state of this schema, e keeps the new one. What is damaged is
- * said in one line and left: the reference begins anew. E_NOMEM alone. */
+/* Gives e its reference; what was marked maintenance (marks: NULL is fine) is left out. Without a
+ * state of this schema, e keeps the new one. What is damaged is said in one line and left: the
+ * reference begins anew. E_NOMEM alone. */
 MUST_CHECK enum rc restore_reference(struct entity *e, const struct restore_options *o,
-                                     struct store_reader *r, struct err *err);
+                                     const struct marks *marks, struct store_reader *r,
+                                     struct err *err);

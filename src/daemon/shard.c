@@ -139,6 +139,7 @@ void shard_add(struct shard *s, struct shard_message *m)
     s->n = m->slot < s->n ? s->n : m->slot + 1;
     shard_publish(s, slot);
     shard_tell_slow_goes_on(s, m->slot);
+    shard_tell_threshold(s, slot->entity);
     s->n_watching += entity_phase(slot->entity) == PHASE_WATCHING;
 }
 

@@ -95,6 +95,19 @@ void shard_follow_drift(struct shard *s, size_t at, const struct aging_step *ste
     shard_order_retraining(s, at, reason);
 }
 
+/* A model of minutes is soon of a small part of what is known. A first history leaves a few peaks
+ * of scores to set a threshold by; sixteen times as much leaves those that a tail is fitted to
+ * (model/tail.h), so that a budget may take the percentile's place before the first night. */
+static bool is_outgrown(const struct model *m, int64_t since_ms)
+{
+    enum { GROWN = 16 };
+
+    if (!m || m->threshold_spec.method != THRESHOLD_STAGED || m->threshold_by == THRESHOLD_BUDGET)
+        return false;
+    const uint64_t rows = m->stats.train_rows + m->stats.validation_rows;
+    return since_ms >= GROWN * (int64_t)rows * m->interval_ms;
+}
+
 void shard_follow_schedule(struct shard *s, size_t at, const struct continuity_clocks *now)
 {
     struct shard_slot *slot = &s->slot[at];
@@ -105,8 +118,13 @@ void shard_follow_schedule(struct shard *s, size_t at, const struct continuity_c
         slot->trained_mono_ms = now->mono_ms - (slot->trained_ms && now->wall_ms > slot->trained_ms
                                                     ? now->wall_ms - slot->trained_ms
                                                     : 0);
-    if (s->o.retrain.every_ms && now->mono_ms - slot->trained_mono_ms >= s->o.retrain.every_ms)
+    const int64_t since_ms = now->mono_ms - slot->trained_mono_ms;
+    if (!s->o.retrain.every_ms)
+        return;
+    if (since_ms >= s->o.retrain.every_ms)
         shard_order_retraining(s, at, "schedule");
+    else if (is_outgrown(entity_model(slot->entity), since_ms))
+        shard_order_retraining(s, at, "the history has grown");
 }
 
 static bool is_judged_by(const struct model *m, const struct threshold_spec *t)
@@ -188,6 +206,7 @@ void shard_take_model(struct shard *s, const struct shard_message *m)
     announce_watching(s->o.announcer, entity_instance(e), entity_schema(e)->n,
                       now->stats.train_rows + now->stats.validation_rows, now->threshold,
                       now->threshold_widening, false);
+    shard_tell_threshold(s, e);
     shard_publish(s, slot);
 }
 

@@ -48,6 +48,8 @@ void shard_keep_frame(struct shard *s, size_t at, int64_t ts_ms, const struct en
 void shard_keep_live(struct shard *s, size_t at);
 /* What others keep of it beside us (config: write); ended: no more will come. */
 void shard_write_score(struct shard *s, size_t at, const struct verdict *v, bool ended);
+/* Which of the two a staged threshold is now. */
+void shard_tell_threshold(struct shard *s, const struct entity *e);
 void shard_tell_discontinuity(struct shard *s, const struct entity *e,
                               const struct entity_step *step);
 void shard_tell_presence(struct shard *s, struct shard_slot *slot);

@@ -56,6 +56,22 @@ void shard_keep_live(struct shard *s, size_t at)
     keep(s, m);
 }
 
+void shard_tell_threshold(struct shard *s, const struct entity *e)
+{
+    const struct model *m = entity_model(e);
+    char rate[64];
+
+    if (!m || m->threshold_spec.method != THRESHOLD_STAGED)
+        return;
+    const bool held = m->threshold_by == THRESHOLD_BUDGET;
+    (void)snprintf(rate, sizeof rate, "%.4g a week", m->threshold_spec.value);
+    announce_break(s->o.announcer);
+    log_event(LOG_INFO,
+              held ? "the history holds the budget of alarms"
+                   : "the history is too short for a budget of alarms: a percentile until then",
+              "instance", entity_instance(e), "budget", rate, NULL);
+}
+
 void shard_tell_discontinuity(struct shard *s, const struct entity *e,
                               const struct entity_step *step)
 {

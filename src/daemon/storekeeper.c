@@ -49,6 +49,7 @@ struct storekeeper {
     struct storekeeper_options o;
     struct store *store;
     struct queue *queue;
+    const char *database;   /* where marks are read */
     struct queue *marks_to; /* NULL: nobody follows them */
     bool marks_due;         /* read them again at the next commit */
     pthread_t thread;
@@ -368,7 +369,7 @@ static bool send_marks(struct storekeeper *k)
     if (!m)
         return false;
     m->kind = SHARD_MARKS;
-    if (marks_read(k->o.database, clock_wall_ms() - MARKS_LATE_MS, &m->marks, &err) != OK) {
+    if (marks_read(k->database, clock_wall_ms() - MARKS_LATE_MS, &m->marks, &err) != OK) {
         log_event(LOG_WARN, "marks were not read, those before stay in force", "err", err.msg,
                   NULL);
         return true; /* at the next change of them */
@@ -510,9 +511,10 @@ struct queue *storekeeper_queue(struct storekeeper *k)
     return k->queue;
 }
 
-void storekeeper_tell_marks(struct storekeeper *k, struct queue *shard)
+void storekeeper_tell_marks(struct storekeeper *k, const char *database, struct queue *shard)
 {
-    k->marks_to = k->o.database ? shard : NULL;
+    k->database = database;
+    k->marks_to = shard;
 }
 
 enum rc storekeeper_start(struct storekeeper *k, struct err *err)

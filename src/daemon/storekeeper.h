@@ -68,16 +68,15 @@ struct storekeeper_options {
     struct telemetry *telemetry; /* lent */
     int64_t max_age_ms;
     uint64_t max_size_bytes;
-    const char *database; /* lent: where marks are read; NULL: nobody follows them */
 };
 
 /* Takes store on success. */
 MUST_CHECK enum rc storekeeper_new(const struct storekeeper_options *o, struct store *store,
                                    struct storekeeper **ret, struct err *err);
 struct queue *storekeeper_queue(struct storekeeper *k);
-/* Before the start: from then on, what operators mark (daemon/marks.h) goes to this shard's queue
- * within a second or two, and once at the start. */
-void storekeeper_tell_marks(struct storekeeper *k, struct queue *shard);
+/* Before the start: from then on, what operators mark in the database (daemon/marks.h; lent) goes
+ * to this shard's queue within a second or two, and once at the start. */
+void storekeeper_tell_marks(struct storekeeper *k, const char *database, struct queue *shard);
 MUST_CHECK enum rc storekeeper_start(struct storekeeper *k, struct err *err);
 void storekeeper_stop(
     struct storekeeper *k); /* commits what came, closes the store; NULL is fine */

@@ -18,6 +18,7 @@
 #include "daemon/shard.h"
 #include "daemon/storekeeper.h"
 #include "detect/promotion.h"
+#include "model/threshold.h"
 
 enum { TRAINER_QUEUE = 4096, NICEST = 19, REPLY_RETRY_US = 10000 };
 
@@ -218,6 +219,23 @@ static enum rc save_whole(struct trainer *t, const struct model *m, uint64_t mod
                : model_files_load(t->models_dir, name, &again, err);
 }
 
+/* Both by the same kind of threshold: a budget that a longer history holds rings less often than
+ * the percentile before it, on purpose, which is no fault of the model. */
+static enum rc rehearse(const struct trainer_job *j, struct retrain *r, struct model *m,
+                        struct promotion_figures *ret, struct err *err)
+{
+    CLEANUP(model_unrefp) struct model *live = NULL;
+    CLEANUP(model_unrefp) struct model *candidate = NULL;
+    const struct threshold_spec young = threshold_young(&j->threshold);
+
+    if (j->threshold.method != THRESHOLD_STAGED)
+        return retrain_rehearse(r, j->live, m, ret, err);
+    if (model_with_threshold(j->live, &young, &live, err) != OK ||
+        model_with_threshold(m, &young, &candidate, err) != OK)
+        return err->rc;
+    return retrain_rehearse(r, live, candidate, ret, err);
+}
+
 /* Learn anew from what the store has, and judge. *ret_skipped: nothing to learn from, no failure.
  */
 static enum rc train_again(struct trainer *t, struct trainer_job *j, bool *ret_skipped,
@@ -262,7 +280,7 @@ static enum rc train_again(struct trainer *t, struct trainer_job *j, bool *ret_s
     if (save_whole(t, m, id, err) != OK)
         return err->rc;
     record(t, j, m, id, STORE_MODEL_CANDIDATE, "trained, not judged yet", "");
-    if (retrain_rehearse(r, j->live, m, &figures, err) != OK) {
+    if (rehearse(j, r, m, &figures, err) != OK) {
         record(t, j, m, id, STORE_MODEL_REJECTED, err->msg, "");
         return err->rc;
     }

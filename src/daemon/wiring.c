@@ -100,7 +100,7 @@ static enum rc open_host(struct daemon *d, struct err *err)
 static enum rc open_store(struct daemon *d, bool relearn, struct err *err)
 {
     const struct storekeeper_options o = {d->board, &d->telemetry, d->config.retention.max_age_ms,
-                                          d->config.retention.max_size_bytes, d->database};
+                                          d->config.retention.max_size_bytes};
     struct store *store = NULL;
 
     snprintf(d->database, sizeof d->database, "%s/tocsin.db", d->config.data_dir);
@@ -255,7 +255,7 @@ static enum rc start(struct daemon *d, struct err *err)
                                                 shard_queue(d->shard), &d->telemetry};
     char host[CONFIG_TEXT_MAX];
 
-    storekeeper_tell_marks(d->storekeeper, shard_queue(d->shard));
+    storekeeper_tell_marks(d->storekeeper, d->database, shard_queue(d->shard));
     sources_receiver(d->sources, &serve.receiver);
     if (serve_start(&serve, d->board, &d->server, err) != OK)
         return err->rc;

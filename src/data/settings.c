@@ -59,16 +59,28 @@ void settings_retrain_defaults(struct retrain_spec *s)
         .every_ms = 24 * hour, .window_ms = 14 * 24 * hour, .quarantine_ms = hour};
 }
 
+const char *threshold_method_name(enum threshold_method m)
+{
+    static const char *const names[] = {[THRESHOLD_PERCENTILE] = "percentile",
+                                        [THRESHOLD_SIGMA] = "sigma",
+                                        [THRESHOLD_FIXED] = "fixed",
+                                        [THRESHOLD_BUDGET] = "budget",
+                                        [THRESHOLD_AUTO] = "auto",
+                                        [THRESHOLD_STAGED] = "staged"};
+
+    return names[m];
+}
+
 void settings_threshold_defaults(struct threshold_spec *s)
 {
-    *s = (struct threshold_spec){.method = THRESHOLD_PERCENTILE, .value = 99.5};
+    *s = (struct threshold_spec){.method = THRESHOLD_STAGED, .value = 2};
 }
 
 struct threshold_spec settings_share(const struct threshold_spec *t, size_t n)
 {
     struct threshold_spec ret = *t;
 
-    if (t->method != THRESHOLD_BUDGET || t->scope != SCOPE_FLEET || n < 2)
+    if (!threshold_is_budget(t->method) || t->scope != SCOPE_FLEET || n < 2)
         return ret;
     ret.value = t->value / (double)n > BUDGET_LEAST ? t->value / (double)n : BUDGET_LEAST;
     ret.observe = t->observe / (double)n;

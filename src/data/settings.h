@@ -35,7 +35,15 @@ enum threshold_method {
     THRESHOLD_FIXED,      /* a number that the user gives; the classic one is 0.1998 */
     THRESHOLD_BUDGET,     /* at which so many incidents a week open on normal data */
     THRESHOLD_AUTO,       /* sigma 3 where the validation scores are normal, else a percentile */
+    THRESHOLD_STAGED,     /* a percentile while the history is short, then a budget */
 };
+
+const char *threshold_method_name(enum threshold_method m); /* "percentile", ... */
+/* It asks for so many alarms in a time. */
+static inline bool threshold_is_budget(enum threshold_method m)
+{
+    return m == THRESHOLD_BUDGET || m == THRESHOLD_STAGED;
+}
 
 /* Whose a budget of alarms is: each entity's, or of all that are watched together. */
 enum threshold_scope { SCOPE_ENTITY, SCOPE_FLEET };
@@ -52,7 +60,8 @@ enum { CONFIRM_OF_MAX = 64 };
 
 struct threshold_spec {
     enum threshold_method method;
-    double value; /* percentile in (0,100), k, the threshold itself, alarms a week; auto: none */
+    double value; /* percentile in (0,100), k, the threshold itself, alarms a week (budget, staged);
+                     auto: none */
     struct confirm_spec confirm; /* what the alarms of a budget are confirmed by */
     /* of a budget: a softer one, whose incidents are observed and none pages for; 0: none */
     double observe;

@@ -30,7 +30,7 @@ void line_done(struct line *l)
 static enum rc new_budget(const struct line *l, const struct model *m, struct budget **ret,
                           struct err *err)
 {
-    const bool promised = m->threshold_spec.method == THRESHOLD_BUDGET && m->threshold > 0;
+    const bool promised = m->threshold_by == THRESHOLD_BUDGET && m->threshold > 0;
     const struct budget_options o = {.confirm = l->watch.confirm,
                                      .per_week = promised ? m->threshold_spec.value : 0,
                                      .interval_ms = m->interval_ms,
@@ -43,7 +43,8 @@ static enum rc new_budget(const struct line *l, const struct model *m, struct bu
 /* The same is promised as before: the count goes on. */
 static bool is_same_promise(const struct model *before, const struct model *now)
 {
-    if (!before || before->threshold_spec.method != now->threshold_spec.method)
+    if (!before || before->threshold_spec.method != now->threshold_spec.method ||
+        before->threshold_by != now->threshold_by)
         return false;
     if (before->threshold_spec.scope == SCOPE_FLEET && now->threshold_spec.scope == SCOPE_FLEET)
         return true; /* its part of the same, shared with more or fewer */

@@ -161,15 +161,60 @@ static float threshold_floor(const struct model *m)
     return n ? DEPARTURE_HUBER * DEPARTURE_HUBER / (float)n : 0;
 }
 
-static enum rc threshold_of_budget(struct model *m, double per_week, struct err *err)
+/* The threshold of a budget; *ret_held: whether the history holds it. */
+static enum rc ask_tail(const struct model *m, double per_week, struct tail_threshold *ret,
+                        bool *ret_held, struct err *err)
+{
+    const enum rc rc = tail_threshold(&m->tail, per_week, ret, err);
+
+    *ret_held = rc == OK && tail_holds(ret);
+    return rc;
+}
+
+static void take_budget(struct model *m, const struct tail_threshold *found)
+{
+    m->threshold_by = THRESHOLD_BUDGET;
+    m->threshold = found->threshold;
+    m->threshold_widening = found->widening;
+}
+
+static enum rc take_scores(struct model *m, const struct threshold_spec *spec, bool bounded,
+                           struct err *err)
+{
+    m->threshold_by = spec->method;
+    return threshold_fit_thinned(spec, m->scores, m->n_scores, m->stats.validation_rows, bounded,
+                                 &m->threshold, &m->threshold_widening, err);
+}
+
+static enum rc take_threshold(struct model *m, const struct threshold_spec *spec, bool bounded,
+                              struct err *err)
+{
+    const struct threshold_spec young = threshold_young(spec);
+    struct tail_threshold found;
+    bool held;
+
+    if (!threshold_is_budget(spec->method))
+        return take_scores(m, spec, bounded, err);
+    const enum rc rc = ask_tail(m, spec->value, &found, &held, err);
+    if (rc != OK && (spec->method == THRESHOLD_BUDGET || rc == E_NOMEM))
+        return rc;
+    if (spec->method == THRESHOLD_STAGED && !held)
+        return take_scores(m, &young, bounded, err);
+    take_budget(m, &found);
+    return OK;
+}
+
+enum rc model_find_stage(struct model *m, struct err *err)
 {
     struct tail_threshold found;
-    const enum rc rc = tail_threshold(&m->tail, per_week, &found, err);
+    bool held = false;
 
-    if (rc != OK)
-        return rc;
-    m->threshold = found.threshold;
-    m->threshold_widening = found.widening;
+    m->threshold_by = m->threshold_spec.method;
+    if (m->threshold_by != THRESHOLD_STAGED)
+        return OK;
+    if (ask_tail(m, m->threshold_spec.value, &found, &held, err) == E_NOMEM)
+        return err->rc;
+    m->threshold_by = held ? THRESHOLD_BUDGET : THRESHOLD_PERCENTILE;
     return OK;
 }
 
@@ -179,7 +224,7 @@ static enum rc set_observe(struct model *m, float least, struct err *err)
     struct tail_threshold found;
 
     m->threshold_observe = 0;
-    if (m->threshold_spec.method != THRESHOLD_BUDGET || !(m->threshold_spec.observe > 0))
+    if (m->threshold_by != THRESHOLD_BUDGET || !(m->threshold_spec.observe > 0))
         return OK;
     const enum rc rc = tail_threshold(&m->tail, m->threshold_spec.observe, &found, err);
     if (rc != OK)
@@ -195,10 +240,7 @@ enum rc model_set_threshold(struct model *m, const struct threshold_spec *spec, 
     enum rc rc = threshold_check(spec, err);
 
     if (rc == OK)
-        rc = spec->method == THRESHOLD_BUDGET
-                 ? threshold_of_budget(m, spec->value, err)
-                 : threshold_fit_thinned(spec, m->scores, m->n_scores, m->stats.validation_rows,
-                                         least > 0, &m->threshold, &m->threshold_widening, err);
+        rc = take_threshold(m, spec, least > 0, err);
     if (rc != OK)
         return rc;
     m->threshold_spec = *spec;

@@ -69,6 +69,9 @@ struct model {
     size_t n_scores;
     struct tail tail; /* of the same in time order: for a budget of alarms */
     struct threshold_spec threshold_spec;
+    /* The method that made it: of `staged`, percentile or budget; else that of the spec. Not in the
+     * file, for the tail tells. */
+    enum threshold_method threshold_by;
     float threshold;
     float threshold_widening; /* >= 1: by how much short history widened it; included */
     float

@@ -338,11 +338,13 @@ static enum rc get_threshold(struct reader *r, struct model *m, struct err *err)
     m->threshold_spec.value = get_f64(r);
     m->threshold = get_f32(r);
     m->threshold_widening = get_f32(r);
-    if (method > THRESHOLD_AUTO || !isfinite(m->threshold_spec.value) || !isfinite(m->threshold) ||
-        !isfinite(m->threshold_widening))
+    if (method > THRESHOLD_STAGED || !isfinite(m->threshold_spec.value) ||
+        !isfinite(m->threshold) || !isfinite(m->threshold_widening))
         return malformed(r, err, "expected a known method and finite numbers");
     m->threshold_spec.method = (enum threshold_method)method;
-    return OK;
+    if (method == THRESHOLD_STAGED && !(m->threshold_spec.value > 0))
+        return malformed(r, err, "expected so many alarms a week");
+    return model_find_stage(m, err);
 }
 
 /* A section's head; r->left becomes the section's, *ret_after what follows it. */

@@ -13,6 +13,9 @@ void model_net_inputs(const struct model *m, const float *z, float *ret);
 /* Room for both units of n features. E_NOMEM. */
 MUST_CHECK enum rc model_alloc_units(struct model *m, size_t n, struct err *err);
 
+/* threshold_by of a model that was read: its spec and its tail say it. E_NOMEM. */
+MUST_CHECK enum rc model_find_stage(struct model *m, struct err *err);
+
 /* Set m's threshold, its spec and widening, from the scores that m keeps; m is being made.
  * No threshold but a fixed one lies under the part of one feature that is off by its resolution,
  * where all have one: what is less than that is nothing that an operator cares

@@ -57,7 +57,17 @@ struct tail_threshold {
     double shape, scale; /* of the tail; 0 where none was fitted */
     uint32_t peaks, gated;
     bool extrapolated; /* false: read off the history */
+    double beyond;     /* extrapolated: peaks that were seen to one that is allowed, >= 1 */
 };
+
+/* The history can hold the rate: what its shortness costs the threshold is known to be little.
+ * A rate that is read off it is held. Else the level is extrapolated from n peaks to one that is
+ * passed `beyond` times more rarely, r. With the shape 1/n that n peaks are always given (see
+ * above) an exponential tail comes to n (r^(1/n) - 1) deviations in place of ln r, about 1 + ln r /
+ * 2n times as many; held is where that is at most a tenth more. A tenth is what following takes
+ * back in a day (detect/budget.h). At one peak in 40 rows and 2 alarms a week that takes 48 peaks
+ * of seconds, two hours of history with a quarter held back, and fewer of longer intervals. */
+bool tail_holds(const struct tail_threshold *t);
 
 struct tail_builder;
 

@@ -189,6 +189,7 @@ static void extrapolate_few(const float *highs, size_t n, double expected,
     const double from = (double)highs[n - k];
     const double wide = fmax(1, pow((double)k / expected, SHAPE_MAX));
 
+    ret->beyond = fmax(1, (double)n / expected);
     ret->peaks = (uint32_t)n;
     ret->threshold = rounded(fmax(from * wide, expected < 1 ? (double)highs[n - 1] : 0));
     ret->widening = (float)fmax(1, (double)ret->threshold / from);
@@ -236,10 +237,24 @@ static enum rc fit(const struct tail *t, const float *highs, double expected,
     const double wide = (double)level + quantile(widened, r);
     ret->threshold = rounded(wide);
     ret->widening = (float)fmax(1, wide / plain);
+    ret->beyond = r;
     ret->shape = f.shape;
     ret->scale = f.scale;
     ret->extrapolated = true;
     return OK;
+}
+
+bool tail_holds(const struct tail_threshold *t)
+{
+    const double most = 1.1, n = (double)t->peaks - (double)t->gated;
+
+    if (!(t->threshold > 0))
+        return false;
+    if (!t->extrapolated || t->beyond <= 1)
+        return true;
+    if (!(t->scale > 0) || n < TAIL_PEAKS_MIN) /* no tail was fitted */
+        return false;
+    return n * (pow(t->beyond, 1 / n) - 1) <= most * log(t->beyond);
 }
 
 enum rc tail_threshold(const struct tail *t, double per_week, struct tail_threshold *ret,

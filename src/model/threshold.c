@@ -30,6 +30,7 @@ enum rc threshold_check(const struct threshold_spec *spec, struct err *err)
             return OK;
         return err_set(err, E_CONFIG, "fixed threshold %g: expected a number over 0", v);
     case THRESHOLD_BUDGET:
+    case THRESHOLD_STAGED:
         if (v >= BUDGET_LEAST && v <= BUDGET_MOST)
             return OK;
         return err_set(err, E_CONFIG, "budget of %g alarms a week: expected %g to %g", v,
@@ -63,8 +64,9 @@ struct threshold_spec threshold_auto(const float *v, size_t n)
     const bool normal = normality_shapiro_wilk(v, n) >= significant &&
                         normality_kolmogorov_smirnov(v, n) >= significant; /* false for NaN */
 
-    return normal ? (struct threshold_spec){.method = THRESHOLD_SIGMA, .value = 3}
-                  : (struct threshold_spec){.method = THRESHOLD_PERCENTILE, .value = 99.5};
+    return normal
+               ? (struct threshold_spec){.method = THRESHOLD_SIGMA, .value = 3}
+               : (struct threshold_spec){.method = THRESHOLD_PERCENTILE, .value = THRESHOLD_YOUNG};
 }
 
 static float to_float(double v)
@@ -80,7 +82,7 @@ enum rc threshold_fit_thinned(const struct threshold_spec *spec, const float *sc
     struct threshold_spec chosen = *spec;
     if (rc != OK)
         return rc;
-    if (spec->method == THRESHOLD_BUDGET)
+    if (threshold_is_budget(spec->method))
         return err_set(err, E_STATE, "a budget of alarms needs the scores in time order");
     if (spec->method == THRESHOLD_FIXED) {
         *ret = (float)spec->value;

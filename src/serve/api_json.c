@@ -173,6 +173,8 @@ json_t *api_json_entity(const struct entity_view *v)
     bad |= json_object_set_new(o, "wanted", json_integer((json_int_t)v->wanted_rows));
     bad |= json_object_set_new(o, "score", api_json_float(score));
     bad |= json_object_set_new(o, "threshold", api_json_float(threshold));
+    bad |= json_object_set_new(o, "threshold_by",
+                               v->threshold_by[0] ? json_string(v->threshold_by) : json_null());
     bad |= json_object_set_new(o, "confidence", api_json_float(v->scored ? v->confidence : NAN));
     bad |= json_object_set_new(o, "anomalous", json_boolean(v->anomalous));
     bad |= json_object_set_new(o, "ringing", json_boolean(v->ringing));

@@ -65,7 +65,8 @@ struct entity_view {
     uint64_t model_id, model_rows;
     int64_t model_created_ms;
     size_t n_features;
-    float widening; /* of the threshold, >= 1 */
+    float widening;        /* of the threshold, >= 1 */
+    char threshold_by[16]; /* the method that made it: "percentile", "budget", ...; "": no model */
     /* incidents a week: promised (0: nothing is), achieved and its 95 % interval (NaN: no score) */
     double alarm_budget, alarm_rate, alarm_rate_lower, alarm_rate_upper;
     float drift_evidence;    /* share of what is a finding (detect/drift.h); NaN without a model */

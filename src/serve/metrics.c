@@ -352,6 +352,25 @@ static void write_phases(const struct writer *w, const struct metrics_input *in)
         }
 }
 
+static void write_methods(const struct writer *w, const struct metrics_input *in)
+{
+    static const struct family f = {"tocsin_threshold_method", "",
+                                    "1 for the method that made the threshold in force.", GAUGE};
+    bool headed = false;
+
+    for (size_t i = 0; i < in->n; i++) {
+        if (!has_model(&in->views[i]) || !in->views[i].threshold_by[0])
+            continue;
+        if (!headed)
+            write_head(w, &f);
+        headed = true;
+        begin_sample(w, &f, &in->views[i]);
+        buf_puts(w->out, ",");
+        write_label(w->out, "method", in->views[i].threshold_by);
+        buf_puts(w->out, "} 1\n");
+    }
+}
+
 static void write_process(const struct writer *w, const struct metrics_input *in)
 {
     static const struct family build = {"tocsin_build_info", "", "Which tocsin this is.", INFO};
@@ -403,6 +422,7 @@ void metrics_format(const struct metrics_input *in, enum exposition form, struct
         write_entity_family(&w, in, &entity_families[i]);
     write_feature_errors(&w, in);
     write_phases(&w, in);
+    write_methods(&w, in);
     write_process(&w, in);
     write_telemetry(&w, in->telemetry);
     if (form == EXPOSITION_OPENMETRICS)

@@ -285,19 +285,24 @@ static void number_of_a_threshold_must_fit_its_method(void **state)
     (void)state;
     assert_float_equal(loaded("threshold: {method: sigma}").threshold.value, 3, 0);
     assert_float_equal(loaded("threshold: {percentile: 95}").threshold.value, 95, 0);
+    assert_int_equal(loaded("threshold: {percentile: 95}").threshold.method, THRESHOLD_PERCENTILE);
+    refuse("threshold: {method: staged, percentile: 95}\n",
+           "f.yml:1:41: threshold.percentile belongs to method percentile; the method is staged");
+    assert_int_equal(loaded("threshold: {alarms: 1/day}").threshold.method, THRESHOLD_STAGED);
+    assert_float_equal(loaded("threshold: {alarms: 1/day}").threshold.value, 7, 0);
     assert_float_equal(loaded("threshold: {method: fixed, value: 0.1998}").threshold.value, 0.1998,
                        0);
     refuse("threshold: {method: fixed}\n", "f.yml:1:21: threshold.value: expected the threshold, "
                                            "since threshold.method is fixed");
     refuse("threshold: {k: 3}\n",
-           "f.yml:1:16: threshold.k belongs to method sigma; the method is percentile");
+           "f.yml:1:16: threshold.k belongs to method sigma; the method is staged");
     refuse("threshold: {method: sigma, percentile: 95}\n",
            "f.yml:1:40: threshold.percentile belongs to method percentile; the method is sigma");
     refuse("threshold: {percentile: 100}\n", "f.yml:1:25: threshold.percentile: expected a number "
                                              "over 0 and under 100, found '100'");
     refuse("threshold: {method: often}\n",
            "f.yml:1:21: threshold.method: expected one of percentile, sigma, fixed, budget, auto, "
-           "found 'often'");
+           "staged, found 'often'");
     refuse("threshold: {method: auto, k: 3}\n",
            "f.yml:1:30: threshold.k belongs to method sigma; the method is auto");
     assert_int_equal(loaded("threshold: {method: auto}").threshold.method, THRESHOLD_AUTO);
@@ -338,8 +343,8 @@ static void a_budget_is_so_many_alarms_in_a_time(void **state)
     refuse("threshold: {method: budget, alarms: 0 per week}\n",
            "f.yml:1:37: threshold.alarms: expected at least one in 1000 weeks and at most one a "
            "second, found '0 per week'");
-    refuse("threshold: {alarms: 2 per week}\n",
-           "f.yml:1:21: threshold.alarms belongs to method budget; the method is percentile");
+    refuse("threshold: {method: percentile, alarms: 2 per week}\n",
+           "f.yml:1:41: threshold.alarms belongs to method budget; the method is percentile");
 }
 
 static void a_softer_budget_observes(void **state)
@@ -359,8 +364,8 @@ static void a_softer_budget_observes(void **state)
     refuse("threshold: {method: budget, alarms: 2/week, observe: 1/week}\n",
            "f.yml:1:54: threshold.observe: expected more often than threshold.alarms (2 a week), "
            "found 1 a week: it is the softer one");
-    refuse("threshold: {observe: 2 per day}\n",
-           "f.yml:1:22: threshold.observe belongs to method budget; the method is percentile");
+    refuse("threshold: {method: sigma, observe: 2 per day}\n",
+           "f.yml:1:37: threshold.observe belongs to method budget; the method is sigma");
     refuse("threshold: {method: budget, observe: often}\n",
            "f.yml:1:38: threshold.observe: expected how often, as '2 per week' (hour, day, week, "
            "month), found 'often'");
@@ -485,7 +490,7 @@ static void command_line_sets_single_keys(void **state)
     assert_float_equal(c.threshold.value, 0.2, 0);
     assert_int_equal(config_set(&c, "threshold", "x", "--threshold", &err), E_CONFIG);
     assert_string_equal(err.msg, "--threshold: threshold.method: expected one of percentile, "
-                                 "sigma, fixed, budget, auto, found 'x'");
+                                 "sigma, fixed, budget, auto, staged, found 'x'");
     assert_int_equal(config_set(&c, "learn.for", "2", "--learn", &err), E_CONFIG);
     assert_string_equal(err.msg, "--learn: learn.for: expected a duration such as 15s or 1h30m, "
                                  "from 1s to 1y, found '2'");
@@ -499,8 +504,8 @@ static void threshold_reads_the_short_form(void **state)
     static const struct {
         const char *text, *sentence;
     } bad[] = {
-        {"",
-         "threshold.method: expected one of percentile, sigma, fixed, budget, auto, found nothing"},
+        {"", "threshold.method: expected one of percentile, sigma, fixed, budget, auto, staged, "
+             "found nothing"},
         {"fixed", "expected a number after 'fixed', as in fixed:0.1998"},
         {"fixed:", "threshold.value: expected a number over 0 and under 1e+30, found nothing"},
         {"fixed:-1", "threshold.value: expected a number over 0 and under 1e+30, found '-1'"},
@@ -509,8 +514,8 @@ static void threshold_reads_the_short_form(void **state)
         {"auto:3", "expected 'auto' alone, found 'auto:3'"},
         {"budget:2", "threshold.alarms: expected how often, as '2 per week' (hour, day, week, "
                      "month), found '2'"},
-        {"mean:3",
-         "threshold.method: expected one of percentile, sigma, fixed, budget, auto, found 'mean'"},
+        {"mean:3", "threshold.method: expected one of percentile, sigma, fixed, budget, auto, "
+                   "staged, found 'mean'"},
     };
     struct threshold_spec t = {0};
     struct err err = {0};
@@ -527,6 +532,10 @@ static void threshold_reads_the_short_form(void **state)
     assert_int_equal(config_parse_threshold("budget:1/day", &t, &err), OK);
     assert_int_equal(t.method, THRESHOLD_BUDGET);
     assert_float_equal(t.value, 7, 0);
+    assert_int_equal(config_parse_threshold("staged:1/day", &t, &err), OK);
+    assert_true(t.method == THRESHOLD_STAGED && t.value == 7);
+    assert_int_equal(config_parse_threshold("staged", &t, &err), OK);
+    assert_true(t.method == THRESHOLD_STAGED && t.value == 2);
     assert_int_equal(config_parse_threshold("auto", &t, &err), OK);
     assert_int_equal(t.method, THRESHOLD_AUTO);
     assert_int_equal(config_parse_threshold("fixed:0.1998", &t, &err), OK);
@@ -611,11 +620,9 @@ static void random_text(struct rng *r, char *out, size_t room)
 static void random_config(struct rng *r, struct config *c)
 {
     static const char *const listens[] = {"127.0.0.1:8001", "[::1]:0", "0.0.0.0:65535"};
-    static const double levels[] = {[THRESHOLD_PERCENTILE] = 100,
-                                    [THRESHOLD_SIGMA] = 10,
-                                    [THRESHOLD_FIXED] = 1e6,
-                                    [THRESHOLD_BUDGET] = 6e5,
-                                    [THRESHOLD_AUTO] = 0};
+    static const double levels[] = {
+        [THRESHOLD_PERCENTILE] = 100, [THRESHOLD_SIGMA] = 10, [THRESHOLD_FIXED] = 1e6,
+        [THRESHOLD_BUDGET] = 6e5,     [THRESHOLD_AUTO] = 0,   [THRESHOLD_STAGED] = 6e5};
 
     config_defaults(c);
     (void)snprintf(c->listen, sizeof c->listen, "%s", listens[rng_below(r, 3)]);
@@ -637,14 +644,14 @@ static void random_config(struct rng *r, struct config *c)
     c->learn.epochs = 1 + (uint32_t)rng_below(r, 100000);
     c->learn.learning_rate = 1e-12 + (double)rng_float(r) * 0.99;
     c->learn.feature_dropout = (double)rng_float(r) * 0.9;
-    c->threshold.method = (enum threshold_method)rng_below(r, 5);
-    c->threshold.value = (c->threshold.method == THRESHOLD_AUTO     ? 0
-                          : c->threshold.method == THRESHOLD_BUDGET ? BUDGET_LEAST
-                                                                    : 1e-9) +
+    c->threshold.method = (enum threshold_method)rng_below(r, 6);
+    c->threshold.value = (c->threshold.method == THRESHOLD_AUTO      ? 0
+                          : threshold_is_budget(c->threshold.method) ? BUDGET_LEAST
+                                                                     : 1e-9) +
                          (double)rng_float(r) * levels[c->threshold.method] * 0.999;
-    if (c->threshold.method == THRESHOLD_BUDGET)
+    if (threshold_is_budget(c->threshold.method))
         c->threshold.scope = (enum threshold_scope)rng_below(r, 2);
-    if (c->threshold.method == THRESHOLD_BUDGET && rng_below(r, 2))
+    if (threshold_is_budget(c->threshold.method) && rng_below(r, 2))
         c->threshold.observe =
             fmin(c->threshold.value * (1 + (double)rng_float(r)) + 1e-3, BUDGET_MOST);
     c->confirm.of = 1 + (uint32_t)rng_below(r, 64);

@@ -26,8 +26,8 @@ static void defaults_are_the_documented_ones(void **state)
     assert_int_equal(learn.batch_size, 16);
     assert_int_equal(learn.patience, 20);
     settings_threshold_defaults(&threshold);
-    assert_int_equal(threshold.method, THRESHOLD_PERCENTILE);
-    assert_true(threshold.value == 99.5);
+    assert_int_equal(threshold.method, THRESHOLD_STAGED);
+    assert_true(threshold.value == 2 && threshold.observe == 0);
     settings_confirm_defaults(&confirm);
     assert_int_equal(confirm.k, 3);
     assert_int_equal(confirm.of, 5);

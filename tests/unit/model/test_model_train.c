@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -269,6 +271,62 @@ static void many_scores_are_thinned_by_rank_and_the_largest_kept(void **state)
 
 /* Four days, the last held back, every ten minutes: feature 0 swings by the day, feature 1 is 5 by
  * day and 0 by night, the others are the fixture's. */
+static struct model *staged(size_t rows)
+{
+    struct threshold_spec spec;
+    const struct learn_spec learn = fixture_spec();
+    const struct model_provenance provenance = {0};
+    struct schema *schema = fixture_schema(3);
+    struct dataset *d = fixture_dataset(3, rows, 1);
+    struct model *m = NULL;
+    struct err err;
+
+    settings_threshold_defaults(&spec);
+    settings_confirm_defaults(&spec.confirm);
+    assert_int_equal(spec.method, THRESHOLD_STAGED);
+    assert_int_equal(model_train(d, NULL, schema, &learn, &spec, &provenance, NULL, NULL, &m, &err),
+                     OK);
+    schema_free(schema);
+    dataset_free(d);
+    return m;
+}
+
+static void a_staged_threshold_is_a_percentile_until_the_history_holds_its_budget(void **state)
+{
+    (void)state;
+    struct model *young = staged(400), *old = staged(24000), *same;
+    const struct threshold_spec budget = {
+        .method = THRESHOLD_BUDGET, .value = 2, .confirm = {3, 5}};
+    struct err err;
+
+    assert_int_equal(young->threshold_by, THRESHOLD_PERCENTILE);
+    assert_int_equal(model_with_threshold(young, &fixture_percentile, &same, &err), OK);
+    assert_true(same->threshold == young->threshold &&
+                same->threshold_widening == young->threshold_widening);
+    model_unref(same);
+    assert_int_equal(old->threshold_by, THRESHOLD_BUDGET);
+    assert_int_equal(model_with_threshold(old, &budget, &same, &err), OK);
+    assert_true(same->threshold == old->threshold);
+    model_unref(same);
+    /* and either is known again from its file */
+    for (int i = 0; i < 2; i++) {
+        const struct model *m = i ? old : young;
+        char path[] = "/tmp/tocsin-staged-XXXXXX";
+        const int fd = mkstemp(path);
+        assert_true(fd >= 0);
+        (void)close(fd);
+        assert_int_equal(model_save(m, path, &err), OK);
+        assert_int_equal(model_load(path, &same, &err), OK);
+        assert_int_equal(same->threshold_by, m->threshold_by);
+        assert_int_equal(same->threshold_spec.method, THRESHOLD_STAGED);
+        assert_true(same->threshold == m->threshold);
+        model_unref(same);
+        assert_int_equal(unlink(path), 0);
+    }
+    model_unref(young);
+    model_unref(old);
+}
+
 /* The tail is of the validation rows in time order; a gap breaks what confirms. */
 static void a_budget_is_set_by_what_is_watched_of_validation_rows_now_or_later(void **state)
 {
@@ -448,6 +506,7 @@ int main(void)
         cmocka_unit_test(the_last_part_is_held_back_and_the_scaler_never_sees_it),
         cmocka_unit_test(statistics_units_and_threshold_are_those_of_the_validation_rows),
         cmocka_unit_test(many_scores_are_thinned_by_rank_and_the_largest_kept),
+        cmocka_unit_test(a_staged_threshold_is_a_percentile_until_the_history_holds_its_budget),
         cmocka_unit_test(a_budget_is_set_by_what_is_watched_of_validation_rows_now_or_later),
         cmocka_unit_test(a_daily_rhythm_is_learned_as_a_season_and_leaves_the_rest_to_the_network),
         cmocka_unit_test(what_cannot_be_learned_is_refused_in_words),

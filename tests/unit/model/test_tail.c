@@ -220,6 +220,55 @@ static void a_history_that_never_moved_has_a_threshold_over_it(void **state)
     }
 }
 
+/* Minutes of history; rows are minutes, and peaks come some 40 rows apart. */
+static void a_rate_is_held_once_the_history_has_enough_peaks_for_it(void **state)
+{
+    (void)state;
+    for (enum kind k = SQUARES; k <= PARETO; k++) {
+        size_t held = 0;
+        for (uint64_t seed = 1; seed <= 5; seed++) {
+            struct tail t = history(k, seed, 120);
+            struct tail_threshold found = threshold(&t, 2);
+            assert_false(tail_holds(&found)); /* two hours: three peaks or four */
+            tail_done(&t);
+            t = history(k, seed, WEEK);
+            found = threshold(&t, 2);
+            held += tail_holds(&found);
+            tail_done(&t);
+        }
+        assert_int_equal(held, 5);
+    }
+    /* what is asked for oftener is held sooner, and what is read off at once */
+    struct tail t = history(EXPONENTIAL, 1, 1440);
+    const struct tail_threshold often = threshold(&t, 7 * 24), rare = threshold(&t, 0.001);
+    assert_true(!often.extrapolated && tail_holds(&often));
+    assert_true(rare.extrapolated && rare.beyond > often.beyond);
+    tail_done(&t);
+}
+
+static void what_no_tail_was_fitted_to_holds_no_rate(void **state)
+{
+    (void)state;
+    /* 45 peaks are enough for one passed 1000 times more rarely: 45 (1000^(1/45) - 1) is 7.46, and
+     * a tenth more than ln 1000 is 7.60; 30 are not, with 7.77 */
+    struct tail_threshold t = {
+        .threshold = 1, .scale = 1, .peaks = 45, .extrapolated = true, .beyond = 1000};
+
+    assert_true(tail_holds(&t));
+    t.peaks = 30;
+    assert_false(tail_holds(&t));
+    t.peaks = 45;
+    t.gated = 15;
+    assert_false(tail_holds(&t));
+    t.gated = 0;
+    t.scale = 0;
+    assert_false(tail_holds(&t));
+    t.beyond = 1;
+    assert_true(tail_holds(&t)); /* it asks for no more than was seen */
+    t.threshold = 0;             /* nothing was over nothing */
+    assert_false(tail_holds(&t));
+}
+
 static void no_score_is_refused_and_too_little_memory(void **state)
 {
     (void)state;
@@ -261,6 +310,8 @@ int main(void)
         cmocka_unit_test(shorter_history_widens_more),
         cmocka_unit_test(incidents_in_the_history_are_gated),
         cmocka_unit_test(a_history_that_never_moved_has_a_threshold_over_it),
+        cmocka_unit_test(a_rate_is_held_once_the_history_has_enough_peaks_for_it),
+        cmocka_unit_test(what_no_tail_was_fitted_to_holds_no_rate),
         cmocka_unit_test(no_score_is_refused_and_too_little_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
