@@ -87,6 +87,7 @@ void models_show_text(const struct shown_model *s, struct buf *out)
 {
     const struct model *m = s->model;
     char id[REPORT_ID_MAX], from[STR_RFC3339_MAX], to[STR_RFC3339_MAX], made[STR_RFC3339_MAX];
+    char threshold[REPORT_THRESHOLD_MAX];
 
     report_id(s->row.model_id, id);
     str_from_rfc3339_ms(s->row.created_ms, made);
@@ -103,9 +104,9 @@ void models_show_text(const struct shown_model *s, struct buf *out)
                m->stats.train_rows, m->stats.validation_rows, m->stats.epochs);
     buf_printf(out, "  error       %.4g trained, %.4g validated\n", m->stats.train_mse,
                m->stats.validation_mse);
-    buf_printf(out, "  threshold   %.4g (%s %g), %.2g times widened\n", (double)m->threshold,
-               threshold_method_name(m->threshold_spec.method), m->threshold_spec.value,
-               (double)m->threshold_widening);
+    report_threshold(m, threshold);
+    buf_printf(out, "  threshold   %.4g (%s), %.2g times widened\n", (double)m->threshold,
+               threshold, (double)m->threshold_widening);
     buf_printf(out, "  a frame     each %g s; %s\n", (double)m->interval_ms / 1000,
                m->season.slots ? "median, low and high are less the season of the day"
                                : "no season: under two days, or none was found");

@@ -277,14 +277,14 @@ static json_t *model_json(const struct replay_story *s)
     char id[REPORT_ID_MAX];
 
     report_id(s->model_id, id);
-    return json_pack("{s:o, s:b, s:I, s:I, s:o, s:o, s:s, s:f}", "model_id",
-                     s->trained ? json_null() : json_string(id), "walk_forward", s->walked,
-                     "trained", (json_int_t)s->models, "learned_frames", (json_int_t)s->learned,
-                     "learned_until",
-                     m->provenance.last_ms ? report_time_json(m->provenance.last_ms) : json_null(),
-                     "threshold", report_float(m->threshold), "threshold_method",
-                     threshold_method_name(m->threshold_spec.method), "threshold_value",
-                     m->threshold_spec.value);
+    return json_pack(
+        "{s:o, s:b, s:I, s:I, s:o, s:o, s:s, s:s, s:f}", "model_id",
+        s->trained ? json_null() : json_string(id), "walk_forward", s->walked, "trained",
+        (json_int_t)s->models, "learned_frames", (json_int_t)s->learned, "learned_until",
+        m->provenance.last_ms ? report_time_json(m->provenance.last_ms) : json_null(), "threshold",
+        report_float(m->threshold), "threshold_method",
+        threshold_method_name(m->threshold_spec.method), "threshold_by",
+        threshold_method_name(m->threshold_by), "threshold_value", m->threshold_spec.value);
 }
 
 static json_t *recorded_json(const struct replay_story *s)

@@ -168,14 +168,14 @@ static enum rc print_summary(const struct score_options *o, const struct model *
         return OK;
     }
     report_id(file_id, id);
-    return report_json(json_pack("{s:I, s:I, s:I, s:o, s:s, s:o, s:o, s:s, s:s}", "rows",
-                                 (json_int_t)s->rows, "anomalous", (json_int_t)s->anomalous,
-                                 "unscored", (json_int_t)s->unscored, "threshold",
-                                 report_float(m->threshold), "threshold_method",
-                                 threshold_method_name(m->threshold_spec.method), "mean_score",
-                                 report_number(mean), "largest_score", report_float(s->largest),
-                                 "model_id", id, "output", o->output),
-                       err);
+    return report_json(
+        json_pack("{s:I, s:I, s:I, s:o, s:s, s:s, s:o, s:o, s:s, s:s}", "rows", (json_int_t)s->rows,
+                  "anomalous", (json_int_t)s->anomalous, "unscored", (json_int_t)s->unscored,
+                  "threshold", report_float(m->threshold), "threshold_method",
+                  threshold_method_name(m->threshold_spec.method), "threshold_by",
+                  threshold_method_name(m->threshold_by), "mean_score", report_number(mean),
+                  "largest_score", report_float(s->largest), "model_id", id, "output", o->output),
+        err);
 }
 
 static enum rc score(const struct score_options *o, struct err *err)

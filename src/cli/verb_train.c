@@ -187,14 +187,15 @@ static enum rc print_json(const struct train_options *o, const struct model *m, 
     report_id(model_id(m), id);
     return report_json(
         json_pack(
-            "{s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:I, s:o, s:s, s:s, s:o, s:o, s:s, s:o, s:o}",
+            "{s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:I, s:o, s:s, s:s, s:s, s:o, s:o, s:s, s:o, s:o}",
             "validation_mse", report_number(s->validation_mse), "train_mse",
             report_number(s->train_mse), "rows",
             (json_int_t)s->train_rows + (json_int_t)s->validation_rows, "train_rows",
             (json_int_t)s->train_rows, "validation_rows", (json_int_t)s->validation_rows,
             "features", (json_int_t)m->schema->n, "layers", hidden_widths(&m->net), "epochs",
             (json_int_t)s->epochs, "threshold", report_float(m->threshold), "threshold_method",
-            threshold_method_name(m->threshold_spec.method), "scaling",
+            threshold_method_name(m->threshold_spec.method), "threshold_by",
+            threshold_method_name(m->threshold_by), "scaling",
             report_scaling(o->config.learn.scaling), "widening",
             report_float(m->threshold_widening), "seed", report_u64(m->provenance.seed), "model_id",
             id, "model", o->model ? json_string(o->model) : json_null(), "seconds",
