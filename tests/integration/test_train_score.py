@@ -63,6 +63,32 @@ def test_the_same_data_and_seed_give_the_same_model_file(tocsin, data, tmp_path)
     assert files[0] != files[2]
 
 
+def test_the_default_threshold_goes_by_the_length_of_the_history(tocsin, data, tmp_path):
+    """A percentile while the held-back rows cannot hold a budget, then the budget."""
+    def train(path, *more):
+        args = ["train", "--data", path, "--epochs", 2, *more]
+        return json.loads(tocsin(*args, "--json").stdout), tocsin(*args).stdout
+
+    result, words = train(data)
+    assert result["threshold_method"] == "staged" and result["threshold_by"] == "percentile"
+    assert "(percentile 99.5, until budget 2 per week" in words
+    plain, _ = train(data, "--threshold", "percentile:99.5")
+    assert plain["threshold"] == result["threshold"]
+
+    rng = random.Random(3)
+    path, level = tmp_path / "long.csv", 0
+    with open(path, "w") as f:
+        print("timestamp,a,b", file=f)
+        for i in range(20000):
+            level = 0.9 * level + rng.gauss(0, 1)
+            print(1740088500 + i, level + rng.gauss(0, 0.1), 2 * level + rng.gauss(0, 0.1), sep=",",
+                  file=f)
+    result, words = train(path)
+    assert result["threshold_by"] == "budget" and "(budget 2 per week" in words
+    plain, _ = train(path, "--threshold", "budget:2/week")
+    assert plain["threshold"] == result["threshold"]
+
+
 def test_the_result_says_what_was_learned(tocsin, data, tmp_path):
     args = ["train", "--data", data, "--layers", "3,2,3", "--epochs", 4, "--threshold", "fixed:0.2"]
     result = json.loads(tocsin(*args, "--json").stdout)

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "daemon/shard_private.h"
+#include "daemon/trainer.h"
 
 #define WORKS(call)                                                                                \
     do {                                                                                           \
@@ -38,7 +39,8 @@ struct fixture {
     struct shard *shard;
 };
 
-static struct model *train(const struct schema *schema, const struct threshold_spec *t)
+static struct model *train(const struct schema *schema, const struct threshold_spec *t,
+                           int64_t rows)
 {
     const struct model_provenance provenance = {.created_ms = 1};
     struct learn_spec learn;
@@ -49,7 +51,7 @@ static struct model *train(const struct schema *schema, const struct threshold_s
     rng_init(&rng, 1);
     settings_learn_defaults(&learn);
     WORKS(dataset_new(schema->n, &d, E));
-    for (int64_t r = 0; r < ROWS; r++) {
+    for (int64_t r = 0; r < rows; r++) {
         const float load = 1 + 0.5f * sinf((float)r / 50) + 0.1f * rng_float(&rng);
         const float frame[2] = {load, 3 * load + 0.1f * rng_float(&rng)};
         WORKS(dataset_append(d, r * INTERVAL_MS, frame, E));
@@ -80,7 +82,7 @@ static int set_up(void **state)
                                                   .confirm = {3, 5},
                                                   .scope = SCOPE_FLEET},
                                     .confirm = {3, 5}};
-    x.model = train(profile_schema(x.profile), &o.threshold);
+    x.model = train(profile_schema(x.profile), &o.threshold, ROWS);
     return shard_new(&o, &x.shard, &err) != OK;
 }
 
@@ -157,6 +159,42 @@ static void a_budget_of_each_is_not_shared(void **state)
     }
 }
 
+/* What was ordered of the trainer, NULL: nothing. */
+static struct trainer_job *ordered(struct fixture *x, int64_t mono_ms)
+{
+    const struct continuity_clocks now = {mono_ms, mono_ms, mono_ms};
+
+    shard_follow_schedule(x->shard, 0, &now);
+    return queue_pop(x->trainer);
+}
+
+static void a_history_that_has_outgrown_its_model_is_learned_from_before_the_night(void **state)
+{
+    enum { FEW = 400, DAY_MS = 24 * 3600 * 1000 };
+    struct fixture *x = *state;
+    const struct threshold_spec staged = {
+        .method = THRESHOLD_STAGED, .value = 2, .confirm = {3, 5}};
+    const int64_t start = 1000, grown = start + 16 * (int64_t)FEW * INTERVAL_MS;
+
+    x->shard->o.threshold = staged;
+    x->shard->o.retrain = (struct retrain_spec){.every_ms = DAY_MS};
+    model_unref(x->model);
+    x->model = train(profile_schema(x->profile), &staged, FEW);
+    assert_int_equal(x->model->threshold_by, THRESHOLD_PERCENTILE);
+    add(x, 0, true);
+    assert_null(ordered(x, start));
+    assert_null(ordered(x, grown - INTERVAL_MS));
+    struct trainer_job *job = ordered(x, grown);
+    assert_non_null(job);
+    assert_string_equal(job->reason, "the history has grown");
+    assert_int_equal(job->threshold.method, THRESHOLD_STAGED);
+    trainer_job_free(job);
+    x->shard->slot[0].retraining = false;         /* the trainer found it worse */
+    assert_null(ordered(x, grown + INTERVAL_MS)); /* not again at each tick */
+    x->shard->o.retrain.every_ms = 0;             /* never means never */
+    assert_null(ordered(x, 3 * grown));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -164,6 +202,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_budget_of_the_fleet_is_shared_by_those_that_are_watched),
         TEST(a_budget_of_each_is_not_shared),
+        TEST(a_history_that_has_outgrown_its_model_is_learned_from_before_the_night),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
