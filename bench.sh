@@ -23,7 +23,7 @@ programs=(score train host evaluator metrics remote_write runtimes)
 repeats=5
 
 [ -d "$build" ] || meson setup "$build" --buildtype=release >/dev/null
-targets=(tocsin bench/bench-exposition)
+targets=(tocsin bench/bench-exposition bench/bench-fleet)
 for program in "${programs[@]}"; do
     targets+=("bench/bench-$program")
 done

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Parses what a real prometheus-node-exporter answers with bench-exposition, and has VictoriaMetrics
-import the same over loopback.
+"""Parses what a real prometheus-node-exporter answers with bench-exposition, has VictoriaMetrics
+import the same over loopback, and replays a fleet of such exporters with bench-fleet.
 
-Usage: bench_exposition.py PROGRAM      (PROGRAM: bench-exposition)
+Usage: bench_exposition.py PROGRAM      (PROGRAM: bench-exposition, with bench-fleet beside it)
 Prints NAME<TAB>VALUE<TAB>UNIT lines; what is not installed is said on stderr and left out."""
 import contextlib
 import http.client
@@ -79,6 +79,8 @@ def main():
         if not files:
             return
         subprocess.run([sys.argv[1], *files], check=True)
+        fleet = pathlib.Path(sys.argv[1]).with_name("bench-fleet")
+        subprocess.run([fleet, files[0]], check=True)
         rate = import_mb_per_s(files[0].read_bytes(), folder)
         if rate:
             print(f"VictoriaMetrics, import over loopback\t{rate:.4g}\tMB/s")
