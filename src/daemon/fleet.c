@@ -18,9 +18,6 @@ enum {
     TABLE_SIZE = 2 * SHARD_ENTITIES_MAX, /* a power of two, at most half full */
     SILENT_INTERVALS = 4,                /* without a tick for so long, an entity is stale, */
     SILENT_LEAST_MS = 10000,             /* and never sooner than this: a second may be lost */
-    /* A slow source must not end its learning with a handful of rows: fewer than this teach a net
-     * of some fifty features nothing. */
-    LEARN_ROWS_LEAST = 100,
 };
 _Static_assert((TABLE_SIZE & (TABLE_SIZE - 1)) == 0, "the table is looked through by a mask");
 
@@ -124,8 +121,11 @@ static enum rc make_entity(const struct fleet *f, const struct fleet_source *s,
                            const char *instance, struct entity **ret, int64_t *ret_trained_ms,
                            struct err *err)
 {
-    const int64_t rows = (f->o.learn.for_ms + s->interval_ms - 1) / s->interval_ms;
-    const uint64_t wanted = s->stays || rows > LEARN_ROWS_LEAST ? (uint64_t)rows : LEARN_ROWS_LEAST;
+    /* A slow source must not end its learning with a handful of rows: fewer than there are features
+     * cannot tell what goes with what. */
+    const uint64_t rows = (uint64_t)((f->o.learn.for_ms + s->interval_ms - 1) / s->interval_ms);
+    const uint64_t least = profile_schema(s->profile)->n;
+    const uint64_t wanted = s->stays || rows > least ? rows : least;
     const struct entity_options o = {instance, s->profile, s->interval_ms, wanted, f->o.confirm};
     const struct restore_options restore = {.database = f->o.database,
                                             .models_dir = f->o.models_dir,
