@@ -25,7 +25,11 @@ esac
 # Files that wait for long, by what for: each group runs beside the others. The rest is one more.
 t=tests/integration
 declare -A integration=(
-    [prometheus]="$t/test_promql.py"
+    [prometheus]="$t/test_promql.py $t/test_prometheus_source.py $t/test_import.py $t/test_exposition.py"
+    [sources]="$t/test_fleet.py $t/test_scrape.py $t/test_remote_write.py $t/test_write_back.py"
+    [alerts]="$t/test_alertmanager.py $t/test_rules.py $t/test_grafana.py $t/test_chain.py"
+    [guide]="$t/test_prometheus_guide.py"
+    [models]="$t/test_onnx.py $t/test_tflite.py"
     [learning]="$t/test_learning.py $t/test_record.py"
     [run]="$t/test_run.py $t/test_store_kill.py"
 )
