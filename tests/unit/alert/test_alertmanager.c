@@ -25,11 +25,11 @@ static enum rc open_with(char **urls, size_t n, const char *external, struct ale
 
 static void a_url_that_cannot_be_used_is_refused(void **state)
 {
-    static char *bad[] = {(char[]){"am1:9093"},          (char[]){"ftp://am1"},
+    char *bad[] = {(char[]){"am1:9093"},          (char[]){"ftp://am1"},
                           (char[]){"http://am1/?x=1"},   (char[]){"http://am1/#x"},
                           (char[]){"http://u:p@am1/"},   (char[]){"http://a b/"},
                           (char[]){"http://am1\x01/"}};
-    static char *twice[] = {(char[]){"http://am1"}, (char[]){"http://am1"}};
+    char *twice[] = {(char[]){"http://am1"}, (char[]){"http://am1"}};
     static char *many[ALERTMANAGER_MEMBERS_MAX + 1];
     struct alertmanager *am = NULL;
     struct err err;
@@ -51,7 +51,7 @@ static void a_url_that_cannot_be_used_is_refused(void **state)
 
 static void receivers_are_named_by_their_urls(void **state)
 {
-    static char *urls[] = {(char[]){"http://am1:9093/"}, (char[]){"https://am2/alerts"}};
+    char *urls[] = {(char[]){"http://am1:9093/"}, (char[]){"https://am2/alerts"}};
     struct alertmanager *am;
     struct err err;
     size_t n;
@@ -76,7 +76,7 @@ static void nobody_to_tell_is_fine(void **state)
 
 static void without_memory_nothing_is_left(void **state)
 {
-    static char *urls[] = {(char[]){"http://am1"}, (char[]){"http://am2"}};
+    char *urls[] = {(char[]){"http://am1"}, (char[]){"http://am2"}};
     struct alertmanager *am = NULL;
     struct err err;
 

@@ -138,7 +138,7 @@ static void the_link_is_a_url_whatever_the_instance(void **state)
 
 static void a_label_that_cannot_be_sent_is_refused_by_name(void **state)
 {
-    static struct label_text bad[][2] = {
+    struct label_text bad[][2] = {
         {{(char[]){"1st"}, (char[]){"x"}}},       {{(char[]){"a-b"}, (char[]){"x"}}},
         {{(char[]){""}, (char[]){"x"}}},          {{(char[]){"instance"}, (char[]){"x"}}},
         {{(char[]){"alertname"}, (char[]){"x"}}}, {{(char[]){"kind"}, (char[]){"x"}}},
