@@ -49,9 +49,10 @@ struct storekeeper {
     struct storekeeper_options o;
     struct store *store;
     struct queue *queue;
-    const char *database;   /* where marks are read */
-    struct queue *marks_to; /* NULL: nobody follows them */
-    bool marks_due;         /* read them again at the next commit */
+    pthread_mutex_t marks_lock; /* of the next two: held for one push */
+    struct queue *marks_to;     /* NULL: nobody follows them */
+    const char *database;       /* where marks are read */
+    bool marks_due;             /* read them again at the next commit */
     pthread_t thread;
     bool started;
     atomic_bool ending;
@@ -310,39 +311,48 @@ static void prune(struct storekeeper *k, int64_t now_ms)
         k->pruned_ms = now_ms;
 }
 
-/* To the shard; false: not now. */
-static bool send_marks(struct storekeeper *k)
+/* Takes m. False: not now; the queue is full, or nobody follows. */
+static bool push_marks(struct storekeeper *k, struct shard_message *m)
 {
-    CLEANUP(shard_message_freep) struct shard_message *m = mem_alloc(sizeof *m);
-    struct err err;
+    pthread_mutex_lock(&k->marks_lock);
+    const bool taken = k->marks_to && queue_push(k->marks_to, m);
+    pthread_mutex_unlock(&k->marks_lock);
+    if (!taken)
+        shard_message_free(m);
+    return taken;
+}
 
-    if (!m)
-        return false;
-    m->kind = SHARD_MARKS;
-    if (marks_read(k->database, clock_wall_ms() - MARKS_LATE_MS, &m->marks, &err) != OK) {
-        log_event(LOG_WARN, "marks were not read, those before stay in force", "err", err.msg,
-                  NULL);
-        return true; /* at the next change of them */
-    }
-    if (!queue_push(k->marks_to, m))
-        return false;
-    m = NULL; /* the shard's now */
-    return true;
+static const char *followed_database(struct storekeeper *k)
+{
+    pthread_mutex_lock(&k->marks_lock);
+    const char *database = k->marks_to ? k->database : NULL;
+    pthread_mutex_unlock(&k->marks_lock);
+    return database;
 }
 
 /* An operator writes beside the daemon (store/edit.h): has one? */
 static void look_for_marks(struct storekeeper *k)
 {
+    const char *database = followed_database(k);
     bool changed = false;
     struct err err;
 
-    if (!k->marks_to)
+    if (!database)
         return;
     if (store_changed_by_others(k->store, &changed, &err) != OK)
         fail(k, &err);
     k->marks_due |= changed;
-    if (k->marks_due)
-        k->marks_due = !send_marks(k);
+    struct shard_message *m = k->marks_due ? mem_alloc(sizeof *m) : NULL;
+    if (!m)
+        return;
+    m->kind = SHARD_MARKS;
+    if (marks_read(database, clock_wall_ms() - MARKS_LATE_MS, &m->marks, &err) == OK) {
+        k->marks_due = !push_marks(k, m);
+        return;
+    }
+    k->marks_due = false; /* at the next change of them */
+    shard_message_free(m);
+    log_event(LOG_WARN, "marks were not read, those before stay in force", "err", err.msg, NULL);
 }
 
 static void commit(struct storekeeper *k)
@@ -450,6 +460,7 @@ enum rc storekeeper_new(const struct storekeeper_options *o, struct store *store
     k->o = *o;
     if (queue_new(KEEP_QUEUE, &k->queue, err) != OK)
         return err->rc;
+    (void)pthread_mutex_init(&k->marks_lock, NULL); /* of the default kind: cannot fail on Linux */
     k->store = store;
     k->committed_ms = clock_mono_ms() - COMMIT_EVERY_MS;
     *ret = TAKE(k);
@@ -463,8 +474,12 @@ struct queue *storekeeper_queue(struct storekeeper *k)
 
 void storekeeper_tell_marks(struct storekeeper *k, const char *database, struct queue *shard)
 {
+    if (!k)
+        return;
+    pthread_mutex_lock(&k->marks_lock);
     k->database = database;
     k->marks_to = shard;
+    pthread_mutex_unlock(&k->marks_lock);
 }
 
 enum rc storekeeper_start(struct storekeeper *k, struct err *err)
@@ -486,5 +501,6 @@ void storekeeper_stop(struct storekeeper *k)
         pthread_join(k->thread, NULL);
     queue_free(k->queue, mem_free);
     store_close(k->store);
+    (void)pthread_mutex_destroy(&k->marks_lock);
     mem_free(k);
 }

@@ -74,8 +74,9 @@ struct storekeeper_options {
 MUST_CHECK enum rc storekeeper_new(const struct storekeeper_options *o, struct store *store,
                                    struct storekeeper **ret, struct err *err);
 struct queue *storekeeper_queue(struct storekeeper *k);
-/* Before the start: from then on, what operators mark in the database (daemon/marks.h; lent) goes
- * to this shard's queue within a second or two, and once at the start. */
+/* From now on, what operators mark in the database (daemon/marks.h) goes to this shard's queue
+ * within a second or two, and once at the beginning. Both are lent until shard NULL ends it, which
+ * must be before that queue goes. Any thread; k NULL is fine. */
 void storekeeper_tell_marks(struct storekeeper *k, const char *database, struct queue *shard);
 MUST_CHECK enum rc storekeeper_start(struct storekeeper *k, struct err *err);
 void storekeeper_stop(

@@ -68,6 +68,7 @@ static void daemon_done(struct daemon **daemon)
     collector_stop(d->collector);
     sources_stop(d->sources);
     trainer_stop(d->trainer);
+    storekeeper_tell_marks(d->storekeeper, NULL, NULL); /* the shard's queue goes */
     shard_stop(d->shard);
     score_writer_stop(d->writer);
     alertmanager_stop(d->alertmanager);

@@ -252,7 +252,7 @@ bool tail_holds(const struct tail_threshold *t)
         return false;
     if (!t->extrapolated || t->beyond <= 1)
         return true;
-    if (!(t->scale > 0) || n < TAIL_PEAKS_MIN) /* no tail was fitted */
+    if (!(t->scale > 0) || n < TAIL_PEAKS_MIN || !isfinite(t->beyond)) /* no tail was fitted */
         return false;
     return n * (pow(t->beyond, 1 / n) - 1) <= most * log(t->beyond);
 }
