@@ -92,6 +92,7 @@ static size_t type_size(enum tflite_type type)
     case TFLITE_FLOAT16:
         return 2;
     case TFLITE_BOOL:
+    case TFLITE_UINT8:
     case TFLITE_INT8:
         return 1;
     case TFLITE_FLOAT32:

@@ -13,7 +13,7 @@
  * Errors: E_IO with SQLite's words and the path, E_NOMEM when SQLite had no memory. */
 
 enum {
-    CONN_STATEMENTS_MAX = 32,
+    CONN_STATEMENTS_MAX = 48,
     CONN_BUSY_MS = 2000,     /* wait for a lock, such as a shell on the same file holds */
     CONN_TEXT_MAX = 1 << 20, /* bytes of one row or text, also in a file that others made */
 };

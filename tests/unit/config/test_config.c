@@ -170,23 +170,23 @@ static void unknown_keys_name_the_nearest(void **state)
            "f.yml:3:7: sources.host has no key 'intervall'; did you mean 'interval'?");
     refuse("zebra: 1\n",
            "f.yml:1:1: the configuration has no key 'zebra'; known: listen, data_dir, profile, "
-           "learn, model, threshold, confirm, retention, log, sources");
+           "expire, learn, model, threshold, confirm, retention, log, sources, alerts, write");
     /* too deep is a limit, and the configuration's fault as any other */
     refuse("[[[[[[[[[[[[[[[[[[", "f.yml:1:17: more than 16 levels of maps and lists");
     refuse("tresholds: {}\n",
            "f.yml:1:1: the configuration has no key 'tresholds'; did you mean 'threshold'?");
 }
 
-static void sources_other_than_one_host_are_refused(void **state)
+static void sources_that_are_none_are_refused(void **state)
 {
     (void)state;
-    refuse("sources:\n  - scrape: {job: node}\n",
-           "f.yml:2:5: source 'scrape' is not known; known: host");
-    refuse("sources:\n  - host: {}\n  - prometheus: {}\n",
-           "f.yml:3:5: source 'prometheus' is not known; known: host");
+    refuse(
+        "sources:\n  - scrapes: {job: node}\n",
+        "f.yml:2:5: source 'scrapes' is not known; known: host, scrape, prometheus, remote_write");
     refuse("sources:\n  - host: {}\n  - host: {}\n",
            "f.yml:3:5: a second source 'host'; expected one");
-    refuse("sources: []\n", "f.yml:1:10: sources: expected a source; known: host");
+    refuse("sources: []\n", "f.yml:1:10: sources: expected a source; known: host, scrape, "
+                            "prometheus, remote_write");
     refuse("sources: {host: {}}\n",
            "f.yml:1:10: sources: expected a list such as [host: {interval: 1s}], found a map");
     refuse("sources: [host]\n", "f.yml:1:11: sources: expected a source with its settings such as "
@@ -700,7 +700,7 @@ int main(void)
         cmocka_unit_test(empty_file_is_the_defaults),
         cmocka_unit_test(file_overrides_what_it_says_and_nothing_else),
         cmocka_unit_test(unknown_keys_name_the_nearest),
-        cmocka_unit_test(sources_other_than_one_host_are_refused),
+        cmocka_unit_test(sources_that_are_none_are_refused),
         cmocka_unit_test(values_out_of_range_say_what_was_expected),
         cmocka_unit_test(values_longer_than_their_room_are_refused),
         cmocka_unit_test(layers_are_a_list_of_widths),

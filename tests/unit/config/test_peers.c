@@ -131,7 +131,7 @@ static void what_is_wrong_is_named_with_its_place(void **state)
            "f.yml:1:29: prometheus.url: expected a URL such as http://localhost:9090, found "
            "'p:9090'");
     refuse("sources: [prometheus: {url: \"http://p\", interval: 5}]",
-           "f.yml:1:50: prometheus.interval: expected a time such as 15s from 1 to 3600 seconds, "
+           "f.yml:1:51: prometheus.interval: expected a time such as 15s from 1 to 3600 seconds, "
            "found '5'");
     refuse("alerts: {alertmanager: {urls: []}}",
            "f.yml:1:24: alerts.alertmanager.urls: expected at least one URL");
