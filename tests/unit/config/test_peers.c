@@ -136,7 +136,7 @@ static void what_is_wrong_is_named_with_its_place(void **state)
     refuse("alerts: {alertmanager: {urls: []}}",
            "f.yml:1:24: alerts.alertmanager.urls: expected at least one URL");
     refuse("alerts: {alertmanager: {urls: [\"http://a\"], labels: {\"a-b\": c}}}",
-           "f.yml:1:55: alerts.alertmanager.labels: expected the name of a label (letters, "
+           "f.yml:1:54: alerts.alertmanager.labels: expected the name of a label (letters, "
            "digits, _), found 'a-b'");
 }
 
