@@ -12,9 +12,9 @@
 
 /* alert - an incident as people are told of it: with the names and units of its causes
  *
- * A plain value that outlives the schema. Texts are UTF-8: what is not was made so. An alert is told
- * by (instance, kind): of two incidents of both the one that began later is meant. Times are Unix
- * ms. Thread: any. */
+ * A plain value that outlives the schema. Texts are UTF-8: what is not was made so. An alert is
+ * told by (instance, kind): of two incidents of both the one that began later is meant. Times are
+ * Unix ms. Thread: any. */
 
 struct alert_cause {
     char feature[FEATURE_NAME_MAX], unit[FEATURE_UNIT_MAX];

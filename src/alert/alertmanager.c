@@ -24,8 +24,9 @@ static enum rc check_urls(const struct text_list *urls, struct err *err)
         if (http_url_check(urls->v[i], err) != OK)
             return err_wrap(err, "alertmanager");
         if (strpbrk(urls->v[i], "?#"))
-            return err_set(err, E_CONFIG, "alertmanager: expected a URL without '?' and '#', as in "
-                                          "http://am1:9093");
+            return err_set(err, E_CONFIG,
+                           "alertmanager: expected a URL without '?' and '#', as in "
+                           "http://am1:9093");
         for (size_t k = 0; k < i; k++)
             if (strcmp(urls->v[i], urls->v[k]) == 0)
                 return err_set(err, E_CONFIG, "alertmanager: the URL '%.100s' comes twice",
@@ -62,12 +63,12 @@ enum rc alertmanager_new(const struct alertmanager_options *o, struct alertmanag
     for (size_t i = 0; i < o->spec->urls.n; i++) {
         (void)snprintf(name, sizeof name, "alertmanager:%s", o->spec->urls.v[i]);
         const struct receiver_options member = {.url = o->spec->urls.v[i],
-                                              .name = name,
-                                              .receiver = i,
-                                              .postable = {o->spec, o->page},
-                                              .telemetry = o->telemetry,
-                                              .listener = o->listener,
-                                              .seed = o->seed + i};
+                                                .name = name,
+                                                .receiver = i,
+                                                .postable = {o->spec, o->page},
+                                                .telemetry = o->telemetry,
+                                                .listener = o->listener,
+                                                .seed = o->seed + i};
         if (receiver_new(&member, &am->member[i], err) != OK)
             return err->rc;
         am->name[i] = receiver_name(am->member[i]);
@@ -87,7 +88,7 @@ void alertmanager_recall(struct alertmanager *am, const char *receiver, const st
 {
     for (size_t i = 0; i < am->n; i++)
         if (strcmp(am->name[i], receiver) == 0)
-            receiver_tell(am->member[i], a);
+            receiver_recall(am->member[i], a);
 }
 
 enum rc alertmanager_start(struct alertmanager *am, struct err *err)

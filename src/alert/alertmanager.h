@@ -7,19 +7,19 @@
 
 /* alertmanager - incidents to every member of an Alertmanager cluster
  *
- * Each gets each alert, as Prometheus does it: which of them notifies, they settle among themselves.
- * While an incident is open its alert is told again each resend, with an end four resends ahead; at
- * its close, with its end. At least once over restarts: the store's outbox has what a receiver has
- * not taken to its end, and alertmanager_recall brings it back.
- * Sources: Alertmanager's api/v2/openapi.yaml; Prometheus rules/alerting.go and notifier.
- * Thread: new, recall, start and stop from one thread; tell from any. */
+ * Each gets each alert, as Prometheus does it: which of them notifies, they settle among
+ * themselves. While an incident is open its alert is told again each resend, with an end four
+ * resends ahead; at its close, with its end. At least once over restarts: the store's outbox has
+ * what a receiver has not taken to its end, and alertmanager_recall brings it back. Sources:
+ * Alertmanager's api/v2/openapi.yaml; Prometheus rules/alerting.go and notifier. Thread: new,
+ * recall, start and stop from one thread; tell from any. */
 struct alertmanager;
 
 enum { ALERTMANAGER_MEMBERS_MAX = 16 };
 
 struct alertmanager_options {
     const struct alertmanager_spec *spec; /* lent until alertmanager_stop */
-    const char *page; /* where tocsin's page is when spec has no external_url; lent */
+    const char *page;            /* where tocsin's page is when spec has no external_url; lent */
     struct telemetry *telemetry; /* lent */
     struct alert_listener listener;
     uint64_t seed; /* of the jitter after failures */
@@ -31,8 +31,8 @@ MUST_CHECK enum rc alertmanager_new(const struct alertmanager_options *o, struct
 /* The names of the receivers, one a member, by the numbers that the listener is given: what the
  * store's outbox calls them. Lent. */
 const char *const *alertmanager_receivers(const struct alertmanager *am, size_t *ret_n);
-/* Before the start: an earlier run's alert that this receiver has still to hear of. A receiver that
- * is no more is ignored. */
+/* Before the start: an earlier run's alert that this receiver has still to hear of, a resend from
+ * now if nobody goes on with its incident. A receiver that is no more is ignored. */
 void alertmanager_recall(struct alertmanager *am, const char *receiver, const struct alert *a);
 MUST_CHECK enum rc alertmanager_start(struct alertmanager *am, struct err *err);
 /* An incident opened, changed or closed. Never waits. am may be NULL. */

@@ -7,10 +7,10 @@
 #include "base/mem.h"
 
 struct entry {
-    uint64_t id;      /* of this entry, never used again */
-    uint64_t version; /* of its news */
-    int64_t due_ms, sent_ms; /* sent_ms: of the last settled send; INT64_MIN: none */
-    int64_t over_ms;         /* when the end came; 0: it rings */
+    uint64_t id;                 /* of this entry, never used again */
+    uint64_t version;            /* of its news */
+    int64_t due_ms, sent_ms;     /* sent_ms: of the last settled send; INT64_MIN: none */
+    int64_t over_ms;             /* when the end came; 0: it rings */
     bool knows_start, knows_end; /* what the receiver has taken of this incident */
     struct alert alert;
 };
@@ -107,14 +107,14 @@ static enum rc make_room(struct ledger *l, struct err *err)
 
 static void update(struct entry *e, const struct alert *a, int64_t now_ms)
 {
-    const bool ends = a->end_ms && !e->over_ms;
+    const bool ends = a->end_ms && !e->over_ms, goes_on = !a->end_ms && e->over_ms;
 
-    if (e->over_ms && !a->end_ms)
-        return; /* an incident that is over does not open again */
     e->alert = *a;
     e->version++;
-    if (ends) {
-        e->over_ms = now_ms ? now_ms : 1;
+    if (ends || goes_on) {
+        e->over_ms = ends ? now_ms : 0;
+        e->knows_start = e->knows_start && ends;
+        e->knows_end = false;
         e->due_ms = now_ms;
     } else if (e->sent_ms != INT64_MIN && e->due_ms > e->sent_ms + LEDGER_UPDATE_MS) {
         e->due_ms = e->sent_ms + LEDGER_UPDATE_MS;
@@ -140,9 +140,19 @@ enum rc ledger_take(struct ledger *l, const struct alert *a, int64_t now_ms, str
     *e = (struct entry){.id = ++l->last_id,
                         .due_ms = now_ms,
                         .sent_ms = INT64_MIN,
-                        .over_ms = !a->end_ms ? 0 : now_ms ? now_ms : 1,
+                        .over_ms = a->end_ms ? now_ms : 0,
                         .alert = *a};
     return OK;
+}
+
+enum rc ledger_recall(struct ledger *l, const struct alert *a, int64_t now_ms, struct err *err)
+{
+    const enum rc rc = ledger_take(l, a, now_ms, err);
+    struct entry *e = rc == OK ? find(l, a) : NULL;
+
+    if (e && e->sent_ms == INT64_MIN)
+        e->due_ms = now_ms + l->resend_ms;
+    return rc;
 }
 
 int64_t ledger_next_ms(const struct ledger *l, int64_t now_ms)
@@ -193,7 +203,7 @@ enum ledger_news ledger_settle(struct ledger *l, const struct ledger_loan *loan,
     if (taken && loan->alert.end_ms && !e->knows_end) {
         e->knows_start = e->knows_end = true;
         news = LEDGER_OVER;
-    } else if (taken && !e->knows_start) {
+    } else if (taken && !loan->alert.end_ms && !e->knows_start) {
         e->knows_start = true;
         news = LEDGER_RINGS;
     }

@@ -4,11 +4,11 @@
 
 /* ledger - what one receiver has still to be told of, and when
  *
- * One entry an (instance, kind), so that it is bounded by what can ring at once: news of an incident
- * take the place of older news. An entry is due at once when its incident opens or closes, and
- * again each resend; an update within an incident is due LEDGER_UPDATE_MS after the last send. An
- * incident that is over is told again each resend until LEDGER_OVER_MS have passed (a receiver that
- * restarts between taking it and acting on it), then forgotten whether it was taken or not.
+ * One entry an (instance, kind), so that it is bounded by what can ring at once: news of an
+ * incident take the place of older news. An entry is due at once when its incident opens or closes,
+ * and again each resend; an update within an incident is due LEDGER_UPDATE_MS after the last send.
+ * An incident that is over is told again each resend until LEDGER_OVER_MS have passed (a receiver
+ * that restarts between taking it and acting on it), then forgotten whether it was taken or not.
  * Time is a parameter: monotonic ms, now_ms. Thread: its holder's; alertmanager.c has a lock.
  * Source: Prometheus rules/alerting.go (needsSending, resolvedRetention). */
 
@@ -28,10 +28,15 @@ static inline void ledger_freep(struct ledger **l)
     ledger_free(*l);
 }
 
-/* Takes a copy of a. An incident that began before the one that is known is ignored. E_LIMIT when
- * LEDGER_MAX entries ring already, E_NOMEM: nothing has changed. */
+/* Takes a copy of a; now_ms > 0. An incident that began before the one that is known is ignored.
+ * E_LIMIT when LEDGER_MAX entries ring already, E_NOMEM: nothing has changed. */
 MUST_CHECK enum rc ledger_take(struct ledger *l, const struct alert *a, int64_t now_ms,
                                struct err *err);
+/* The same of an earlier run's alert, which is over as far as that run's store knows. It is due a
+ * resend later: who goes on with the incident (a slow change outlives a restart) says so by then,
+ * and no end is told in between. */
+MUST_CHECK enum rc ledger_recall(struct ledger *l, const struct alert *a, int64_t now_ms,
+                                 struct err *err);
 size_t ledger_length(const struct ledger *l);
 /* When the next entry is due or to be forgotten, at least now_ms; -1: never. */
 int64_t ledger_next_ms(const struct ledger *l, int64_t now_ms);

@@ -67,9 +67,9 @@ int64_t postable_resend_ms(const struct alertmanager_spec *spec)
 static json_t *labels(const struct postable *p, const struct alert *a)
 {
     const char *severity = a->kind == INCIDENT_SLOW ? "info" : "warning";
-    json_t *o = json_pack("{s:s, s:s, s:s, s:s}", "alertname", "TocsinAnomaly", "instance",
-                          a->instance, "kind", store_incident_kind_name(a->kind), "severity",
-                          severity);
+    json_t *o =
+        json_pack("{s:s, s:s, s:s, s:s}", "alertname", "TocsinAnomaly", "instance", a->instance,
+                  "kind", store_incident_kind_name(a->kind), "severity", severity);
 
     for (size_t i = 0; o && i < p->spec->n_labels; i++)
         if (json_object_set_new(o, p->spec->labels[i].name,

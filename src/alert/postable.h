@@ -6,14 +6,12 @@
 /* postable - alerts as Alertmanager takes them: the body of a POST to /api/v2/alerts
  *
  * Source: Alertmanager's api/v2/openapi.yaml, postableAlerts. Alertmanager knows an alert by its
- * labels, so they are the same from an incident's beginning to its end; what changes (score, causes)
- * stands in annotations.
- *   labels       alertname TocsinAnomaly, instance, kind (departure, slow), severity (warning, info)
- *                and those of the spec, which may set another severity
- *   annotations  summary, description, causes, score, threshold
- *   endsAt       the end; while open ts_ms + POSTABLE_VALID_RESENDS resends, so that the alert ends
- *                by itself when nobody refreshes it (Prometheus: rules/alerting.go, ValidUntil)
- * Pure. Thread: any. */
+ * labels, so they are the same from an incident's beginning to its end; what changes (score,
+ * causes) stands in annotations. labels       alertname TocsinAnomaly, instance, kind (departure,
+ * slow), severity (warning, info) and those of the spec, which may set another severity annotations
+ * summary, description, causes, score, threshold endsAt       the end; while open ts_ms +
+ * POSTABLE_VALID_RESENDS resends, so that the alert ends by itself when nobody refreshes it
+ * (Prometheus: rules/alerting.go, ValidUntil) Pure. Thread: any. */
 
 enum { POSTABLE_VALID_RESENDS = 4 };
 

@@ -119,6 +119,14 @@ void receiver_tell(struct receiver *r, const struct alert *a)
     telemetry_add(r->o.telemetry, TEL_NOTIFY_DROPPED, rc != OK);
 }
 
+void receiver_recall(struct receiver *r, const struct alert *a)
+{
+    struct err err;
+
+    const enum rc rc = ledger_recall(r->ledger, a, clock_mono_ms(), &err);
+    telemetry_add(r->o.telemetry, TEL_NOTIFY_DROPPED, rc != OK);
+}
+
 static void say_trouble(struct receiver *r, const char *why)
 {
     if (r->failing == (why[0] != '\0'))

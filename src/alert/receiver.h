@@ -10,9 +10,9 @@
  * One that is down or slow holds up neither the others nor who tells: news goes into a ledger
  * (ledger.h) under a lock that is held for one copy, the thread sends from there. No answer, a
  * redirect, 401, 403, 429 and 5xx: again after 1 s, 2 s, ... 30 s, with jitter, or when Retry-After
- * says. 400, 413 and 422: the batch is halved until the alert that is refused stands alone; that one
- * waits for its next resend, and after several in a row all wait.
- * Thread: new, start and free from one thread; tell from any. */
+ * says. 400, 413 and 422: the batch is halved until the alert that is refused stands alone; that
+ * one waits for its next resend, and after several in a row all wait. Thread: new, start and free
+ * from one thread; tell from any. */
 struct receiver;
 
 /* Called by the thread of a receiver: only to put a message somewhere. Each may be NULL. */
@@ -27,19 +27,22 @@ struct alert_listener {
 };
 
 struct receiver_options {
-    const char *url;    /* "http://am1:9093", a path may follow; copied */
-    const char *name;   /* of the receiver, copied */
-    size_t receiver;    /* its number */
+    const char *url;          /* "http://am1:9093", a path may follow; copied */
+    const char *name;         /* of the receiver, copied */
+    size_t receiver;          /* its number */
     struct postable postable; /* what it points to is lent until receiver_free */
     struct telemetry *telemetry;
     struct alert_listener listener;
     uint64_t seed; /* of the jitter */
 };
 
-MUST_CHECK enum rc receiver_new(const struct receiver_options *o, struct receiver **ret, struct err *err);
+MUST_CHECK enum rc receiver_new(const struct receiver_options *o, struct receiver **ret,
+                                struct err *err);
 MUST_CHECK enum rc receiver_start(struct receiver *r, struct err *err);
 /* Never waits. What cannot be kept is counted as dropped. */
 void receiver_tell(struct receiver *r, const struct alert *a);
+/* Before the start: ledger_recall. */
+void receiver_recall(struct receiver *r, const struct alert *a);
 const char *receiver_name(const struct receiver *r);
 
 /* Ask it to end: what it is doing is given up, then what is due is sent once. No request begins

@@ -241,7 +241,7 @@ def test_a_silence_and_an_inhibition_mute_it(make_members, make_demo, hook):
 
 def test_a_crash_while_it_rings_is_resolved_by_the_next_start(make_members, make_demo, hook):
     members = make_members(2)
-    demo = make_demo(*urls(members), "web1")
+    demo = make_demo(*urls(members), "--resend", "3s", "web1")
     demo.say("open", "web1", "departure", 20)
     wait_for(lambda: hook.heard("firing", "web1"), what="the webhook")
     wait_for(lambda: len(demo.outbox()) == 2, what="the outbox")
@@ -383,7 +383,7 @@ def test_what_is_due_at_the_end_is_sent_once_more(make_server, make_demo):
 
 def test_an_end_that_nobody_took_is_told_by_the_next_run(make_server, make_demo):
     port, = free_ports(1)
-    demo = make_demo("--url", f"http://127.0.0.1:{port}", "web1", "web2")
+    demo = make_demo("--url", f"http://127.0.0.1:{port}", "--resend", "1s", "web1", "web2")
     demo.say("open", "web1", "departure", 20)
     demo.say("close", "web1", "departure")
     demo.say("open", "web2", "slow", 2)
@@ -403,7 +403,7 @@ def test_an_end_that_nobody_took_is_told_by_the_next_run(make_server, make_demo)
 def test_a_receiver_that_was_taken_out_is_owed_nothing(make_server, make_demo):
     server = make_server(StandIn())
     gone = f"http://127.0.0.1:{free_ports(1)[0]}"
-    demo = make_demo("--url", gone, *urls([server]), "web1")
+    demo = make_demo("--url", gone, *urls([server]), "--resend", "1s", "web1")
     demo.say("open", "web1", "departure", 20)
     wait_for(lambda: len(demo.outbox()) == 2, what="the outbox")
     demo.kill()

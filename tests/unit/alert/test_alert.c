@@ -26,8 +26,9 @@ static void words_name_causes_with_value_expected_and_unit(void **state)
     const struct alert a = sample_alert("web1");
 
     (void)state;
-    assert_string_equal(words(alert_summarize, &a),
-                        "web1: anomaly, score 31.07 over the threshold 6.42, mostly cpu_busy_ratio");
+    assert_string_equal(
+        words(alert_summarize, &a),
+        "web1: anomaly, score 31.07 over the threshold 6.42, mostly cpu_busy_ratio");
     assert_string_equal(
         words(alert_describe, &a),
         "Anomaly since 2025-02-20T21:55:00.250Z: at most score 31.07 over the threshold 6.42."
@@ -58,7 +59,8 @@ static void restored_causes_are_listed_as_people_do(void **state)
 
     (void)state;
     a.causes[1].restore = true;
-    assert_non_null(strstr(words(alert_describe, &a), " With cpu_busy_ratio and disk_write_bytes as"));
+    assert_non_null(
+        strstr(words(alert_describe, &a), " With cpu_busy_ratio and disk_write_bytes as"));
     a.causes[a.n_causes++] = a.causes[0];
     assert_non_null(strstr(words(alert_describe, &a),
                            " With cpu_busy_ratio, disk_write_bytes and cpu_busy_ratio as"));
@@ -118,8 +120,12 @@ static void a_stored_incident_comes_back(void **state)
 
 static void damaged_causes_are_refused_with_the_incident_named(void **state)
 {
-    static const char *const bad[] = {"",      "{}",     "[",
-                                      "[1]",   "[{}]",   "[{\"feature\":1,\"unit\":\"\"}]",
+    static const char *const bad[] = {"",
+                                      "{}",
+                                      "[",
+                                      "[1]",
+                                      "[{}]",
+                                      "[{\"feature\":1,\"unit\":\"\"}]",
                                       "[{\"feature\":\"a\",\"unit\":\"\",\"value\":\"1\"}]"};
 
     (void)state;

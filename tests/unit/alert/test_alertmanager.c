@@ -19,16 +19,17 @@ static enum rc open_with(char **urls, size_t n, const char *external, struct ale
     const struct alertmanager_options o = {
         .spec = &spec, .page = "http://web1:8001", .telemetry = &telemetry};
 
-    spec = (struct alertmanager_spec){.urls = {n, urls}, .external_url = (char *)(uintptr_t)external};
+    spec =
+        (struct alertmanager_spec){.urls = {n, urls}, .external_url = (char *)(uintptr_t)external};
     return alertmanager_new(&o, ret, err);
 }
 
 static void a_url_that_cannot_be_used_is_refused(void **state)
 {
-    char *bad[] = {(char[]){"am1:9093"},          (char[]){"ftp://am1"},
-                          (char[]){"http://am1/?x=1"},   (char[]){"http://am1/#x"},
-                          (char[]){"http://u:p@am1/"},   (char[]){"http://a b/"},
-                          (char[]){"http://am1\x01/"}};
+    char *bad[] = {(char[]){"am1:9093"},        (char[]){"ftp://am1"},
+                   (char[]){"http://am1/?x=1"}, (char[]){"http://am1/#x"},
+                   (char[]){"http://u:p@am1/"}, (char[]){"http://a b/"},
+                   (char[]){"http://am1\x01/"}};
     char *twice[] = {(char[]){"http://am1"}, (char[]){"http://am1"}};
     static char *many[ALERTMANAGER_MEMBERS_MAX + 1];
     struct alertmanager *am = NULL;

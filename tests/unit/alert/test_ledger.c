@@ -175,17 +175,42 @@ static void a_newer_incident_takes_the_place_of_an_older_one(void **state)
     assert_int_equal(got.start_ms, second.start_ms);
 }
 
-static void an_incident_that_is_over_does_not_open_again(void **state)
+static void an_earlier_runs_end_waits_for_who_goes_on(void **state)
+{
+    CLEANUP(ledger_freep) struct ledger *l = new_ledger();
+    const struct alert a = sample_alert("goes on"), b = sample_alert("is over");
+    const struct alert end_a = over(a), end_b = over(b);
+    struct alert got;
+    struct err err;
+
+    (void)state;
+    assert_int_equal(ledger_recall(l, &end_a, T, &err), OK);
+    assert_int_equal(ledger_recall(l, &end_b, T, &err), OK);
+    assert_int_equal(due(l, T + RESEND_MS - 1), 0);
+    take(l, &a, T + 5); /* a slow change outlives a restart */
+    assert_int_equal(deliver(l, T + 5, &got), LEDGER_RINGS);
+    assert_string_equal(got.instance, "goes on");
+    assert_int_equal(got.end_ms, 0);
+    assert_int_equal(deliver(l, T + RESEND_MS, &got), LEDGER_OVER);
+    assert_string_equal(got.instance, "is over");
+    take(l, &end_a, T + RESEND_MS + 6);
+    assert_int_equal(deliver(l, T + RESEND_MS + 6, &got), LEDGER_OVER);
+    assert_string_equal(got.instance, "goes on");
+}
+
+static void an_end_that_was_told_is_taken_back_when_it_goes_on(void **state)
 {
     CLEANUP(ledger_freep) struct ledger *l = new_ledger();
     const struct alert a = sample_alert("web1"), end = over(a);
     struct alert got;
+    bool taken;
 
     (void)state;
     take(l, &end, T);
+    assert_int_equal(deliver(l, T, &got), LEDGER_OVER);
     take(l, &a, T + 1);
-    assert_int_equal(deliver(l, T + 1, &got), LEDGER_OVER);
-    assert_true(got.end_ms != 0);
+    assert_int_equal(deliver(l, T + 1, &got), LEDGER_RINGS);
+    assert_false(ledger_forget(l, T + 2 * LEDGER_OVER_MS, &got, &taken));
 }
 
 static void kinds_and_instances_are_told_apart(void **state)
@@ -276,7 +301,8 @@ int main(void)
         cmocka_unit_test(an_end_that_was_never_taken_is_said_when_forgotten),
         cmocka_unit_test(an_end_that_comes_while_its_alert_is_sent_stays_due),
         cmocka_unit_test(a_newer_incident_takes_the_place_of_an_older_one),
-        cmocka_unit_test(an_incident_that_is_over_does_not_open_again),
+        cmocka_unit_test(an_earlier_runs_end_waits_for_who_goes_on),
+        cmocka_unit_test(an_end_that_was_told_is_taken_back_when_it_goes_on),
         cmocka_unit_test(kinds_and_instances_are_told_apart),
         cmocka_unit_test(what_is_refused_waits_for_its_resend),
         cmocka_unit_test(at_the_limit_what_is_over_makes_room),

@@ -17,8 +17,7 @@ static struct label_text team[] = {{(char[]){"team"}, (char[]){"storage"}},
 
 static struct alertmanager_spec spec_of(size_t n_labels)
 {
-    return (struct alertmanager_spec){
-        .n_labels = n_labels, .labels = team, .resend_ms = RESEND_MS};
+    return (struct alertmanager_spec){.n_labels = n_labels, .labels = team, .resend_ms = RESEND_MS};
 }
 
 /* The alerts as Alertmanager would read them. */

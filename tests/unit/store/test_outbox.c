@@ -95,7 +95,8 @@ static void only_the_same_entity_kind_and_earlier_starts_are_settled(void **stat
     put(x, b, INCIDENT_DEPARTURE, 10, 0);
     deliver(x, 0, "nobody", INCIDENT_DEPARTURE, 99, true);
     assert_int_equal(ask(x, "SELECT count(*) FROM outbox"), 4);
-    deliver(x, 0, "a", INCIDENT_DEPARTURE, 30, false); /* the newer one rings: the older is no news */
+    deliver(x, 0, "a", INCIDENT_DEPARTURE, 30,
+            false); /* the newer one rings: the older is no news */
     assert_int_equal(ask(x, "SELECT count(*) FROM outbox"), 3);
     assert_int_equal(ask(x, "SELECT count(*) FROM outbox JOIN incidents ON id = incident"
                             " WHERE start_ms = 30 AND state = 'sent'"),
