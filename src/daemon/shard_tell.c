@@ -198,12 +198,11 @@ void shard_keep_reference(struct shard *s, size_t at, int64_t ts_ms, bool now)
 {
     const struct reference *r = entity_reference(s->slot[at].entity);
     const int64_t resume_ms = reference_resume_ms(r);
-    CLEANUP(buf_done) struct buf state;
+    CLEANUP(buf_done) struct buf state = {.limit = STORE_STATE_MAX};
 
     if (!now && !is_state_due(s, at, resume_ms, ts_ms))
         return;
     s->slot[at].kept_ms = resume_ms;
-    buf_init(&state, STORE_STATE_MAX);
     reference_encode(r, &state);
     keep(s, state.failed ? NULL : storekeeper_state_new(at, ts_ms, state.p, state.n));
 }
