@@ -75,14 +75,14 @@ static inline struct model *some_model(size_t n, uint64_t seed)
 static inline void make_uneven(struct model *m, struct rng *rng)
 {
     for (size_t i = 0; i < m->schema->n; i++) {
-        m->scaler.constant[i] = (uint8_t)rng_below(rng, SCALER_WEIGHTLESS + 1);
+        /* the first is learned, so that there is a score */
+        m->scaler.constant[i] = i ? (uint8_t)rng_below(rng, SCALER_WEIGHTLESS + 1) : SCALER_MOVES;
         if (m->scaler.constant[i] >= SCALER_UNSEEN) {
             m->scaler.span[i] = 3e38f;
             m->scaler.low[i] = -1.5e38f;
         }
         m->scaler.median[i] = m->scaler.low[i] + 0.5f * m->scaler.span[i];
     }
-    m->scaler.constant[0] = SCALER_MOVES; /* so that there is a score */
     m->clip_low = -0.5f;
     m->clip_high = 1.5f;
 }
