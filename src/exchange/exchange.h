@@ -109,15 +109,14 @@ double exchange_activate(enum activation act, double v);
  * for one that is, is the caller's choice: the median does no harm), all of it float32:
  *
  *   with a season (season_slots > 0), t = second input "time_of_day" [batch][1], s of the UTC day:
- *     at   = t * (slots / 86400) - place
- *     far  = |at - k|                    for k = 0 .. slots-1             [batch][slots]
- *     hat  = max(0, 1 - min(far, slots - far))      linear between two slots, round the clock
- *     s    = hat . season                [batch][slots] . [slots][n]      [batch][n]
- *     x    = x - s
- *   z      = min(max((x - low) / span, -SCALER_Z_MAX), SCALER_Z_MAX)
- *            (Sub, then Div: as Mul and Add it would lose what a large offset swallows)
- *   in     = min(max(z, clip_low), clip_high);    if masked:  in = in * pass + fill
- *   y      = net(in);                             if masked:  y = y * pass + fill
+ *     far  = |(t - slot_at) - slot_rest|          to where each slot's value stands  [batch][slots]
+ *     hat  = max(0, 1 - min(far, 86400 - far) * (slots / 86400))
+ *            linear between two slots, round the clock; slot k stands at (k + place) * 86400 /
+ * slots, in two parts, of which slot_at is whole: float32 does not tell both together exactly s =
+ * hat . season                [batch][slots] . [slots][n]      [batch][n] x    = x - s z      =
+ * min(max((x - low) / span, -SCALER_Z_MAX), SCALER_Z_MAX) (Sub, then Div: as Mul and Add it would
+ * lose what a large offset swallows) in     = min(max(z, clip_low), clip_high);    if masked:  in =
+ * in * pass + fill y      = net(in);                             if masked:  y = y * pass + fill
  *   "reconstruction" [batch][n] = y * out_span + out_low  (+ s with a season)
  *   d      = min(max(z - y, -MODEL_DISTANCE_MAX), MODEL_DISTANCE_MAX)
  *   weight = weight[n], a constant;               if watches:
@@ -139,9 +138,8 @@ struct exchange_plan {
     float *out_span, *out_low; /* span and low where learned; 0 and the training median where not */
     float *weight, *watch;     /* 1 or 0 */
     size_t season_slots;       /* 0: no season, no input "time_of_day" */
-    float season_place;
-    float *season; /* [season_slots][n], in the same block, */
-    float *slot;   /* and [season_slots] the numbers 0, 1, 2, ... */
+    float *season;             /* [season_slots][n], in the same block, */
+    float *slot_at, *slot_rest; /* and [season_slots] each, seconds */
     struct exchange_facts facts;
 };
 

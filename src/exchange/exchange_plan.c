@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "exchange/exchange.h"
 
-enum { VECTORS = 8 }; /* low .. watch */
+enum { VECTORS = 8, /* low .. watch */ DAY_S = 86400 };
 
 static const char *const method_names[] = {
     [THRESHOLD_PERCENTILE] = "percentile", [THRESHOLD_SIGMA] = "sigma", [THRESHOLD_FIXED] = "fixed",
@@ -119,7 +119,7 @@ static enum rc add_facts(struct exchange_plan *p, const struct model *m, struct 
 static enum rc alloc_vectors(struct exchange_plan *p, const struct season *s, struct err *err)
 {
     const size_t n = p->n;
-    float *const block = mem_array((VECTORS + s->slots) * n + s->slots, sizeof *block);
+    float *const block = mem_array((VECTORS + s->slots) * n + 2 * s->slots, sizeof *block);
 
     if (!block)
         return err_set(err, E_NOMEM, "no memory to export a model of %zu features", n);
@@ -130,12 +130,16 @@ static enum rc alloc_vectors(struct exchange_plan *p, const struct season *s, st
     if (s->slots == 0)
         return OK;
     p->season_slots = s->slots;
-    p->season_place = s->place;
     p->season = block + VECTORS * n;
     memcpy(p->season, s->offset, s->slots * n * sizeof *p->season);
-    p->slot = p->season + s->slots * n;
-    for (size_t k = 0; k < s->slots; k++)
-        p->slot[k] = (float)k;
+    p->slot_at = p->season + s->slots * n;
+    p->slot_rest = p->slot_at + s->slots;
+    for (size_t k = 0; k < s->slots; k++) {
+        const double at = ((double)k + (double)s->place) * DAY_S / (double)s->slots;
+
+        p->slot_at[k] = (float)floor(at); /* under 2^24: exact */
+        p->slot_rest[k] = (float)(at - floor(at));
+    }
     return OK;
 }
 
@@ -203,13 +207,11 @@ static float cut(float v, float least, float most)
 /* s[n], the season at t seconds of the day: by hats, as the graph has it. */
 static void season_of(const struct exchange_plan *p, float t, float *s)
 {
-    const float slots = (float)p->season_slots;
-    const float at = t * (slots / 86400.0f) - p->season_place;
 
     memset(s, 0, p->n * sizeof *s);
     for (size_t k = 0; k < p->season_slots; k++) {
-        const float far = fabsf(at - (float)k);
-        const float hat = fmaxf(0, 1 - fminf(far, slots - far));
+        const float far = fabsf(t - p->slot_at[k] - p->slot_rest[k]);
+        const float hat = fmaxf(0, 1 - fminf(far, DAY_S - far) * ((float)p->season_slots / DAY_S));
         for (size_t i = 0; hat > 0 && i < p->n; i++)
             s[i] += hat * p->season[k * p->n + i];
     }

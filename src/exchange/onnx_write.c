@@ -18,6 +18,7 @@ enum {
     NODES_MAX = 2 * EXCHANGE_LAYERS_MAX + 48
 }; /* Gemm and activation, and what is around them */
 enum { TENSORS_MAX = 2 * EXCHANGE_LAYERS_MAX + 32 };
+enum { DAY_S = 86400 };
 enum { VALUES_MAX = 3, INPUTS_MAX = 3, TEXT_MAX = 32 };
 
 struct node {
@@ -251,16 +252,17 @@ static const char *add_season(struct writer *w)
     const struct exchange_plan *const p = w->plan;
     const size_t slots = p->season_slots;
 
-    vector(w, "slot", p->slot, slots);
+    vector(w, "slot_at", p->slot_at, slots);
+    vector(w, "slot_rest", p->slot_rest, slots);
     matrix(w, "season_table", p->season, slots, p->n);
-    add(w, "Mul", EXCHANGE_IN_TIME, scalar(w, "slots_a_second", (float)slots / 86400.0f), NULL,
-        "slots_passed");
-    add(w, "Sub", "slots_passed", scalar(w, "place", p->season_place), NULL, "at");
-    add(w, "Sub", "at", "slot", NULL, "at_less_slot");
-    add(w, "Abs", "at_less_slot", NULL, NULL, "far");
-    add(w, "Sub", scalar(w, "slots", (float)slots), "far", NULL, "the_other_way");
+    add(w, "Sub", EXCHANGE_IN_TIME, "slot_at", NULL, "after_slot_at");
+    add(w, "Sub", "after_slot_at", "slot_rest", NULL, "after_slot");
+    add(w, "Abs", "after_slot", NULL, NULL, "far");
+    add(w, "Sub", scalar(w, "day", DAY_S), "far", NULL, "the_other_way");
     add(w, "Min", "far", "the_other_way", NULL, "nearest");
-    add(w, "Sub", scalar(w, "one", 1), "nearest", NULL, "hat_and_less");
+    add(w, "Mul", "nearest", scalar(w, "slots_a_second", (float)slots / DAY_S), NULL,
+        "nearest_slots");
+    add(w, "Sub", scalar(w, "one", 1), "nearest_slots", NULL, "hat_and_less");
     add(w, "Relu", "hat_and_less", NULL, NULL, "hat");
     return add(w, "MatMul", "hat", "season_table", NULL, "season");
 }

@@ -23,7 +23,7 @@ def machine(rng, n, rows, constants=0, rhythm=False):
     if rhythm:
         loads[:, 0] += 3 * np.sin(np.arange(rows) * QUARTER_H / 86400 * 2 * np.pi)
     X = loads @ rng.normal(size=(2, n)) + rng.normal(size=(rows, n)) * 0.1
-    X = X * 10.0 ** rng.uniform(-3, 7, size=n) + 10.0 ** rng.uniform(-3, 7, size=n)
+    X = (X + rng.normal(size=n) * 20) * 10.0 ** rng.uniform(-3, 7, size=n)
     if constants:
         X[:, -constants:] = X[0, -constants:]
     return X
@@ -41,10 +41,11 @@ def write_csv(path, X, step=1):
 class Made:
     """A model of random shape that tocsin trained on made-up data, and frames for it."""
 
-    def __init__(self, tocsin, folder, seed, rhythm=False, threshold="fixed:0.2"):
+    def __init__(self, tocsin, folder, seed, rhythm=False, threshold="fixed:0.2", constants=None):
         rng, pick = np.random.default_rng(seed), random.Random(seed)
         self.n = pick.randint(1, 40)
-        constants = pick.choice([0, 0, 1, 2]) if self.n > 4 else 0
+        if constants is None:
+            constants = pick.choice([0, 0, 1, 2]) if self.n > 4 else 0
         rows = 3 * 96 if rhythm else 200
         X = machine(rng, self.n, rows, constants, rhythm)
         layers = [str(pick.randint(1, 60)) for _ in range(pick.randint(1, 5))]
