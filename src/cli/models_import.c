@@ -67,15 +67,17 @@ static enum rc bind_model(const struct models_import_options *o, const struct co
 {
     CLEANUP(model_unrefp) struct model *m = NULL;
 
-    if (model_load(o->model, &m, err) != OK)
-        return err->rc;
+    enum rc rc = model_load(o->model, &m, err);
+    if (rc != OK)
+        return rc;
     struct model_provenance p = m->provenance;
     p.created_ms = clock_wall_ms();
     (void)snprintf(p.instance, sizeof p.instance, "%s", instance);
     (void)snprintf(p.profile, sizeof p.profile, "%s", c->profile);
-    if (model_rebind(m, profile_schema(profile), &p, c->host.interval_ms, ret, err) != OK)
-        return err_wrap(err, "'%s' and profile %s", o->model, c->profile);
-    return OK;
+    rc = model_rebind(m, profile_schema(profile), &p, c->host.interval_ms, ret, err);
+    if (rc != OK)
+        (void)err_wrap(err, "'%s' and profile %s", o->model, c->profile);
+    return rc;
 }
 
 /* The file first: a row without it would be a model that is missing. */

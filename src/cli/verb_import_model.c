@@ -133,7 +133,10 @@ static enum rc parse_names(struct str text, const char *whose, struct schema **r
         text.p += length + (end ? 1 : 0);
         text.n -= length + (end ? 1 : 0);
     }
-    return schema_new(f, n, ret, err) == OK ? OK : err_wrap(err, "%s", whose);
+    const enum rc rc = schema_new(f, n, ret, err);
+    if (rc != OK)
+        (void)err_wrap(err, "%s", whose);
+    return rc;
 }
 
 static enum rc read_schema(const struct import_options *o, struct import_parts *p, struct err *err)
@@ -150,8 +153,9 @@ static enum rc read_schema(const struct import_options *o, struct import_parts *
                        o->file);
     if (!o->schema)
         return parse_names(str_of(own), "the names in the model", &p->schema, err);
-    if (file_read(o->schema, NAMES_BYTES_MAX, &text, &n, err) != OK)
-        return err->rc;
+    const enum rc rc = file_read(o->schema, NAMES_BYTES_MAX, &text, &n, err);
+    if (rc != OK)
+        return rc;
     return parse_names((struct str){text, n}, o->schema, &p->schema, err);
 }
 
@@ -281,9 +285,8 @@ static enum rc assemble(struct import_parts *p, struct model **ret, struct err *
                                 .provenance = {.profile = "none"}};
 
     (void)snprintf(parts.provenance.version, sizeof parts.provenance.version, "%s", TOCSIN_VERSION);
-    if (exchange_net_to(&p->net, &parts.net, err) != OK)
-        return err->rc;
-    return model_assemble(&parts, ret, err);
+    const enum rc rc = exchange_net_to(&p->net, &parts.net, err);
+    return rc == OK ? model_assemble(&parts, ret, err) : rc;
 }
 
 static json_t *widths(const struct model *m)
@@ -323,14 +326,23 @@ static enum rc import(const struct import_options *o, struct err *err)
     CLEANUP(parts_done) struct import_parts p = {0};
     CLEANUP(model_unrefp) struct model *m = NULL;
 
-    if (read_net(o->file, &p, err) != OK || read_schema(o, &p, err) != OK ||
-        check_width(o, &p, err) != OK || read_scaler(o, &p, err) != OK ||
-        read_threshold(o, &p, err) != OK)
-        return err->rc;
-    if (assemble(&p, &m, err) != OK)
+    enum rc rc = read_net(o->file, &p, err);
+    if (rc == OK)
+        rc = read_schema(o, &p, err);
+    if (rc == OK)
+        rc = check_width(o, &p, err);
+    if (rc == OK)
+        rc = read_scaler(o, &p, err);
+    if (rc == OK)
+        rc = read_threshold(o, &p, err);
+    if (rc != OK)
+        return rc;
+    rc = assemble(&p, &m, err);
+    if (rc != OK)
         return err_wrap(err, "'%s'", o->file);
-    if (model_save(m, o->output, err) != OK)
-        return err->rc;
+    rc = model_save(m, o->output, err);
+    if (rc != OK)
+        return rc;
     return tell(o, &p, m, err);
 }
 

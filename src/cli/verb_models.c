@@ -360,6 +360,7 @@ static int run(int argc, char **argv)
     const int code = parse(argc, argv, &o);
     if (code >= 0)
         return code;
+    assert(o.act); /* found */
     if (!o.act->imports && (data_dir_find(o.data_dir, &x.dir, &err) != OK ||
                             store_reader_open(x.dir.database, &x.reader, &err) != OK))
         return verb_fail(&err);

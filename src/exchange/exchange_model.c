@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A network that was read, as the model's: its weights the other way round. */
+#include <assert.h>
 #include <string.h>
 
 #include "exchange/exchange.h"
@@ -10,8 +11,10 @@ enum rc exchange_net_to(const struct exchange_net *from, struct net *ret, struct
     enum activation acts[EXCHANGE_LAYERS_MAX];
     struct net net;
 
-    if (exchange_net_check(from, err) != OK)
-        return err->rc;
+    const enum rc rc = exchange_net_check(from, err);
+    if (rc != OK)
+        return rc;
+    assert(from->n_layers > 0 && from->n_layers <= EXCHANGE_LAYERS_MAX); /* checked */
     for (size_t l = 0; l < from->n_layers; l++) {
         widths[l] = from->layer[l].out;
         acts[l] = from->layer[l].act;
