@@ -79,8 +79,10 @@ class OfThisMachine:
 
 def frames_like(rng, X):
     """FRAMES x (n + 1): mostly as in X, now and then far from there; and the second of the day."""
-    low, span = X.min(axis=0), np.ptp(X, axis=0) + 1e-3
-    F = low + span * rng.uniform(-0.1, 1.1, size=(FRAMES, X.shape[1]))
+    low, span = X.min(axis=0), np.ptp(X, axis=0)
+    still = span == 0  # they stay, but for the times when they move so far that they count
+    span = np.where(still, np.abs(low) + 1, span)
+    F = low + np.where(still, 0, span) * rng.uniform(-0.1, 1.1, size=(FRAMES, X.shape[1]))
     far = rng.random(F.shape) < 0.02
     F[far] += (span * rng.normal(size=F.shape) * 20)[far]
     return np.column_stack([F, rng.integers(0, 86400, FRAMES)]).astype(np.float32)

@@ -146,13 +146,14 @@ def write_scaler(path, low, high):
 
 def test_an_autoencoder_of_keras_is_scored_as_its_pipeline_does(tocsin, tool, tmp_path):
     rng = np.random.default_rng(3)
-    X = machine(rng, 21, 300)
+    X = machine(rng, 21, 300, constants=1)
     low, high = X.min(axis=0), X.max(axis=0)
+    span = np.where(high > low, high - low, 1)  # as scikit-learn's MinMaxScaler has it
     path, layers = keras(tmp_path / "k.onnx", CLASSIC, rng)
     tocsin("import-model", path, "--schema", write_names(tmp_path / "names.txt"), "--scaler",
            write_scaler(tmp_path / "scaler.csv", low, high), "--threshold", "fixed:0.1998", "-o",
            tmp_path / "k.tsm")
-    z = (X - low) / (high - low)
+    z = (X - low) / span
     errors = ((z - forward(layers, z)) ** 2).mean(axis=1)
     tocsin("score", "--model", tmp_path / "k.tsm", "--data", write_csv(tmp_path / "x.csv", X), "-o",
            tmp_path / "scores.csv")
@@ -162,7 +163,7 @@ def test_an_autoencoder_of_keras_is_scored_as_its_pipeline_does(tocsin, tool, tm
     assert [int(line[3]) for line in lines] == [int(e > 0.1998) for e in errors]
     # values far outside of training reach the network as they are, as in that pipeline
     F = frames_like(rng, X)
-    z = (F[:, :-1].astype(float) - low) / (high - low)
+    z = (F[:, :-1].astype(float) - low) / span
     assert_near(of_tocsin(tool, tmp_path / "k.tsm", F)[2],
                 ((z - forward(layers, z)) ** 2).mean(axis=1), 0.1, "far frames")
 
