@@ -39,9 +39,10 @@ static bool parse(struct exposition_layout *l, const struct body *b)
 /* About what a profile of a machine asks for. */
 static bool wants(void *arg, struct str name, const struct label *labels, size_t n_labels)
 {
-    static const char *const some[] = {"node_cpu_seconds", "node_memory_Mem", "node_memory_Swap",
-                                       "node_load",        "node_disk_io",    "node_filesystem_avail",
-                                       "node_pressure",    "node_network_re", "node_network_tr"};
+    static const char *const some[] = {
+        "node_cpu_seconds", "node_memory_Mem", "node_memory_Swap",
+        "node_load",        "node_disk_io",    "node_filesystem_avail",
+        "node_pressure",    "node_network_re", "node_network_tr"};
     (void)arg;
     (void)labels;
     (void)n_labels;

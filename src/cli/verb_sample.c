@@ -138,8 +138,8 @@ static int run(int argc, char **argv)
         return verb_usage(&verb_sample, "--openmetrics says what --exposition has; give both");
     if (asked.exposition && paths_given)
         return verb_usage(&verb_sample, "--exposition reads a file, not this machine's folders");
-    if ((asked.exposition ? sample_exposition(&asked, &err)
-                          : sample_host(&asked, &errors, &err)) != OK)
+    if ((asked.exposition ? sample_exposition(&asked, &err) : sample_host(&asked, &errors, &err)) !=
+        OK)
         return verb_fail(&err);
     return errors ? EXIT_TROUBLE : EXIT_FINE;
 }
@@ -147,26 +147,27 @@ static int run(int argc, char **argv)
 const struct verb verb_sample = {
     .name = "sample",
     .summary = "print once what this machine's metrics are",
-    .help = "usage: tocsin sample [OPTION...]\n"
-            "\n"
-            "Reads /proc and /sys once and prints every series that `tocsin run` sees on this\n"
-            "machine, in Prometheus's text format. Names, labels and units are Node Exporter's.\n"
-            "\n"
-            "  --procfs DIR       where procfs is mounted (default /proc)\n"
-            "  --sysfs DIR        where sysfs is mounted (default /sys)\n"
-            "  --rootfs DIR       where the root filesystem is mounted (default /)\n"
-            "  --exposition FILE  not this machine, but what an exporter answered; - is standard\n"
-            "                     input. Read as a scrape reads it\n"
-            "  --openmetrics      the exposition is OpenMetrics, not text format 0.0.4\n"
-            "  --json             as JSON: {\"nodename\", \"timestamp\", \"missing\", \"errors\",\n"
-            "                     \"samples\": [{\"name\", \"type\", \"labels\", \"value\"}]}; of an\n"
-            "                     exposition the samples alone\n"
-            "  -h, --help         this text\n"
-            "\n"
-            "example: tocsin sample | grep node_pressure\n"
-            "         curl -s localhost:9100/metrics | tocsin sample --exposition - --json\n"
-            "\n"
-            "exit code: 0 fine, 1 something could not be read (of this machine, the rest is\n"
-            "printed; of an exposition nothing is), 2 usage\n",
+    .help =
+        "usage: tocsin sample [OPTION...]\n"
+        "\n"
+        "Reads /proc and /sys once and prints every series that `tocsin run` sees on this\n"
+        "machine, in Prometheus's text format. Names, labels and units are Node Exporter's.\n"
+        "\n"
+        "  --procfs DIR       where procfs is mounted (default /proc)\n"
+        "  --sysfs DIR        where sysfs is mounted (default /sys)\n"
+        "  --rootfs DIR       where the root filesystem is mounted (default /)\n"
+        "  --exposition FILE  not this machine, but what an exporter answered; - is standard\n"
+        "                     input. Read as a scrape reads it\n"
+        "  --openmetrics      the exposition is OpenMetrics, not text format 0.0.4\n"
+        "  --json             as JSON: {\"nodename\", \"timestamp\", \"missing\", \"errors\",\n"
+        "                     \"samples\": [{\"name\", \"type\", \"labels\", \"value\"}]}; of an\n"
+        "                     exposition the samples alone\n"
+        "  -h, --help         this text\n"
+        "\n"
+        "example: tocsin sample | grep node_pressure\n"
+        "         curl -s localhost:9100/metrics | tocsin sample --exposition - --json\n"
+        "\n"
+        "exit code: 0 fine, 1 something could not be read (of this machine, the rest is\n"
+        "printed; of an exposition nothing is), 2 usage\n",
     .run = run,
 };

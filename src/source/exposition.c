@@ -48,8 +48,8 @@ struct reader {
     struct exposition_parser *p;
     struct exposition_layout *l;
     struct expo_lex lex;
-    size_t at;          /* next line of l->lines */
-    bool anew;          /* the body differs: `made` is its layout so far */
+    size_t at; /* next line of l->lines */
+    bool anew; /* the body differs: `made` is its layout so far */
     struct expo_lines made;
     size_t family_upto; /* lines before this are in family */
     struct expo_family family;

@@ -18,7 +18,8 @@
  * A body hardly ever changes but in its numbers. So each target has a layout: the bytes between the
  * numbers of its last good body (of what nobody wants, their hashes), and the series of each
  * number. Where they are the same again, a series costs a compare and a number, and nothing is
- * allocated but the snapshot; where they are not, the line is read anew and the layout is made over.
+ * allocated but the snapshot; where they are not, the line is read anew and the layout is made
+ * over.
  *
  * Errors: E_PARSE; E_LIMIT (more than SERIES_MAX wanted series, a body over EXPOSITION_BODY_MAX);
  * E_NOMEM. Thread: parser and layout are their holder's.
@@ -68,7 +69,7 @@ void exposition_parser_free(struct exposition_parser *p); /* NULL is fine */
 /* Copies the rules' labels. */
 MUST_CHECK enum rc exposition_layout_new(const struct exposition_rules *rules,
                                          struct exposition_layout **ret, struct err *err);
-void exposition_layout_free(struct exposition_layout *l); /* NULL is fine */
+void exposition_layout_free(struct exposition_layout *l);          /* NULL is fine */
 size_t exposition_layout_bytes(const struct exposition_layout *l); /* memory, without its series */
 
 /* The body of one scrape at ts_ms. The caller owns *ret_snapshot. Its set is the last one's,

@@ -9,9 +9,9 @@ static const struct {
     enum expo_kind kind;
     bool openmetrics, text;
 } kinds[] = {
-    {"counter", EXPO_COUNTER, true, true},     {"gauge", EXPO_GAUGE, true, true},
-    {"histogram", EXPO_HISTOGRAM, true, true}, {"summary", EXPO_SUMMARY, true, true},
-    {"untyped", EXPO_UNTYPED, false, true},    {"unknown", EXPO_UNTYPED, true, false},
+    {"counter", EXPO_COUNTER, true, true},       {"gauge", EXPO_GAUGE, true, true},
+    {"histogram", EXPO_HISTOGRAM, true, true},   {"summary", EXPO_SUMMARY, true, true},
+    {"untyped", EXPO_UNTYPED, false, true},      {"unknown", EXPO_UNTYPED, true, false},
     {"gaugehistogram", EXPO_GAUGE, true, false}, {"info", EXPO_GAUGE, true, false},
     {"stateset", EXPO_GAUGE, true, false},
 };
@@ -208,4 +208,3 @@ enum rc expo_lex_gap(struct expo_lex *x, struct expo_family *family, bool *ret_m
     return x->openmetrics ? openmetrics_gap(x, family, ret_more, err)
                           : text_gap(x, family, ret_more, err);
 }
-

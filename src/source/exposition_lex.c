@@ -198,9 +198,8 @@ static enum rc text_tail(struct expo_lex *x, struct expo_tail *ret, struct err *
     if (x->p == x->end)
         return OK;
     if (*x->p != '\n')
-        return expo_lex_fail(x, x->p,
-                             ret->stamped ? "the end of the line" : "a time or the end of the line",
-                             err);
+        return expo_lex_fail(
+            x, x->p, ret->stamped ? "the end of the line" : "a time or the end of the line", err);
     x->p++;
     return OK;
 }
@@ -284,8 +283,9 @@ static enum rc openmetrics_tail(struct expo_lex *x, struct expo_tail *ret, struc
         if (expo_take(x, " # {"))
             return lex_exemplar(x, err);
     }
-    return expect_newline(x, ret->stamped ? "an exemplar or the end of the line"
-                                          : "a time, an exemplar or the end of the line",
+    return expect_newline(x,
+                          ret->stamped ? "an exemplar or the end of the line"
+                                       : "a time, an exemplar or the end of the line",
                           err);
 }
 

@@ -16,7 +16,8 @@
  * over a line that has become another one, until the body changes again.
  * Zeroed at first. */
 
-/* In place of a series' number: nobody wants it, or it has more labels or bytes than one may have. */
+/* In place of a series' number: nobody wants it, or it has more labels or bytes than one may have.
+ */
 #define EXPO_UNWANTED UINT32_MAX
 #define EXPO_OVER (UINT32_MAX - 1)
 

@@ -9,10 +9,10 @@
 /* exposition_number - values of the exposition formats, exactly rounded. Thread: any. */
 
 enum {
-    EXPO_NUMBER_ROOM = 32,        /* bytes that expo_number_fast may look at */
-    EXPO_NUMBER_MAX = 4096,       /* of one number; Go's limit is memory */
-    EXPO_DIGITS_FAST = 19,        /* below 10^19 no sum of digits leaves 64 bits */
-    EXPO_TENS = 23,               /* 10^22 is the last power of ten that is a double */
+    EXPO_NUMBER_ROOM = 32,  /* bytes that expo_number_fast may look at */
+    EXPO_NUMBER_MAX = 4096, /* of one number; Go's limit is memory */
+    EXPO_DIGITS_FAST = 19,  /* below 10^19 no sum of digits leaves 64 bits */
+    EXPO_TENS = 23,         /* 10^22 is the last power of ten that is a double */
 };
 
 extern const double expo_tens[EXPO_TENS];
@@ -33,7 +33,8 @@ static inline const char *expo_number_fast(const char *p, double *ret)
         whole = whole * 10 + digit;
     if (*p == '.') {
         const unsigned before = n;
-        for (p++; (digit = (unsigned)(unsigned char)*p - '0') < 10 && n < EXPO_DIGITS_FAST; p++, n++)
+        for (p++; (digit = (unsigned)(unsigned char)*p - '0') < 10 && n < EXPO_DIGITS_FAST;
+             p++, n++)
             whole = whole * 10 + digit;
         exponent = (int)before - (int)n;
     }

@@ -95,7 +95,8 @@ static enum rc json_labels(const char *file, size_t at, json_t *map, struct file
     const char *name;
     json_t *value;
 
-    json_object_foreach(map, name, value) {
+    json_object_foreach(map, name, value)
+    {
         if (!is_label_name(str_of(name)))
             return err_set(err, E_PARSE, "%s: group %zu: '%.64s' cannot be the name of a label",
                            file, at + 1, name);
@@ -118,11 +119,11 @@ static enum rc json_group(const char *file, size_t at, json_t *group, struct fil
 
     if (!json_is_object(group))
         return err_set(err, E_PARSE, "%s: group %zu: expected {\"targets\": [...]}", file, at + 1);
-    json_object_foreach(group, key, ignored) {
+    json_object_foreach(group, key, ignored)
+    {
         if (strcmp(key, "targets") != 0 && strcmp(key, "labels") != 0)
-            return err_set(err, E_PARSE,
-                           "%s: group %zu has no key '%.64s'; known: targets, labels", file, at + 1,
-                           key);
+            return err_set(err, E_PARSE, "%s: group %zu has no key '%.64s'; known: targets, labels",
+                           file, at + 1, key);
     }
     if ((targets && !json_is_array(targets) && !json_is_null(targets)) ||
         (labels && !json_is_object(labels) && !json_is_null(labels)))

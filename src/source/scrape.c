@@ -14,10 +14,10 @@
 #include "source/scrape_private.h"
 
 enum {
-    POLL_MAX_MS = 1000,    /* a missed wake-up costs no more */
-    SPARE_MAX = 256,       /* transfers that are kept for later */
-    FILES_PER_TARGET = 2,  /* descriptors: a connection, and one that is being replaced */
-    FILES_OTHER = 256,     /* of the rest of the program */
+    POLL_MAX_MS = 1000,   /* a missed wake-up costs no more */
+    SPARE_MAX = 256,      /* transfers that are kept for later */
+    FILES_PER_TARGET = 2, /* descriptors: a connection, and one that is being replaced */
+    FILES_OTHER = 256,    /* of the rest of the program */
     CONNECTIONS_MIN = 16,
 };
 
@@ -160,7 +160,8 @@ static void finish(struct scrape *s, struct scrape_transfer *x, CURLcode code)
 }
 
 /* The time stamp of a scrape that begins now: what was planned, when that is near enough, so that
- * stamps are evenly spaced (Prometheus's alignScrapeTimestamps). A clock that was set is followed. */
+ * stamps are evenly spaced (Prometheus's alignScrapeTimestamps). A clock that was set is followed.
+ */
 static int64_t stamp(struct scrape_target *t, int64_t wall_ms, int64_t mono_ms)
 {
     const int64_t off = wall_ms - t->due_wall_ms;

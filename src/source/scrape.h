@@ -26,12 +26,12 @@
  * Source: prometheus/prometheus 2.42, scrape/scrape.go and scrape/target.go. */
 
 enum {
-    SCRAPE_TARGETS_MAX = 65536,          /* of all jobs */
+    SCRAPE_TARGETS_MAX = 65536, /* of all jobs */
     SCRAPE_JOBS_MAX = 1024,
-    SCRAPE_BODY_DEFAULT = 64 << 20,      /* bytes, where the spec says 0 */
-    SCRAPE_FILES_EVERY_MS = 5000,        /* files of targets are looked at */
-    SCRAPE_REDIRECTS_MAX = 10,           /* as Go's client follows */
-    SCRAPE_ALIGN_MS = 2,                 /* Prometheus's ScrapeTimestampTolerance */
+    SCRAPE_BODY_DEFAULT = 64 << 20, /* bytes, where the spec says 0 */
+    SCRAPE_FILES_EVERY_MS = 5000,   /* files of targets are looked at */
+    SCRAPE_REDIRECTS_MAX = 10,      /* as Go's client follows */
+    SCRAPE_ALIGN_MS = 2,            /* Prometheus's ScrapeTimestampTolerance */
 };
 
 /* One job: its settings, where its ticks go, and what of a target's series is wanted (NULL: all;
@@ -62,16 +62,16 @@ void scrape_close(struct scrape *s);
 /* What became of a target, for an API and for metrics. */
 struct scrape_target_view {
     const char *job, *instance, *url;
-    bool asked;          /* an answer came, or failed, at least once */
-    bool up;             /* the last scrape worked */
-    int64_t last_ms;     /* of the last scrape, Unix milliseconds */
-    double duration_s;   /* of the last scrape */
-    uint64_t scrapes;    /* so far */
-    uint64_t failures;   /* of them */
-    uint64_t dropped;    /* ticks that were not taken: the line was full, or the clock went back */
-    size_t samples;      /* of the last good body */
-    size_t taken;        /* of them, into the snapshot */
-    const char *error;   /* of the last scrape, "" */
+    bool asked;        /* an answer came, or failed, at least once */
+    bool up;           /* the last scrape worked */
+    int64_t last_ms;   /* of the last scrape, Unix milliseconds */
+    double duration_s; /* of the last scrape */
+    uint64_t scrapes;  /* so far */
+    uint64_t failures; /* of them */
+    uint64_t dropped;  /* ticks that were not taken: the line was full, or the clock went back */
+    size_t samples;    /* of the last good body */
+    size_t taken;      /* of them, into the snapshot */
+    const char *error; /* of the last scrape, "" */
 };
 
 struct scrape_view {

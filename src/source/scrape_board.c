@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What other threads may see of the targets: a copy, made under a lock that is held for no longer. */
+/* What other threads may see of the targets: a copy, made under a lock that is held for no longer.
+ */
 #include <stdio.h>
 #include <string.h>
 

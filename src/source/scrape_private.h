@@ -17,18 +17,18 @@ enum { SCRAPE_WHY_MAX = 256 };
 struct scrape_transfer;
 
 struct scrape_target {
-    size_t job;                /* in jobs */
+    size_t job; /* in jobs */
     char *url;
     char *instance;
-    struct label *labels;      /* of its series: job, instance and those of the file; by name */
+    struct label *labels; /* of its series: job, instance and those of the file; by name */
     size_t n_labels;
-    char *text;                /* of the labels */
+    char *text; /* of the labels */
     int64_t interval_ms, timeout_ms;
-    uint64_t hash;             /* of all that makes it another target */
+    uint64_t hash; /* of all that makes it another target */
 
-    int64_t due_mono_ms;       /* when it is asked next */
-    int64_t due_wall_ms;       /* the same as a time stamp, before clocks shift */
-    int64_t last_ms;           /* of its last tick */
+    int64_t due_mono_ms;              /* when it is asked next */
+    int64_t due_wall_ms;              /* the same as a time stamp, before clocks shift */
+    int64_t last_ms;                  /* of its last tick */
     struct scrape_transfer *transfer; /* under way, or NULL */
     struct exposition_layout *layout; /* from the first answer on */
 

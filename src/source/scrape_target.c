@@ -165,8 +165,8 @@ static enum rc keep_labels(struct draft *d, struct scrape_target *t, struct err 
         return err_set(err, E_NOMEM, "no memory for a target");
     for (t->n_labels = 0; t->n_labels < d->n; t->n_labels++) {
         const struct label *from = &d->label[t->n_labels];
-        t->labels[t->n_labels] = (struct label){{to, from->name.n},
-                                                {to + from->name.n, from->value.n}};
+        t->labels[t->n_labels] =
+            (struct label){{to, from->name.n}, {to + from->name.n, from->value.n}};
         memcpy(to, from->name.p, from->name.n);
         memcpy(to + from->name.n, from->value.p, from->value.n);
         to += from->name.n + from->value.n;

@@ -52,8 +52,9 @@ static const char *const openmetrics_lines[] = {
     "b %s 499999\n",
     "b{} %s\n",
 };
-static const char *const numbers[] = {"0",     "1",      "12",         "1.5",  "NaN",  "+Inf",
-                                      "-3e-7", "1e+300", "1234567890", "0.25", "1e22", "9007199254740993"};
+static const char *const numbers[] = {"0",          "1",    "12",    "1.5",
+                                      "NaN",        "+Inf", "-3e-7", "1e+300",
+                                      "1234567890", "0.25", "1e22",  "9007199254740993"};
 
 struct body {
     size_t n;
@@ -219,8 +220,9 @@ static void a_new_series_has_the_type_of_its_remembered_family(void **state)
     parsed_open(&p, NULL);
     parsed_body(&p, EXPOSITION_TEXT,
                 STR("# TYPE a counter\na{x=\"1\"} 1\na{x=\"2\"} 1\n# TYPE b gauge\nb 1\n"));
-    parsed_body(&p, EXPOSITION_TEXT, STR("# TYPE a counter\na{x=\"1\"} 1\na{x=\"2\"} 1\n"
-                                         "a{x=\"3\"} 1\n# TYPE b gauge\nb 1\nb{y=\"1\"} 1\nc 2\n"));
+    parsed_body(&p, EXPOSITION_TEXT,
+                STR("# TYPE a counter\na{x=\"1\"} 1\na{x=\"2\"} 1\n"
+                    "a{x=\"3\"} 1\n# TYPE b gauge\nb 1\nb{y=\"1\"} 1\nc 2\n"));
     assert_int_equal(p.rc, OK);
     char *found = parsed_text(&p);
     assert_string_equal(found, "counter a{x=1} 1\ncounter a{x=2} 1\ncounter a{x=3} 1\n"

@@ -86,8 +86,9 @@ static void a_broken_file_is_refused_with_a_sentence(void **state)
         {"t.yml", "- targets: a\n", "t.yml:1:12: targets: expected a list"},
         {"t.yml", "- targets: [[a]]\n", "t.yml:1:13: expected a text as target"},
         {"t.yml", "- labels: {x-y: 1}\n", "t.yml:1:12: 'x-y' cannot be the name of a label"},
-        {"t.yml", "-\n", "t.yml:1:2: a group of targets: expected a map (key: value), found a "
-                         "single value"},
+        {"t.yml", "-\n",
+         "t.yml:1:2: a group of targets: expected a map (key: value), found a "
+         "single value"},
     };
 
     for (size_t i = 0; i < COUNT(row); i++) {
@@ -109,7 +110,7 @@ static void patterns_are_checked(void **state)
     static const struct {
         const char *pattern;
         bool fine;
-    } row[] = {{"/etc/t.json", true}, {"t*.yml", true},   {"/a/*.yaml", true}, {"/a/t.txt", false},
+    } row[] = {{"/etc/t.json", true}, {"t*.yml", true}, {"/a/*.yaml", true}, {"/a/t.txt", false},
                {"/a*/t.yml", false},  {".json", false}, {"t.YAML", true},    {"", false}};
 
     for (size_t i = 0; i < COUNT(row); i++) {

@@ -71,13 +71,15 @@ static void labels_of_a_group_are_settings_and_labels(void **state)
 {
     (void)state;
     static char scheme[] = "__scheme__", https[] = "https", path[] = "__metrics_path__",
-                probe[] = "probe", param[] = "__param_target", url[] = "http://a b", rack[] = "rack",
-                three[] = "3", instance[] = "instance", db1[] = "db1", meta[] = "__meta_x",
-                empty_name[] = "empty", empty[] = "", interval[] = "__scrape_interval__",
-                minute[] = "1m", timeout[] = "__scrape_timeout__", seconds[] = "5s";
+                probe[] = "probe", param[] = "__param_target", url[] = "http://a b",
+                rack[] = "rack", three[] = "3", instance[] = "instance", db1[] = "db1",
+                meta[] = "__meta_x", empty_name[] = "empty", empty[] = "",
+                interval[] = "__scrape_interval__", minute[] = "1m",
+                timeout[] = "__scrape_timeout__", seconds[] = "5s";
     static const struct label_text labels[] = {
-        {scheme, https}, {path, probe}, {param, url},         {rack, three},     {instance, db1},
-        {meta, three},   {empty_name, empty}, {interval, minute}, {timeout, seconds}};
+        {scheme, https},     {path, probe},      {param, url},
+        {rack, three},       {instance, db1},    {meta, three},
+        {empty_name, empty}, {interval, minute}, {timeout, seconds}};
     struct scrape_spec spec = plain;
 
     spec.params = module;
@@ -93,8 +95,8 @@ static void labels_of_a_group_are_settings_and_labels(void **state)
 static void what_cannot_be_a_target_is_refused(void **state)
 {
     (void)state;
-    static const char *const addresses[] = {"", "http://db1:9100", "db1/metrics", "a b", ":9100",
-                                            "u@db1:9100", "db1:9100?x"};
+    static const char *const addresses[] = {"",      "http://db1:9100", "db1/metrics", "a b",
+                                            ":9100", "u@db1:9100",      "db1:9100?x"};
     static char scheme[] = "__scheme__", ftp[] = "ftp", timeout[] = "__scrape_timeout__",
                 minute[] = "1m", nothing[] = "0s";
     static const struct label_text wrong[] = {{scheme, ftp}, {timeout, minute}, {timeout, nothing}};
@@ -175,7 +177,8 @@ static void set(struct scrape_table *table, const char *const *addresses, size_t
 static void a_new_list_keeps_what_is_the_same(void **state)
 {
     (void)state;
-    static const char *const first[] = {"b:1", "a:1", "c:1", "a:1"}, *const second[] = {"c:1", "d:1", "a:1"};
+    static const char *const first[] = {"b:1", "a:1", "c:1", "a:1"}, *const second[] = {
+                                                                         "c:1", "d:1", "a:1"};
     static char rack[] = "rack", three[] = "3", instance[] = "instance", b1[] = "b:1";
     static const struct label_text label = {rack, three}, twice = {instance, b1};
     struct scrape_table t = {0};
