@@ -363,8 +363,8 @@ static enum rc read_line(struct reader *r, bool *ret_more, struct err *err)
 {
     const struct expo_lines *t = &r->l->lines;
     const char *from = r->lex.p;
-    struct expo_tail tail;
-    uint32_t id;
+    struct expo_tail tail = {.value = 0};
+    uint32_t id = EXPO_UNWANTED;
 
     *ret_more = true;
     if (is_known(r, &tail)) {

@@ -92,7 +92,7 @@ static enum rc check_help(const struct expo_lex *x, struct str text, struct err 
 static enum rc text_comment(struct expo_lex *x, struct expo_family *f, struct err *err)
 {
     const char *end = expo_line_end(x);
-    struct str name;
+    struct str name = {"", 0};
     bool help = false, type = false;
 
     x->p++;
@@ -153,7 +153,7 @@ static enum rc check_unit(const struct expo_lex *x, struct str name, struct str 
 static enum rc openmetrics_comment(struct expo_lex *x, struct expo_family *f, bool *ret_end,
                                    struct err *err)
 {
-    struct str name;
+    struct str name = {"", 0};
 
     if (!expo_take(x, "# "))
         return expo_lex_fail(x, x->p, "'# '", err);

@@ -137,9 +137,9 @@ static void finish(struct scrape *s, struct scrape_transfer *x, CURLcode code)
 {
     struct scrape_target *t = x->target;
     struct scrape_outcome o = {.wall_ms = x->wall_ms, .error = ""};
-    struct exposition_counts counts;
-    enum exposition_format format;
-    struct snapshot *snapshot;
+    struct exposition_counts counts = {0};
+    enum exposition_format format = EXPOSITION_TEXT;
+    struct snapshot *snapshot = NULL;
     struct err err;
 
     enum rc rc = scrape_transfer_result(x, code, &format, &err);
@@ -149,6 +149,7 @@ static void finish(struct scrape *s, struct scrape_transfer *x, CURLcode code)
     if (rc != OK) {
         fail(s, t, &o, err.msg);
     } else {
+        assert(snapshot);
         o.up = true;
         o.samples = counts.samples;
         o.taken = counts.taken;
@@ -381,7 +382,7 @@ static enum rc open_jobs(struct scrape *s, const struct scrape_options *o, struc
     if (o->n_jobs > SCRAPE_JOBS_MAX)
         return err_set(err, E_CONFIG, "more than %d jobs to scrape", SCRAPE_JOBS_MAX);
     s->jobs = mem_array(o->n_jobs, sizeof *s->jobs);
-    s->files = mem_array(o->n_jobs, sizeof *s->files);
+    s->files = mem_array(o->n_jobs, sizeof(void *));
     if (!s->jobs || !s->files)
         return err_set(err, E_NOMEM, "scrape: no memory");
     if (o->n_jobs)

@@ -23,7 +23,7 @@ static enum rc add(struct list *l, size_t job, const char *address, const struct
         return err_set(err, E_LIMIT, "more than %d targets", SCRAPE_TARGETS_MAX);
     if (l->n == l->capacity) {
         const size_t capacity = l->capacity ? 2 * l->capacity : 64;
-        struct scrape_target **v = mem_grow(l->v, capacity, sizeof *v);
+        struct scrape_target **v = mem_grow(l->v, capacity, sizeof(void *));
         if (!v)
             return err_set(err, E_NOMEM, "no memory for %zu targets", capacity);
         l->v = v;

@@ -112,19 +112,19 @@ enum rc scrape_table_set(struct scrape_table *t, struct scrape_target **v, size_
                          pthread_mutex_t *lock, const struct scrape_table_events *events,
                          struct err *err)
 {
-    CLEANUP(mem_freep) struct scrape_target **gone = mem_array(t->n, sizeof *gone);
-    struct scrape_target **heap = gone ? mem_array(n, sizeof *heap) : NULL;
+    CLEANUP(mem_freep) struct scrape_target **gone = mem_array(t->n, sizeof(void *));
+    struct scrape_target **heap = gone ? mem_array(n, sizeof(void *)) : NULL;
 
     if (!heap)
         return no_room(v, n, err);
     for (size_t i = 0; i < n; i++)
         v[i]->due_mono_ms = (int64_t)i;
     if (n)
-        qsort(v, n, sizeof *v, compare);
+        qsort(v, n, sizeof(void *), compare);
     n = drop_twice(v, n, events);
     const size_t n_gone = merge(t, v, n, gone, events);
     if (n)
-        memcpy(heap, v, n * sizeof *v);
+        memcpy(heap, v, n * sizeof(void *));
     for (size_t i = n / 2; i-- > 0;)
         sift_down(heap, n, i);
 
