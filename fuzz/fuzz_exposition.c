@@ -67,6 +67,13 @@ static void check(const struct target *t)
     promise(t->counts.taken <= t->counts.samples, "no more than there are");
 }
 
+static uint64_t bits_of(double v)
+{
+    uint64_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    return bits;
+}
+
 /* Every sample of a in b, with the same number. */
 static void check_same(const struct target *a, const struct target *b)
 {
@@ -80,7 +87,7 @@ static void check_same(const struct target *a, const struct target *b)
         promise(series_set_intern(b->s->set, s->name, s->labels, s->n_labels, s->type, &other,
                                   &err) == OK,
                 "a series is one");
-        promise(other < b->s->n && memcmp(&a->s->v[id], &b->s->v[other], sizeof(double)) == 0,
+        promise(other < b->s->n && bits_of(a->s->v[id]) == bits_of(b->s->v[other]),
                 "the same numbers");
     }
 }

@@ -431,6 +431,13 @@ static void a_failed_allocation_is_an_error_and_no_leak(void **state)
 
 /* -- numbers -- */
 
+static uint64_t bits_of(double v)
+{
+    uint64_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    return bits;
+}
+
 static void check_number(const char *z)
 {
     char room[EXPO_NUMBER_MAX + 8 + EXPO_NUMBER_ROOM] = "";
@@ -439,13 +446,13 @@ static void check_number(const char *z)
 
     (void)snprintf(room, sizeof room, "%s\n", z);
     assert_true(expo_number(str_of(z), &slow));
-    if (memcmp(&slow, &expected, sizeof slow) != 0)
+    if (bits_of(slow) != bits_of(expected))
         fail_msg("%s: expected %.17g, found %.17g", z, expected, slow);
     const char *end = expo_number_fast(room, &fast);
     if (!end)
         return;
     assert_ptr_equal(end, room + strlen(z));
-    if (memcmp(&fast, &expected, sizeof fast) != 0)
+    if (bits_of(fast) != bits_of(expected))
         fail_msg("%s: expected %.17g, found %.17g in a hurry", z, expected, fast);
 }
 

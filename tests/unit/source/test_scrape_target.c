@@ -158,7 +158,7 @@ static void on_gone(void *arg, struct scrape_target *t, bool replaced)
 static void set(struct scrape_table *table, const char *const *addresses, size_t n,
                 const struct label_text *labels, size_t n_labels, const char *expected)
 {
-    struct scrape_target **v = mem_array(n, sizeof *v);
+    struct scrape_target **v = mem_array(n, sizeof(void *));
     pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     struct heard h;
     const struct scrape_table_events events = {&h, on_twice, on_come, on_gone};
@@ -208,7 +208,7 @@ static void the_heap_gives_targets_by_time(void **state)
         (void)snprintf(names[i], sizeof names[i], "h%d:1", i);
         addresses[i] = names[i];
     }
-    struct scrape_target **v = mem_array(N, sizeof *v);
+    struct scrape_target **v = mem_array(N, sizeof(void *));
     pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     struct heard h;
     const struct scrape_table_events events = {&h, on_twice, on_come, on_gone};
