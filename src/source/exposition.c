@@ -436,8 +436,6 @@ static enum rc read_body(struct exposition_parser *p, struct exposition_layout *
         expo_lines_done(&l->lines);
         l->lines = r.made;
         expo_lines_fit(&l->lines);
-    } else if (r.at < l->lines.n) {
-        expo_lines_cut(&l->lines, r.at);
     }
     *ret_counts = r.counts;
     ret_counts->samples = p->n_lines;

@@ -98,12 +98,6 @@ enum rc expo_lines_copy(struct expo_lines *t, const struct expo_lines *from, siz
     return OK;
 }
 
-void expo_lines_cut(struct expo_lines *t, size_t n)
-{
-    t->keys_n = bytes_of(t, n);
-    t->n = n;
-}
-
 void expo_lines_fit(struct expo_lines *t)
 {
     struct expo_line *line = t->n ? mem_grow(t->line, t->n, sizeof *line) : NULL;

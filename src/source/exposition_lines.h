@@ -48,7 +48,6 @@ MUST_CHECK enum rc expo_lines_keep(struct expo_lines *t, const struct expo_lines
 /* Into t, which is empty, the first n lines of from. */
 MUST_CHECK enum rc expo_lines_copy(struct expo_lines *t, const struct expo_lines *from, size_t n,
                                    struct err *err);
-void expo_lines_cut(struct expo_lines *t, size_t n); /* to the first n */
 /* Give back what growing took in advance: layouts are many and long-lived. */
 void expo_lines_fit(struct expo_lines *t);
 
