@@ -87,7 +87,8 @@ static void a_profile_says_what_its_features_are(void **state)
 static void a_profile_wants_what_its_selectors_match(void **state)
 {
     (void)state;
-    static const char text[] = "features:\n"
+    static const char text[] = "name: p\n"
+                               "features:\n"
                                "  - {name: a, expr: 'rate(x_total{mode!~\"idle|user\"}[1m])'}\n"
                                "  - {name: b, expr: 'sum(y{job=\"j\"}) + z'}\n";
     static const struct {

@@ -431,8 +431,8 @@ static void a_full_intake_refuses_the_next_push_as_a_whole(void **state)
     check_tick(1, T0 + INTERVAL, 3, 4);
     pass(ASSEMBLER_SETTLE_MS);
     assert_int_equal(fake.n, 4);
-    check_tick(3, T0 + 2 * INTERVAL, 5, 4);
-    assert_string_equal(fake.ticks[2].instance, "g");
+    check_tick(2, T0 + 2 * INTERVAL, 5, 4);
+    assert_string_equal(fake.ticks[3].instance, "g");
     assert_int_equal(assembler_cell_bytes(a), 0);
 }
 

@@ -161,7 +161,7 @@ static void malformed_messages_are_refused_with_their_place(void **state)
         size_t n;
         const char *sentence;
     } cases[] = {
-        {WRITE_1, {0x0b}, 1, "byte 0: a field is cut off or no protobuf"}, /* a group */
+        {WRITE_1, {0x13}, 1, "byte 0: a field is cut off or no protobuf"}, /* a group */
         {WRITE_1, {0x00}, 1, "byte 0: no protobuf field"},
         {WRITE_1, {0x08, 0x01}, 2, "byte 0: what should be a time series"},
         {WRITE_1, {0x0a, 0x02, 0x12, 0x7f}, 4, "byte 0: what should be a time series"},
