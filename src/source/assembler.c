@@ -28,6 +28,7 @@ struct assembler {
     uint32_t *touched; /* [capacity] entities that the last take gave samples */
     size_t n_touched;
     size_t n_pending; /* entities whose tick waits for the intake */
+    int64_t full_ms;  /* mono: when a push was refused for that */
     size_t bytes;     /* of open cells */
 };
 
@@ -39,6 +40,7 @@ enum rc assembler_new(const struct assembler_options *o, struct assembler **ret,
     if (!a)
         return err_set(err, E_NOMEM, "assembler: no memory");
     a->o = *o;
+    a->full_ms = NO_TIME;
     *ret = a;
     return OK;
 }
@@ -208,7 +210,8 @@ static bool hand_on(struct assembler *a, struct watched *e, struct snapshot *s, 
 static bool is_due(const struct assembler *a, const struct watched *e, int64_t mono_ms)
 {
     const struct assembler_cell *c = e->cells[0];
-    const int64_t waited_ms = mono_ms - c->heard_ms;
+    const int64_t since_ms = c->heard_ms > a->full_ms ? c->heard_ms : a->full_ms;
+    const int64_t waited_ms = mono_ms - since_ms;
 
     if (!c->has_own)
         return waited_ms >= ASSEMBLER_SETTLE_MS + a->o.interval_ms;
@@ -348,8 +351,10 @@ enum rc assembler_take(struct assembler *a, struct assembler_sample *v, size_t n
     struct assembler_result count = {0};
 
     retry_pending(a, mono_ms);
-    if (a->n_pending)
+    if (a->n_pending) {
+        a->full_ms = mono_ms;
         return err_set(err, E_LIMIT, "ticks of %zu entities wait to be worked off", a->n_pending);
+    }
     if (reserve(a, v, n, wall_ms, mono_ms, &count, err) != OK) {
         for (size_t i = 0; i < n; i++)
             if (i == 0 || v[i].entity != v[i - 1].entity)

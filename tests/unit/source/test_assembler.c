@@ -436,6 +436,34 @@ static void a_full_intake_refuses_the_next_push_as_a_whole(void **state)
     assert_int_equal(assembler_cell_bytes(a), 0);
 }
 
+/* Part of a scrape was taken, then the intake was full for long: the rest is still waited for. */
+static void what_is_refused_because_of_a_full_intake_is_waited_for(void **state)
+{
+    (void)state;
+    struct assembler_result r;
+    struct err err;
+
+    start_h();
+    fake.full = true;
+    add("h", "x", T0 + INTERVAL, 3);
+    add("h", "y", T0 + INTERVAL, 4);
+    add("h", "x", T0 + 2 * INTERVAL, 5);
+    (void)push();
+    for (int i = 0; i < 20; i++) {
+        add("h", "y", T0 + 2 * INTERVAL, 6);
+        assert_int_equal(assembler_take(a, batch, n_batch, wall, mono, &r, &err), E_LIMIT);
+        n_batch = 0;
+        pass(2000);
+    }
+    fake.full = false;
+    pass(2000);
+    add("h", "y", T0 + 2 * INTERVAL, 6);
+    r = push();
+    assert_true(r.taken == 1 && r.late == 0);
+    check_tick(1, T0 + INTERVAL, 3, 4);
+    check_tick(2, T0 + 2 * INTERVAL, 5, 6);
+}
+
 static void an_entity_that_the_intake_does_not_like_is_offered_again_later(void **state)
 {
     (void)state;
@@ -629,6 +657,7 @@ int main(void)
         TEST_A(the_past_is_fed_in_order_as_it_comes),
         TEST_A(shards_that_run_ahead_lose_nothing),
         TEST_A(a_full_intake_refuses_the_next_push_as_a_whole),
+        TEST_A(what_is_refused_because_of_a_full_intake_is_waited_for),
         TEST_A(an_entity_that_the_intake_does_not_like_is_offered_again_later),
         TEST_A(too_many_open_cells_refuse_a_push_as_a_whole),
         TEST_A(flush_hands_on_what_is_open),
