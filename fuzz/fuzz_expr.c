@@ -112,7 +112,7 @@ static void match(struct str text)
     buf_init(&b, EXPR_BY_MAX);
     if (expr_by_check(&by, &err) == OK)
         promise(expr_print_by(STR("a{b=\"c\"}"), 5000, &by, &b, &err) == OK &&
-                    b.p[b.n - 1] == '}' && strncmp(b.p, "a{b=\"c\"", 8) == 0,
+                    b.p[b.n - 1] == '}' && strncmp(b.p, "a{b=\"c\"", 7) == 0,
                 "a selector stays one");
     buf_done(&b);
 }

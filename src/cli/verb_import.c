@@ -49,6 +49,7 @@ static enum rc keep_one(const char *name, struct prom_names *who, struct err *er
 {
     CLEANUP(buf_done) struct buf names;
 
+    buf_init(&names, ERR_MSG_MAX);
     for (size_t i = 0; i < who->n; i++)
         if (strcmp(who->v[i], name) == 0) {
             char *found = who->v[i];
@@ -58,7 +59,6 @@ static enum rc keep_one(const char *name, struct prom_names *who, struct err *er
                 mem_free(who->v[--who->n]);
             return OK;
         }
-    buf_init(&names, ERR_MSG_MAX);
     put_names(&names, who);
     return err_set(err, E_STATE, "the server has no machine '%.100s' in the span, but %s", name,
                    names.p ? names.p : "others");

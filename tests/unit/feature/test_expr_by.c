@@ -100,7 +100,7 @@ static void what_has_no_series_is_given_to_whoever_is_there(void **state)
     BY("sum(a) or vector(0)", "(sum by (instance) (a) or (0 * group by (instance) (a) + 0))");
     BY("sum(rate(a[1m])) + (sum(b) or vector(7))",
        "(sum by (instance) (rate(a[1m])) + (sum by (instance) (b) or "
-       "(0 * group by (instance) (b) + 7)))");
+       "(0 * group by (instance) (rate(a[1m]) or b) + 7)))");
     assert_string_equal(by("vector(1)", &plain), "there is no metric in it, so a server cannot "
                                                  "tell for which machines");
     assert_string_equal(by("2 * 3", &plain), "there is no metric in it, so a server cannot tell "
