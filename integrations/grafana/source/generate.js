@@ -19,7 +19,8 @@ function write(name, text) {
 }
 
 // (The SDK puts every link and annotation into a menu; they belong where they are seen.)
-const visible = (key, value) => (key === 'placement' && value === 'inControlsMenu' ? undefined : value);
+const visible = (key, value) =>
+  key === 'placement' && value === 'inControlsMenu' ? undefined : value;
 const toJson = (dashboard) => JSON.stringify(dashboard, visible, 2) + '\n';
 
 write(`${dashboards}/fleet.json`, toJson(fleet()));

@@ -2,10 +2,28 @@
 // The dashboard of one machine: its score and its incidents, what adds to it, and the raw metrics
 // beneath, as Node Exporter gives them.
 'use strict';
-const dashboard = require('@grafana/grafana-foundation-sdk/dashboard');
 const {
-  DATASOURCE, GREEN, BLUE, ORANGE, RED, Grid, page, link, marks,
-  range, instant, thresholds, fixed, mapping, withPast, lines, stacked, bars, number, gauges, states,
+  GREEN,
+  BLUE,
+  ORANGE,
+  RED,
+  Grid,
+  page,
+  link,
+  marks,
+  variable,
+  range,
+  instant,
+  thresholds,
+  fixed,
+  mapping,
+  withPast,
+  lines,
+  stacked,
+  bars,
+  number,
+  gauges,
+  states,
 } = require('./parts');
 const { relativeScore, scoreAge, state, stateWords } = require('./series');
 
@@ -15,48 +33,110 @@ const one = (metric) => `max by (instance) (${metric}${OF})`;
 function now(grid) {
   grid.add(
     number('State', '', instant('A', state(OF), 'state'))
-      .mappings(mapping(stateWords)).noValue('unknown').thresholds(thresholds(GREEN)), 4, 4);
+      .mappings(mapping(stateWords))
+      .noValue('unknown')
+      .thresholds(thresholds(GREEN)),
+    4,
+    4,
+  );
   grid.add(
-    withPast(number('Score / threshold', 'Above 1 a frame is anomalous.',
-      range('A', relativeScore(OF), 'score / threshold')))
-      .decimals(2).thresholds(thresholds(GREEN, [0.7, ORANGE], [1, RED])), 4, 4);
+    withPast(
+      number(
+        'Score / threshold',
+        'Above 1 a frame is anomalous.',
+        range('A', relativeScore(OF), 'score / threshold'),
+      ),
+    )
+      .decimals(2)
+      .thresholds(thresholds(GREEN, [0.7, ORANGE], [1, RED])),
+    4,
+    4,
+  );
   grid.add(
-    number('Confidence', 'Share of the features of the model that the newest frame had.',
-      instant('A', one('tocsin_confidence_ratio'), 'confidence'))
-      .unit('percentunit').decimals(0).thresholds(thresholds(RED, [0.7, ORANGE], [0.9, GREEN])), 4, 4);
+    number(
+      'Confidence',
+      'Share of the features of the model that the newest frame had.',
+      instant('A', one('tocsin_confidence_ratio'), 'confidence'),
+    )
+      .unit('percentunit')
+      .decimals(0)
+      .thresholds(thresholds(RED, [0.7, ORANGE], [0.9, GREEN])),
+    4,
+    4,
+  );
   grid.add(
     number('Last score', 'How long ago.', instant('A', scoreAge(OF), 'age'))
-      .unit('s').decimals(0).thresholds(thresholds(GREEN, [60, ORANGE], [300, RED])), 4, 4);
+      .unit('s')
+      .decimals(0)
+      .thresholds(thresholds(GREEN, [60, ORANGE], [300, RED])),
+    4,
+    4,
+  );
   grid.add(
-    number('Model made', '', instant('A', `1000 * ${one('tocsin_model_created_timestamp_seconds')}`, 'made'))
-      .unit('dateTimeFromNow').thresholds(thresholds(BLUE)), 4, 4);
+    number(
+      'Model made',
+      '',
+      instant('A', `1000 * ${one('tocsin_model_created_timestamp_seconds')}`, 'made'),
+    )
+      .unit('dateTimeFromNow')
+      .thresholds(thresholds(BLUE)),
+    4,
+    4,
+  );
   grid.add(
-    number('Incidents', 'In the time shown.',
-      instant('A', `ceil(sum by (instance) (changes(anomaly_detected${OF}[$__range])) / 2)`, 'incidents'))
-      .thresholds(thresholds(BLUE)), 4, 4);
+    number(
+      'Incidents',
+      'In the time shown.',
+      instant(
+        'A',
+        `ceil(sum by (instance) (changes(anomaly_detected${OF}[$__range])) / 2)`,
+        'incidents',
+      ),
+    ).thresholds(thresholds(BLUE)),
+    4,
+    4,
+  );
 }
 
 function score(grid) {
   grid.add(
-    lines('Score', 'Regions are incidents; the threshold is higher while features are missing.',
+    lines(
+      'Score',
+      'Regions are incidents; the threshold is higher while features are missing.',
       range('A', one('anomaly_score'), 'score'),
-      range('B', one('anomaly_threshold'), 'threshold'))
+      range('B', one('anomaly_threshold'), 'threshold'),
+    )
       .min(0)
       .overrideByName('score', [{ id: 'color', value: fixed(BLUE).build() }])
       .overrideByName('threshold', [
         { id: 'color', value: fixed(RED).build() },
         { id: 'custom.lineStyle', value: { fill: 'dash', dash: [8, 6] } },
         { id: 'custom.fillOpacity', value: 0 },
-      ]), 24, 9);
+      ]),
+    24,
+    9,
+  );
 
   grid.add(
-    bars('What adds to it', 'anomaly_feature_error: what each feature adds to the evidence of its frame, the largest few of each.',
-      range('A', `max by (feature) (anomaly_feature_error${OF})`, '{{feature}}'))
-      .min(0), 16, 9);
+    bars(
+      'What adds to it',
+      'anomaly_feature_error: what each feature adds to the evidence of a frame; the largest few.',
+      range('A', `max by (feature) (anomaly_feature_error${OF})`, '{{feature}}'),
+    ).min(0),
+    16,
+    9,
+  );
   grid.add(
-    gauges('What adds most now', 'The newest frame.',
-      instant('A', `sort_desc(max by (feature) (anomaly_feature_error${OF}))`, '{{feature}}'))
-      .min(0).thresholds(thresholds(BLUE)), 8, 9);
+    gauges(
+      'What adds most now',
+      'The newest frame.',
+      instant('A', `sort_desc(max by (feature) (anomaly_feature_error${OF}))`, '{{feature}}'),
+    )
+      .min(0)
+      .thresholds(thresholds(BLUE)),
+    8,
+    9,
+  );
 }
 
 function trust(grid) {
@@ -64,33 +144,61 @@ function trust(grid) {
   grid.add(
     states('Incident', '', range('A', one('anomaly_detected'), 'incident'))
       .mappings(mapping({ 0: ['calm', GREEN], 1: ['rings', RED] }))
-      .thresholds(thresholds(GREEN, [1, RED])), 12, 5);
+      .thresholds(thresholds(GREEN, [1, RED])),
+    12,
+    5,
+  );
   grid.add(
-    lines('Features missing', 'Those that no longer arrive, and those that stand still although they always moved.',
+    lines(
+      'Features missing',
+      'Those that no longer arrive, and those that stand still although they always moved.',
       range('A', one('tocsin_features_absent'), 'absent'),
-      range('B', one('tocsin_features_frozen'), 'frozen'))
-      .min(0).decimals(0), 12, 5);
+      range('B', one('tocsin_features_frozen'), 'frozen'),
+    )
+      .min(0)
+      .decimals(0),
+    12,
+    5,
+  );
   grid.add(
-    lines('Incidents a week', 'Achieved, with the 95 % interval; dashed: promised.',
+    lines(
+      'Incidents a week',
+      'Achieved, with the 95 % interval; dashed: promised.',
       range('A', one('tocsin_alarm_rate'), 'achieved'),
       range('B', one('tocsin_alarm_rate_lower'), 'at least'),
       range('C', one('tocsin_alarm_rate_upper'), 'at most'),
-      range('D', one('tocsin_alarm_budget'), 'promised'))
+      range('D', one('tocsin_alarm_budget'), 'promised'),
+    )
       .min(0)
-      .overrideByName('at least', [{ id: 'custom.lineWidth', value: 0 }, { id: 'custom.fillOpacity', value: 0 }])
+      .overrideByName('at least', [
+        { id: 'custom.lineWidth', value: 0 },
+        { id: 'custom.fillOpacity', value: 0 },
+      ])
       .overrideByName('at most', [
-        { id: 'custom.lineWidth', value: 0 }, { id: 'custom.fillBelowTo', value: 'at least' }])
+        { id: 'custom.lineWidth', value: 0 },
+        { id: 'custom.fillBelowTo', value: 'at least' },
+      ])
       .overrideByName('promised', [
         { id: 'color', value: fixed(RED).build() },
         { id: 'custom.lineStyle', value: { fill: 'dash', dash: [8, 6] } },
         { id: 'custom.fillOpacity', value: 0 },
-      ]), 12, 7);
+      ]),
+    12,
+    7,
+  );
   grid.add(
-    lines('Does the model still fit?', 'Evidence of drift: at 100 % a training is ordered. Learning: how far it is.',
+    lines(
+      'Does the model still fit?',
+      'Evidence of drift: at 100 % a training is ordered. Learning: how far it is.',
       range('A', one('tocsin_drift_evidence'), 'drift'),
       range('B', one('tocsin_learning_progress_ratio'), 'learned'),
-      range('C', one('tocsin_confidence_ratio'), 'confidence'))
-      .unit('percentunit').min(0), 12, 7);
+      range('C', one('tocsin_confidence_ratio'), 'confidence'),
+    )
+      .unit('percentunit')
+      .min(0),
+    12,
+    7,
+  );
 }
 
 // Raw metrics: the names that profiles/node.yml takes its features from, of the Node Exporter that
@@ -106,86 +214,177 @@ function raw(grid) {
   const put = (panel) => grid.add(panel.min(0), 8, 7);
 
   grid.row('Raw metrics: Node Exporter at $node');
-  put(lines('Processor', 'Share of all cores, by mode.',
-    range('A', `sum by (mode) (${rate('node_cpu_seconds_total', 'mode!="idle"')}) / ${CORES}`, '{{mode}}'))
-    .unit('percentunit').fillOpacity(40)
-    .stacking(stacked()));
-  put(lines('Load', 'Per core.',
-    range('A', `${of('node_load1')} / ${CORES}`, 'load, one minute'),
-    range('B', `${of('node_procs_running')} / ${CORES}`, 'runnable'),
-    range('C', of('node_procs_blocked'), 'blocked, all cores')));
-  put(lines('Pressure', 'Share of the time in which some task waited.',
-    range('A', rate('node_pressure_cpu_waiting_seconds_total'), 'for a core'),
-    range('B', rate('node_pressure_io_waiting_seconds_total'), 'for a disk'),
-    range('C', rate('node_pressure_memory_waiting_seconds_total'), 'for memory'))
-    .unit('percentunit'));
-  put(lines('Memory', 'Share of all memory.',
-    range('A', `1 - ${of('node_memory_MemAvailable_bytes')} / ${of('node_memory_MemTotal_bytes')}`, 'used'),
-    range('B', `${of('node_memory_Dirty_bytes')} / ${of('node_memory_MemTotal_bytes')}`, 'dirty'))
-    .unit('percentunit'));
-  put(lines('Paging', 'Pages and faults a second.',
-    range('A', rate('node_vmstat_pswpin'), 'swapped in'),
-    range('B', rate('node_vmstat_pswpout'), 'swapped out'),
-    range('C', rate('node_vmstat_pgmajfault'), 'major faults'))
-    .unit('ops'));
-  put(lines('Filesystems', 'Share in use.',
-    range('A', `1 - ${of('node_filesystem_avail_bytes', FILESYSTEMS)} / ${of('node_filesystem_size_bytes', FILESYSTEMS)}`,
-      '{{mountpoint}}'))
-    .unit('percentunit'));
-  put(lines('Disks: throughput', '',
-    range('A', rate('node_disk_read_bytes_total', DISKS), '{{device}} read'),
-    range('B', rate('node_disk_written_bytes_total', DISKS), '{{device}} written'))
-    .unit('Bps'));
-  put(lines('Disks: busy', 'Share of the time in which it worked.',
-    range('A', rate('node_disk_io_time_seconds_total', DISKS), '{{device}}'))
-    .unit('percentunit'));
-  put(lines('Disks: operations', '',
-    range('A', rate('node_disk_reads_completed_total', DISKS), '{{device}} reads'),
-    range('B', rate('node_disk_writes_completed_total', DISKS), '{{device}} writes'))
-    .unit('ops'));
-  put(lines('Network: throughput', '',
-    range('A', rate('node_network_receive_bytes_total', NETWORKS), '{{device}} received'),
-    range('B', rate('node_network_transmit_bytes_total', NETWORKS), '{{device}} sent'))
-    .unit('Bps'));
-  put(lines('Network: errors and drops', 'All interfaces, both directions.',
-    range('A', `sum(${rate('node_network_receive_errs_total')}) + sum(${rate('node_network_transmit_errs_total')})`, 'errors'),
-    range('B', `sum(${rate('node_network_receive_drop_total')}) + sum(${rate('node_network_transmit_drop_total')})`, 'drops'))
-    .unit('ops'));
-  put(lines('TCP', '',
-    range('A', of('node_netstat_Tcp_CurrEstab'), 'established'),
-    range('B', rate('node_netstat_Tcp_ActiveOpens'), 'made a second'),
-    range('C', rate('node_netstat_Tcp_PassiveOpens'), 'accepted a second')));
+  put(
+    lines(
+      'Processor',
+      'Share of all cores, by mode.',
+      range(
+        'A',
+        `sum by (mode) (${rate('node_cpu_seconds_total', 'mode!="idle"')}) / ${CORES}`,
+        '{{mode}}',
+      ),
+    )
+      .unit('percentunit')
+      .fillOpacity(40)
+      .stacking(stacked()),
+  );
+  put(
+    lines(
+      'Load',
+      'Per core.',
+      range('A', `${of('node_load1')} / ${CORES}`, 'load, one minute'),
+      range('B', `${of('node_procs_running')} / ${CORES}`, 'runnable'),
+      range('C', of('node_procs_blocked'), 'blocked, all cores'),
+    ),
+  );
+  put(
+    lines(
+      'Pressure',
+      'Share of the time in which some task waited.',
+      range('A', rate('node_pressure_cpu_waiting_seconds_total'), 'for a core'),
+      range('B', rate('node_pressure_io_waiting_seconds_total'), 'for a disk'),
+      range('C', rate('node_pressure_memory_waiting_seconds_total'), 'for memory'),
+    ).unit('percentunit'),
+  );
+  put(
+    lines(
+      'Memory',
+      'Share of all memory.',
+      range(
+        'A',
+        `1 - ${of('node_memory_MemAvailable_bytes')} / ${of('node_memory_MemTotal_bytes')}`,
+        'used',
+      ),
+      range('B', `${of('node_memory_Dirty_bytes')} / ${of('node_memory_MemTotal_bytes')}`, 'dirty'),
+    ).unit('percentunit'),
+  );
+  put(
+    lines(
+      'Paging',
+      'Pages and faults a second.',
+      range('A', rate('node_vmstat_pswpin'), 'swapped in'),
+      range('B', rate('node_vmstat_pswpout'), 'swapped out'),
+      range('C', rate('node_vmstat_pgmajfault'), 'major faults'),
+    ).unit('ops'),
+  );
+  put(
+    lines(
+      'Filesystems',
+      'Share in use.',
+      range(
+        'A',
+        `1 - ${of('node_filesystem_avail_bytes', FILESYSTEMS)}` +
+          ` / ${of('node_filesystem_size_bytes', FILESYSTEMS)}`,
+        '{{mountpoint}}',
+      ),
+    ).unit('percentunit'),
+  );
+  put(
+    lines(
+      'Disks: throughput',
+      '',
+      range('A', rate('node_disk_read_bytes_total', DISKS), '{{device}} read'),
+      range('B', rate('node_disk_written_bytes_total', DISKS), '{{device}} written'),
+    ).unit('Bps'),
+  );
+  put(
+    lines(
+      'Disks: busy',
+      'Share of the time in which it worked.',
+      range('A', rate('node_disk_io_time_seconds_total', DISKS), '{{device}}'),
+    ).unit('percentunit'),
+  );
+  put(
+    lines(
+      'Disks: operations',
+      '',
+      range('A', rate('node_disk_reads_completed_total', DISKS), '{{device}} reads'),
+      range('B', rate('node_disk_writes_completed_total', DISKS), '{{device}} writes'),
+    ).unit('ops'),
+  );
+  put(
+    lines(
+      'Network: throughput',
+      '',
+      range('A', rate('node_network_receive_bytes_total', NETWORKS), '{{device}} received'),
+      range('B', rate('node_network_transmit_bytes_total', NETWORKS), '{{device}} sent'),
+    ).unit('Bps'),
+  );
+  put(
+    lines(
+      'Network: errors and drops',
+      'All interfaces, both directions.',
+      range(
+        'A',
+        `sum(${rate('node_network_receive_errs_total')})` +
+          ` + sum(${rate('node_network_transmit_errs_total')})`,
+        'errors',
+      ),
+      range(
+        'B',
+        `sum(${rate('node_network_receive_drop_total')})` +
+          ` + sum(${rate('node_network_transmit_drop_total')})`,
+        'drops',
+      ),
+    ).unit('ops'),
+  );
+  put(
+    lines(
+      'TCP',
+      '',
+      range('A', of('node_netstat_Tcp_CurrEstab'), 'established'),
+      range('B', rate('node_netstat_Tcp_ActiveOpens'), 'made a second'),
+      range('C', rate('node_netstat_Tcp_PassiveOpens'), 'accepted a second'),
+    ),
+  );
   put(lines('Files', 'Handles open.', range('A', of('node_filefd_allocated'), 'files')));
-  put(lines('Sockets', '',
-    range('A', of('node_sockstat_sockets_used'), 'all'),
-    range('B', of('node_sockstat_TCP_tw'), 'waiting out their time')));
-  put(lines('Processes', 'Each second.',
-    range('A', rate('node_forks_total'), 'forks'),
-    range('B', `${rate('node_context_switches_total')} / ${CORES}`, 'context switches per core'))
-    .unit('ops'));
+  put(
+    lines(
+      'Sockets',
+      '',
+      range('A', of('node_sockstat_sockets_used'), 'all'),
+      range('B', of('node_sockstat_TCP_tw'), 'waiting out their time'),
+    ),
+  );
+  put(
+    lines(
+      'Processes',
+      'Each second.',
+      range('A', rate('node_forks_total'), 'forks'),
+      range('B', `${rate('node_context_switches_total')} / ${CORES}`, 'context switches per core'),
+    ).unit('ops'),
+  );
 }
 
 exports.machine = () => {
-  const builder = page('tocsin: one machine', 'tocsin-machine', 'One machine that tocsin watches: its score, and why.')
-    .withVariable(
-      new dashboard.QueryVariableBuilder('instance').label('Machine').datasource(DATASOURCE)
-        .query({ query: 'label_values(tocsin_entity_phase, instance)', refId: 'instance' })
-        .definition('label_values(tocsin_entity_phase, instance)')
-        .refresh(dashboard.VariableRefresh.OnTimeRangeChanged).sort(dashboard.VariableSort.AlphabeticalAsc))
+  const builder = page(
+    'tocsin: one machine',
+    'tocsin-machine',
+    'One machine that tocsin watches: its score, and why.',
+  )
+    .withVariable(variable('instance', 'Machine', 'label_values(tocsin_entity_phase, instance)'))
     // A machine that tocsin knows by its host name has another name at its Node Exporter.
     .withVariable(
-      new dashboard.QueryVariableBuilder('node').label('Node Exporter').datasource(DATASOURCE)
-        .query({
-          query: 'query_result(node_uname_info{instance="$instance"} or node_uname_info{nodename="$instance"})',
-          refId: 'node',
-        })
-        .definition('query_result(node_uname_info{instance="$instance"} or node_uname_info{nodename="$instance"})')
-        .regex('/instance="([^"]+)"/')
-        .refresh(dashboard.VariableRefresh.OnTimeRangeChanged).sort(dashboard.VariableSort.AlphabeticalAsc))
-    .annotation(marks('Incidents', RED, one('anomaly_detected'), 'Incident', '{{instance}} rings', '15s'))
+      variable(
+        'node',
+        'Node Exporter',
+        'query_result(node_uname_info{instance="$instance"}' +
+          ' or node_uname_info{nodename="$instance"})',
+      ).regex('/instance="([^"]+)"/'),
+    )
     .annotation(
-      marks('New models', GREEN, `1000 * ${one('tocsin_model_created_timestamp_seconds')}`, 'New model', '{{instance}}', '15s')
-        .useValueForTime(true))
+      marks('Incidents', RED, one('anomaly_detected'), 'Incident', '{{instance}} rings', '15s'),
+    )
+    .annotation(
+      marks(
+        'New models',
+        GREEN,
+        `1000 * ${one('tocsin_model_created_timestamp_seconds')}`,
+        'New model',
+        '{{instance}}',
+        '15s',
+      ).useValueForTime(true),
+    )
     .link(link('All machines', '/d/tocsin-fleet'));
   const grid = new Grid(builder);
 

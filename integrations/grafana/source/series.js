@@ -6,8 +6,7 @@
 const relativeScore = (matchers = '') =>
   `max by (instance) (anomaly_score${matchers} / anomaly_threshold${matchers})`;
 
-const scoreAge = (matchers = '') =>
-  `max by (instance) (tocsin_last_score_age_seconds${matchers})`;
+const scoreAge = (matchers = '') => `max by (instance) (tocsin_last_score_age_seconds${matchers})`;
 
 // An entity's state as one number, the worst that is true of it.
 const STATES = { learning: 1, training: 2, watching: 3, stale: 4, rings: 5 };
