@@ -36,6 +36,7 @@ struct fixture {
     struct telemetry telemetry;
     struct board *board;
     struct queue *trainer, *store;
+    struct announcer *announcer;
     struct shard *shard;
 };
 
@@ -71,12 +72,13 @@ static int set_up(void **state)
     *state = &x;
     if (profile_parse(text, "test.yml", INTERVAL_MS, &x.profile, &err) != OK ||
         board_new(&x.telemetry, &x.board, &err) != OK || queue_new(64, &x.trainer, &err) != OK ||
-        queue_new(64, &x.store, &err) != OK)
+        queue_new(64, &x.store, &err) != OK || announcer_new(false, &x.announcer, &err) != OK)
         return 1;
     const struct shard_options o = {.board = x.board,
                                     .telemetry = &x.telemetry,
                                     .trainer = x.trainer,
                                     .store = x.store,
+                                    .announcer = x.announcer,
                                     .threshold = {.method = THRESHOLD_BUDGET,
                                                   .value = 8,
                                                   .confirm = {3, 5},
@@ -94,6 +96,7 @@ static int tear_down(void **state)
     queue_free(x->trainer, NULL);
     queue_free(x->store, mem_free);
     board_free(x->board);
+    announcer_free(x->announcer);
     model_unref(x->model);
     profile_free(x->profile);
     return 0;

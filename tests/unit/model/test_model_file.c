@@ -327,7 +327,8 @@ static void wrong_content_under_a_right_checksum_is_refused(void **state)
         {"TAIL", 16, "\x00\x00\xc0\x7f", 4},
         {"TAIL", 20, "\xff\xff\xff\xff", 4},
         {"TAIL", 24, "\x00\x00\x80\x7f", 4},
-        {"THRS", 0, "\x05\x00\x00\x00", 4},
+        {"THRS", 0, "\x06\x00\x00\x00", 4},
+        {"THRS", 0, "\x05\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", 12}, /* 0 a week */
         {"THRS", 12, "\x00\x00\xc0\x7f", 4},
         {"THRS", -8, "\x00\x00\x00\x00\x00\x00\x00\x00", 8}, /* a length of 0 */
         {"THRS", -8, "\xff\xff\xff\xff\xff\xff\xff\xff", 8}, /* and a huge one */
