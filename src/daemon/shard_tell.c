@@ -200,6 +200,7 @@ void shard_keep_reference(struct shard *s, size_t at, int64_t ts_ms, bool now)
     const int64_t resume_ms = reference_resume_ms(r);
     CLEANUP(buf_done) struct buf state = {.limit = STORE_STATE_MAX};
 
+    buf_init(&state, STORE_STATE_MAX);
     if (!now && !is_state_due(s, at, resume_ms, ts_ms))
         return;
     s->slot[at].kept_ms = resume_ms;
