@@ -2,6 +2,7 @@
 """Slow change through the daemon: it outlives restarts and kill -9, and an operator accepts it."""
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -11,25 +12,23 @@ import pytest
 
 from storecheck import check_sound
 
-INTERVAL_MS = 100
 # A threshold that nothing reaches: what this machine does meanwhile must not decide a test.
 NEVER = "fixed:1e9"
 
 
 @pytest.fixture
-def slow(binary, tool, make_daemon, tmp_path):
+def slow(tool, make_daemon, trained, tmp_path):
     """A daemon that watches, and knows of weeks: (daemon, its feature that moved, since when)."""
-    config = tmp_path / "tocsin.yml"
-    config.write_text(f"learn: {{retrain: 0s}}\nsources: [host: {{interval: {INTERVAL_MS}ms}}]\n")
-    daemon = make_daemon("--threshold", NEVER, "-c", str(config), learn="5s").wait_watching()
-    instance = daemon.entity()["instance"]
-    daemon.stop()
-    done = subprocess.run([tool("slow_state"), path(daemon), instance, "node", str(INTERVAL_MS),
+    database = str(tmp_path / "data" / "tocsin.db")
+    shutil.copytree(trained, tmp_path / "data")
+    with sqlite3.connect(database) as db:
+        instance, = db.execute("SELECT instance FROM entities").fetchone()
+    db.close()
+    done = subprocess.run([tool("slow_state"), database, instance, "node", "1000",
                            str(int(time.time() * 1000))], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     feature, since = done.stdout.split()
-    daemon.start()
-    return daemon, feature, int(since)
+    return make_daemon("--threshold", NEVER), feature, int(since)
 
 
 def path(daemon):
@@ -63,6 +62,7 @@ def test_it_is_shown_wherever_one_looks(slow, binary):
     shown = daemon.wait(lambda: daemon.entity()["slow"], 20)
     assert shown["start"] == since / 1000 and shown["ratio"] > 1
     assert shown["words"].startswith(f"slow change: {feature} ")
+    daemon.wait(lambda: daemon.entity()["score"] is not None)
     assert daemon.json("/predict")["slow"] == shown
     assert daemon.metric("tocsin_slow_change") == 1
     rows = daemon.wait(lambda: daemon.json("/api/v1/incidents")["incidents"], 20)
