@@ -96,7 +96,8 @@ static struct flatbuffer_vector vector_by(struct flatbuffer *f, size_t from, siz
 
 struct flatbuffer_table flatbuffer_get_root(struct flatbuffer *f, const char identifier[4])
 {
-    if (!f->failed && (!within(f, 0, (size_t)2 * OFFSET) || memcmp(f->p + OFFSET, identifier, 4)))
+    if (!f->failed &&
+        (!within(f, 0, (size_t)2 * OFFSET) || memcmp(f->p + OFFSET, identifier, 4) != 0))
         fail(f, OFFSET, "the letters that mark such a file are not there");
     if (f->failed)
         return (struct flatbuffer_table){.f = f};

@@ -64,7 +64,7 @@ static int32_t cut(struct writer *w, const char *name, size_t width, int32_t v, 
 /* --- the network --- */
 
 /* ReLU is a part of its layer. Sigmoid and tanh are operators of their own, as the converter writes
- * them: the schema could fuse tanh too, but kernels take no notice of it. */
+ * them: the schema has a fused tanh too, but LiteRT refuses it. */
 static enum tflite_fused fused(enum activation act)
 {
     return act == ACT_RELU ? TFLITE_FUSED_RELU : TFLITE_FUSED_NONE;
@@ -201,22 +201,22 @@ static int32_t season(struct writer *w, int32_t t, enum rc *rc)
     for (size_t i = 0; i < p->n; i++)
         for (size_t k = 0; k < slots; k++)
             by_feature[i * slots + k] = p->season[k * p->n + i];
-    const int32_t rate = tflite_graph_number(&w->g, "season_rate", (float)slots / (float)DAY_S);
-    const int32_t place = tflite_graph_number(&w->g, "season_place", p->season_place);
-    const int32_t numbers = row(w, "season_slots", p->slot, slots);
-    const int32_t count = tflite_graph_number(&w->g, "season_count", (float)slots);
+    const int32_t at = row(w, "season_at", p->slot_at, slots);
+    const int32_t rest = row(w, "season_rest", p->slot_rest, slots);
+    const int32_t day = tflite_graph_number(&w->g, "season_day", DAY_S);
+    const int32_t rate = tflite_graph_number(&w->g, "season_rate", (float)slots / DAY_S);
     const int32_t one = tflite_graph_number(&w->g, "season_one", 1);
     const int32_t offsets =
         tflite_graph_constant(&w->g, "season", TFLITE_FLOAT32, p->n, slots, by_feature, NULL);
     const int32_t none = tflite_graph_constant(&w->g, "season_bias", TFLITE_FLOAT32, 0, p->n,
                                                by_feature + slots * p->n, NULL);
 
-    int32_t at = binary(w, TFLITE_MUL, "season_turn", 1, t, rate);
-    at = binary(w, TFLITE_SUB, "season_at", 1, at, place);
-    int32_t far = binary(w, TFLITE_SUB, "season_from", slots, at, numbers);
+    int32_t far = binary(w, TFLITE_SUB, "season_after", slots, t, at);
+    far = binary(w, TFLITE_SUB, "season_from", slots, far, rest);
     far = unary(w, TFLITE_ABS, "season_far", slots, far);
-    const int32_t round = binary(w, TFLITE_SUB, "season_round", slots, count, far);
+    const int32_t round = binary(w, TFLITE_SUB, "season_round", slots, day, far);
     far = binary(w, TFLITE_MINIMUM, "season_near", slots, far, round);
+    far = binary(w, TFLITE_MUL, "season_steps", slots, far, rate);
     int32_t hat = binary(w, TFLITE_SUB, "season_peak", slots, one, far);
     hat = unary(w, TFLITE_RELU, "season_hat", slots, hat);
     const int32_t inputs[] = {hat, offsets, none}, s = floats(w, "season_now", p->n);

@@ -76,6 +76,14 @@ class OfThisMachine:
         self.path = folder / "real.tsm"
         shutil.copy(glob.glob(os.path.join(data_dir, "models", "*.tsm"))[0], self.path)
 
+    def know_spans(self, path):
+        """What is usual is at least the span that the model scales by, as its export tells it:
+        a feature that hardly moved has one of its resolution."""
+        lines = open(path, "rb").read().split(b"feature,min,max\n")[1].split(b"\n")
+        ends = np.array([line.split(b",")[1:] for line in lines[:len(self.unit)]], float)
+        span = ends[:, 1] - ends[:, 0]
+        self.unit = np.where(span < 1e30, np.maximum(self.unit, span), self.unit)
+
 
 def frames_like(rng, X):
     """FRAMES x (n + 1): mostly as in X, now and then far from there; and the second of the day."""

@@ -35,21 +35,48 @@ function numbers(file) {
   return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
 }
 
-// The package's own run() insists on the shape in the file, in which the batch is -1; the runtime
-// below it takes whatever batch it is given.
+// The package's own run() insists on the shape in the file, in which the batch is -1. The runtime
+// below it takes a batch of one, as which such a tensor stands; of a larger one it makes room for the
+// input alone, and writes past the end of the outputs. So a file is run as it is for single rows, and
+// with its batch set for more.
 async function runOnce(runner, tensors) {
   const buffers = await runner.liteRtCompiledModel.run(
       runner.signatureIndex, tensors.map(t => t.liteRtTensorBuffer));
   return buffers.map(b => new Tensor(b, runner.options.environment));
 }
 
+// A copy of the file in which all that has an open first dimension (-1 in shape_signature) has
+// `rows`: fields 0 and 7 of the tensors, field 0 of the subgraphs, field 2 of the model.
+function withBatch(bytes, rows) {
+  const copy = new Uint8Array(bytes), view = new DataView(copy.buffer);
+  const follow = at => at + view.getUint32(at, true);
+  const field = (table, id) => {
+    const vtable = table - view.getInt32(table, true), entry = 4 + 2 * id;
+    const there = entry < view.getUint16(vtable, true) && view.getUint16(vtable + entry, true);
+    return there ? table + there : 0;
+  };
+  const list = (table, id) => {
+    const at = field(table, id) && follow(field(table, id));
+    return at ? Array.from({length: view.getUint32(at, true)}, (_, i) => at + 4 + 4 * i) : [];
+  };
+  for (const graph of list(follow(0), 2).map(follow))
+    for (const tensor of list(graph, 0).map(follow)) {
+      const shape = list(tensor, 0), signature = list(tensor, 7);
+      if (signature.length && view.getInt32(signature[0], true) === -1)
+        for (const at of [shape[0], signature[0]]) view.setInt32(at, rows, true);
+    }
+  return copy;
+}
+
 async function run(job) {
-  const model = await loadAndCompile(new Uint8Array(readFileSync(job.model)), {accelerator: 'wasm'});
+  const step = job.single ? 1 : job.rows;
+  const file = new Uint8Array(readFileSync(job.model));
+  const model =
+      await loadAndCompile(step > 1 ? withBatch(file, step) : file, {accelerator: 'wasm'});
   const runner = model.defaultSignature;
   const inputs = runner.getInputDetails(), outputs = runner.getOutputDetails();
   const data = inputs.map(d => numbers(job.inputs[d.name]));
   const widths = data.map(d => d.length / job.rows);
-  const step = job.single ? 1 : job.rows;
   const parts = outputs.map(() => []);
   for (let row = 0; row < job.rows; row += step) {
     const tensors = data.map((d, i) => new Tensor(

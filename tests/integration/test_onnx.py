@@ -52,17 +52,9 @@ def test_a_real_machine_scores_the_same_in_the_runtime(once, trained, tool, tmp_
     """The profile node on this machine: features that never moved, never came or weigh nothing."""
     real = OfThisMachine(trained, tmp_path)
     path = export(once, real.path)
-    real.unit = spans(path)
+    real.know_spans(path)
     j = job(path, real.frames, "ort")
     assert_agrees(outputs(j, runtimes.run(RUNTIME, [j])[0]), tool, real, "this machine")
-
-
-def spans(path):
-    """What each feature's scale is divided by; nothing for those that have none."""
-    scaler = next(p.value for p in onnx.load(str(path)).metadata_props if p.key == "tocsin.scaler")
-    bounds = np.array([line.split(",")[1:] for line in scaler.split()[1:]], float)
-    span = bounds[:, 1] - bounds[:, 0]
-    return np.where(span > 1e37, 1e-30, span)
 
 
 def test_the_metadata_tells_names_threshold_and_origin(once, made):

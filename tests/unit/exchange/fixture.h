@@ -94,8 +94,10 @@ static inline void give_season(struct model *m, struct rng *rng)
     m->season = (struct season){.slots = slots, .n = n, .place = rng_float(rng)};
     m->season.offset = mem_array(slots * n, sizeof *m->season.offset);
     assert_non_null(m->season.offset);
-    for (size_t i = 0; i < slots * n; i++)
-        m->season.offset[i] = (float)rng_normal(rng) * m->scaler.span[i % n] * 0.2f;
+    for (size_t i = 0; i < slots * n; i++) { /* of what never came nothing is known */
+        const float span = m->scaler.constant[i % n] >= SCALER_UNSEEN ? 0 : m->scaler.span[i % n];
+        m->season.offset[i] = (float)rng_normal(rng) * span * 0.2f;
+    }
 }
 
 /* A frame in natural units, mostly where training was, now and then far from there. */

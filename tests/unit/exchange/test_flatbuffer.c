@@ -183,6 +183,26 @@ static void a_field_that_is_not_aligned_is_refused(void **state)
     assert_non_null(strstr(err.msg, "byte 12"));
 }
 
+static void a_list_of_fields_past_the_end_is_refused(void **state)
+{
+    /* the root's table at 8, its vtable behind it at 12, which says that it has 40 bytes */
+    static const uint8_t file[] = {8, 0, 0, 0, 'T', 'E', 'S', 'T', 252, 255, 255, 255, 40, 0, 4, 0};
+    uint8_t *const copy = malloc(sizeof file); /* of that size: a read past it is seen */
+    struct err err = {0};
+    bool failed;
+
+    (void)state;
+    assert_non_null(copy);
+    memcpy(copy, file, sizeof file);
+    look_at_all(copy, sizeof file, &err, &failed);
+    assert_true(failed);
+    assert_non_null(strstr(err.msg, "byte 12"));
+    copy[12] = 4; /* and now that it has none */
+    look_at_all(copy, sizeof file, &err, &failed);
+    assert_false(failed);
+    free(copy);
+}
+
 static void a_writer_stops_at_its_limit(void **state)
 {
     static const uint8_t much[LIMIT];
@@ -220,6 +240,7 @@ int main(void)
         cmocka_unit_test(a_byte_that_is_changed_does_no_harm),
         cmocka_unit_test(other_letters_are_refused),
         cmocka_unit_test(a_field_that_is_not_aligned_is_refused),
+        cmocka_unit_test(a_list_of_fields_past_the_end_is_refused),
         cmocka_unit_test(a_writer_stops_at_its_limit),
         cmocka_unit_test(no_memory_is_noticed),
     };

@@ -114,22 +114,25 @@ static void integers_come_close_to_floats(void **state)
         struct err err;
         float *const X = some_plan(&p, n, raw, ROWS, n);
         float y[64], y8[64];
-        double worst = 0, least = 0, most = 0;
+        double worst = 0, mean = 0, least = 0, most = 0;
 
         make(&p, ROWS, X, &q);
         for (size_t r = 0; r < ROWS; r++) {
             assert_int_equal(exchange_net_run(&p.net, X + r * n, y, &err), OK);
             tflite_int8_run(&q, X + r * n, y8, work);
             for (size_t i = 0; i < n; i++) {
-                worst = fmax(worst, fabs((double)y[i] - (double)y8[i]));
+                const double d = fabs((double)y[i] - (double)y8[i]);
+                worst = fmax(worst, d);
+                mean += d / (double)(ROWS * n);
                 least = fmin(least, (double)y[i]);
                 most = fmax(most, (double)y[i]);
             }
         }
         /* a few steps of 255 each in up to five layers */
         differences += worst > 0;
-        if (!(worst <= 0.1 * (most - least) + 1e-3))
-            fail_msg("%zu features: %g of a range of %g", n, worst, most - least);
+        if (!(mean <= 0.03 * (most - least) + 1e-3 && worst <= 0.4 * (most - least) + 1e-3))
+            fail_msg("%zu features: %g, %g at most, of a range of %g", n, mean, worst,
+                     most - least);
         tflite_int8_done(&q);
         exchange_plan_done(&p);
         mem_free(X);
