@@ -39,28 +39,28 @@ enum telemetry_id {
     TEL_GAP,                  /* ... {kind="gap"}: ticks missed, the collector was late */
     TEL_RELOADS,              /* tocsin_config_reloads_total{result="ok"} */
     TEL_RELOADS_FAILED,       /* tocsin_config_reloads_total{result="failed"} */
-    TEL_NOTIFIED,             /* tocsin_notifications_total{receiver="alertmanager",result="sent"} */
-    TEL_NOTIFY_FAILED,        /* ... {result="failed"}: no answer or a busy one; tried again */
-    TEL_NOTIFY_REFUSED,       /* ... {result="refused"}: as it is, never taken */
-    TEL_NOTIFY_DROPPED,       /* ... {result="dropped"}: no room, or its end never taken */
-    TEL_HTTP_REQUESTS,        /* tocsin_http_requests_total */
-    TEL_HTTP_REFUSED,         /* tocsin_http_refused_total: answered 4xx or 5xx */
-    TEL_PUSHES,               /* tocsin_remote_write_requests_total{result="taken"} */
-    TEL_PUSHES_PARTLY,        /* ... {result="partly"}: some samples could not be taken */
-    TEL_PUSHES_REFUSED,       /* ... {result="refused"}: malformed, of another type, too large */
-    TEL_PUSHES_FULL,          /* ... {result="full"}: to be sent again */
-    TEL_PUSHED,               /* tocsin_remote_write_samples_total{result="taken"} */
-    TEL_PUSHED_UNWANTED,      /* ... {result="unwanted"}: no feature asks for their series */
-    TEL_PUSHED_LATE,          /* ... {result="late"} */
-    TEL_PUSHED_CONFLICTING,   /* ... {result="conflicting"} */
-    TEL_PUSHED_FUTURE,        /* ... {result="future"} */
-    TEL_PUSHED_REFUSED,       /* ... {result="refused"}: of entities that cannot be watched */
-    TEL_PUSHED_INVALID,       /* ... {result="invalid"}: their labels are not valid */
-    TEL_PUSHED_HISTOGRAMS,    /* ... {result="histogram"} */
-    TEL_WRITTEN,              /* tocsin_scores_written_total{result="sent"} */
-    TEL_WRITTEN_REFUSED,      /* ... {result="refused"} */
-    TEL_WRITTEN_DROPPED,      /* ... {result="dropped"}: the queue was full */
-    TEL_WRITE_RETRIES,        /* tocsin_score_write_retries_total */
+    TEL_NOTIFIED,           /* tocsin_notifications_total{receiver="alertmanager",result="sent"} */
+    TEL_NOTIFY_FAILED,      /* ... {result="failed"}: no answer or a busy one; tried again */
+    TEL_NOTIFY_REFUSED,     /* ... {result="refused"}: as it is, never taken */
+    TEL_NOTIFY_DROPPED,     /* ... {result="dropped"}: no room, or its end never taken */
+    TEL_HTTP_REQUESTS,      /* tocsin_http_requests_total */
+    TEL_HTTP_REFUSED,       /* tocsin_http_refused_total: answered 4xx or 5xx */
+    TEL_PUSHES,             /* tocsin_remote_write_requests_total{result="taken"} */
+    TEL_PUSHES_PARTLY,      /* ... {result="partly"}: some samples could not be taken */
+    TEL_PUSHES_REFUSED,     /* ... {result="refused"}: malformed, of another type, too large */
+    TEL_PUSHES_FULL,        /* ... {result="full"}: to be sent again */
+    TEL_PUSHED,             /* tocsin_remote_write_samples_total{result="taken"} */
+    TEL_PUSHED_UNWANTED,    /* ... {result="unwanted"}: no feature asks for their series */
+    TEL_PUSHED_LATE,        /* ... {result="late"} */
+    TEL_PUSHED_CONFLICTING, /* ... {result="conflicting"} */
+    TEL_PUSHED_FUTURE,      /* ... {result="future"} */
+    TEL_PUSHED_REFUSED,     /* ... {result="refused"}: of entities that cannot be watched */
+    TEL_PUSHED_INVALID,     /* ... {result="invalid"}: their labels are not valid */
+    TEL_PUSHED_HISTOGRAMS,  /* ... {result="histogram"} */
+    TEL_WRITTEN,            /* tocsin_scores_written_total{result="sent"} */
+    TEL_WRITTEN_REFUSED,    /* ... {result="refused"} */
+    TEL_WRITTEN_DROPPED,    /* ... {result="dropped"}: the queue was full */
+    TEL_WRITE_RETRIES,      /* tocsin_score_write_retries_total */
     TEL_COUNT
 };
 

@@ -191,8 +191,8 @@ static void predict(struct api *a, const struct api_request *q, const struct par
     bad |= json_object_set_new(o, "anomalous", json_boolean(v.anomalous));
     bad |= json_object_set_new(o, "threshold", api_json_float(v.threshold));
     bad |= json_object_set_new(o, "timestamp", api_json_seconds(v.ts_ms));
-    bad |= json_object_set_new(o, "age_seconds",
-                               api_json_seconds(entity_view_age_ms(&v, q->now_ms)));
+    bad |=
+        json_object_set_new(o, "age_seconds", api_json_seconds(entity_view_age_ms(&v, q->now_ms)));
     bad |= json_object_set_new(o, "instance", api_json_text(v.instance));
     bad |= json_object_set_new(o, "causes", api_json_causes(v.causes, v.n_causes));
     bad |= json_object_set_new(o, "slow", api_json_slow(&v));

@@ -75,8 +75,8 @@ struct entity_view {
 
 /* Of its last frame; a clock that was set back makes none negative. */
 int64_t entity_view_age_ms(const struct entity_view *v, int64_t now_ms);
-/* Nothing is heard of it: its source says so, or its last frame is older than ten intervals and than
- * ten seconds. */
+/* Nothing is heard of it: its source says so, or its last frame is older than ten intervals and
+ * than ten seconds. */
 bool entity_view_is_stale(const struct entity_view *v, int64_t now_ms);
 
 struct board;

@@ -18,9 +18,9 @@
  * - A series lives from its first sample until it is marked stale, or has had none for 5 minutes
  *   (Prometheus's lookback). While it lives, its last value stands in ticks in which it has none.
  * - A sample no newer than the entity's last tick is late: not taken, unless the very same sample
- *   was taken before, or it marks an end. One of another value at a time that its series has already conflicts: not
- *   taken. Any other order is taken. One that comes after its cell went, but is newer than the
- *   tick, counts for the next cell.
+ *   was taken before, or it marks an end. One of another value at a time that its series has
+ * already conflicts: not taken. Any other order is taken. One that comes after its cell went, but
+ * is newer than the tick, counts for the next cell.
  * - When all series of an entity were marked stale, or it has been silent for four intervals (then
  *   no rate can be computed), intake->stale says so.
  * - An entity of which nothing came for an hour is forgotten, with its series.

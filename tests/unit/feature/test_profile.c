@@ -95,10 +95,14 @@ static void a_profile_wants_what_its_selectors_match(void **state)
         const char *name, *label, *value;
         bool wanted;
     } cases[] = {
-        {"x_total", "mode", "system", true}, {"x_total", "mode", "idle", false},
-        {"x_total", "other", "idle", true},  {"y", "job", "j", true},
-        {"y", "job", "k", false},            {"z", "any", "thing", true},
-        {"x", "mode", "system", false},      {"", "job", "j", false},
+        {"x_total", "mode", "system", true},
+        {"x_total", "mode", "idle", false},
+        {"x_total", "other", "idle", true},
+        {"y", "job", "j", true},
+        {"y", "job", "k", false},
+        {"z", "any", "thing", true},
+        {"x", "mode", "system", false},
+        {"", "job", "j", false},
     };
     struct profile *p = NULL;
     struct err err;

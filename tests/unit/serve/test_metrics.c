@@ -140,7 +140,7 @@ static void an_entity_is_stale_ten_intervals_after_its_last_frame(void **state)
     static const struct {
         int64_t interval_ms, age_ms;
         int stale;
-    } cases[] = {{1000, 10000, 0},  {1000, 10001, 1}, {15000, 150000, 0},
+    } cases[] = {{1000, 10000, 0},   {1000, 10001, 1}, {15000, 150000, 0},
                  {15000, 150001, 1}, {0, 10001, 1},    {1000, -99999, 0}};
     struct entity_view v;
 
