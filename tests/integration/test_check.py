@@ -65,7 +65,7 @@ def test_wrong_key_is_told_with_its_place(binary, write):
     (b"a: 1\n---\nb: 2\n", ":2:1: a second document"),
     (b"[" * 1000000, ":1:17: more than 16 levels"),
     (b"x" * 2000000, "more than 1048576 bytes"),
-    (b"sources: [remote_write: {}]\n", ":1:11: source 'remote_write' is not known; known: host"),
+    (b"sources: [push: {}]\n", ":1:11: source 'push' is not known; known: host, scrape, "),
     (b"confirm: {k: 5, of: 3}\n", ":1:14: confirm.k: expected at most confirm.of (3), found 5"),
     (b"data_dir: ${TOCSIN_TEST_UNSET}\n", "'TOCSIN_TEST_UNSET' is not set"),
 ], ids=range(10))

@@ -528,7 +528,7 @@ def test_the_documentation_has_every_field(make_demo, tmp_path):
     here = os.path.dirname(os.path.abspath(__file__))
     with open(os.path.join(here, "..", "..", "docs", "api.md"), encoding="utf-8") as f:
         docs = f.read()
-    demo = make_demo("--database", str(tmp_path / "t.db"), "ringing")
+    demo = make_demo("--database", str(tmp_path / "t.db"), "ringing", "creeping")
 
     def keys(value):
         if isinstance(value, dict):
