@@ -88,15 +88,20 @@ void entity_free(struct entity *e)
     mem_free(e);
 }
 
-/* What came before the clock or the machine jumped must not stand beside what comes after it. */
-static void forget_windows(struct entity *e)
+static void forget_frames(struct entity *e)
 {
-    evaluator_clear(e->evaluator);
     deriver_clear(e->deriver);
     line_forget(&e->line);
     if (e->presence)
         presence_clear(e->presence);
     e->ready_ms = 0;
+}
+
+/* What came before the clock or the machine jumped must not stand beside what comes after it. */
+static void forget_windows(struct entity *e)
+{
+    evaluator_clear(e->evaluator);
+    forget_frames(e);
 }
 
 /* Training sees time that rises by the interval, even over a clock set back. */
@@ -185,6 +190,12 @@ enum rc entity_tick(struct entity *e, const struct snapshot *s,
     if (evaluator_push(e->evaluator, s, err) != OK)
         return err->rc;
     e->stale[0] = '\0';
+    if (evaluator_rebooted(e->evaluator)) { /* which has forgotten the samples already */
+        forget_frames(e);
+        ret->continuity = CONTINUITY_REBOOTED;
+        continuity_describe(ret->continuity, 0, e->discontinuity);
+        e->discontinuity_ms = s->ts_ms;
+    }
     if (!windows_are_full(e, s->ts_ms))
         return OK;
     evaluator_eval(e->evaluator, s->ts_ms, e->base);

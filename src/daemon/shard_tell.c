@@ -80,6 +80,7 @@ void shard_tell_discontinuity(struct shard *s, const struct entity *e,
         [CONTINUITY_SUSPENDED] = TEL_SUSPENDED,
         [CONTINUITY_CLOCK_JUMP] = TEL_CLOCK_JUMP,
         [CONTINUITY_CLOCK_STOPPED] = TEL_CLOCK_STOPPED,
+        [CONTINUITY_REBOOTED] = TEL_REBOOTED,
     };
     char what[CONTINUITY_TEXT_MAX];
 

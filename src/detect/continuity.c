@@ -77,6 +77,9 @@ void continuity_describe(enum continuity_kind kind, int64_t ms, char out[CONTINU
         snprintf(out, CONTINUITY_TEXT_MAX, "the clock jumped %s by %s", ms < 0 ? "back" : "forward",
                  span);
         break;
+    case CONTINUITY_REBOOTED:
+        snprintf(out, CONTINUITY_TEXT_MAX, "the machine was rebooted: its counters began anew");
+        break;
     case CONTINUITY_CLOCK_STOPPED:
         snprintf(out, CONTINUITY_TEXT_MAX, "the clock stood still for %s", span);
         break;

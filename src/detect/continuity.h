@@ -17,6 +17,7 @@ enum continuity_kind {
     CONTINUITY_SUSPENDED,     /* the machine slept */
     CONTINUITY_CLOCK_JUMP,    /* wall time was set, forward or back */
     CONTINUITY_CLOCK_STOPPED, /* wall time stands still while the machine runs */
+    CONTINUITY_REBOOTED,      /* its counters began anew (feature/evaluator.h); no clock tells */
 };
 
 struct continuity_clocks {

@@ -12,6 +12,7 @@
 #include "feature/windows.h"
 
 struct evaluator {
+    bool rebooted; /* at the last push */
     const struct plan *plan;
     const uint32_t *roots;
     size_t n_roots;
@@ -200,6 +201,25 @@ static enum rc change_set(struct evaluator *e, struct series_set *set, struct er
     return OK;
 }
 
+/* Did most of what is rated fall at once? One counter that begins anew is a device or a process,
+ * all of them are a machine. */
+static bool begins_anew(const struct evaluator *e, const struct snapshot *s)
+{
+    enum { LEAST = 8 }; /* series, or it says nothing */
+    const struct history *h = &e->history;
+    size_t n = 0, fell = 0;
+
+    for (size_t i = 0; h->n_ticks > 0 && i < e->n_slots; i++) {
+        const struct slot *slot = &e->slots[i];
+        if (h->classes[slot->class].window_ms == 0 || slot->id >= s->n)
+            continue;
+        const double before = history_newest(h, slot->class, slot->index), now = s->v[slot->id];
+        n += before > 0 && now >= 0; /* false for a NaN */
+        fell += before > 0 && now < before;
+    }
+    return n >= LEAST && fell > n / 2;
+}
+
 enum rc evaluator_push(struct evaluator *e, const struct snapshot *s, struct err *err)
 {
     struct history *h = &e->history;
@@ -211,6 +231,9 @@ enum rc evaluator_push(struct evaluator *e, const struct snapshot *s, struct err
         return err->rc;
     if (s->n > e->seen && meet_new_series(e, s->n, err) != OK)
         return err->rc;
+    e->rebooted = begins_anew(e, s);
+    if (e->rebooted)
+        evaluator_clear(e);
     if (history_reserve(h, s->ts_ms, err) != OK)
         return err->rc;
 
@@ -233,6 +256,11 @@ void evaluator_eval(struct evaluator *e, int64_t ts_ms, double *base)
         e->values[i] = possible ? binding_value(&e->binding, e->roots[i]) : (double)NAN;
         base[i] = isfinite((float)e->values[i]) ? e->values[i] : (double)NAN;
     }
+}
+
+bool evaluator_rebooted(const struct evaluator *e)
+{
+    return e->rebooted;
 }
 
 double evaluator_value(const struct evaluator *e, size_t i)

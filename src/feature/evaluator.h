@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +33,10 @@ static inline void evaluator_freep(struct evaluator **e)
  * s->ts_ms is not after the last push (nothing taken); E_LIMIT, E_NOMEM when the series are too
  * many (nothing taken). */
 MUST_CHECK enum rc evaluator_push(struct evaluator *e, const struct snapshot *s, struct err *err);
+
+/* At the last push most counters stood lower than before: the machine was rebooted. What came
+ * before was forgotten then, since no rate over it means anything. */
+bool evaluator_rebooted(const struct evaluator *e);
 
 /* base[profile_base_count] at ts_ms, no earlier than the last push, for deriver_apply, which makes
  * a frame of them; NaN where an expression gives no single value that a float32 can hold. */
