@@ -268,8 +268,7 @@ static void retry_pending(struct assembler *a, int64_t mono_ms)
 /* The very sample that went into a tick, sent again because its sender missed the answer. */
 static bool was_taken(const struct watched *e, const struct assembler_sample *s)
 {
-    return e->last[s->series].ts_ms == s->ts_ms &&
-           memcmp(&e->last[s->series].value, &s->value, sizeof s->value) == 0;
+    return e->last[s->series].ts_ms == s->ts_ms && same_value(e->last[s->series].value, s->value);
 }
 
 /* The end of a series, marked at a time that a tick has passed: it has ended all the same. */
@@ -330,7 +329,7 @@ static void put(const struct assembler_sample *s, int64_t mono_ms, struct assemb
     struct assembler_cell *c = s->cell;
     struct point *p = &c->points[s->series];
 
-    if (p->ts_ms == s->ts_ms && memcmp(&p->value, &s->value, sizeof p->value) != 0) {
+    if (p->ts_ms == s->ts_ms && !same_value(p->value, s->value)) {
         count->conflicting++;
         return;
     }

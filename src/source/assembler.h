@@ -13,7 +13,7 @@
  * Time is cut into cells of interval_ms, for each entity of its own: its first sample lies in the
  * middle of a cell, so that jitter moves none over an edge. Of each series a cell keeps the newest
  * sample. A cell becomes a tick, at the time of its newest sample, when every series that lives has
- * a sample in it and none is new; or when nothing came for it for settle_ms. Ticks are handed on in
+ * a sample in it and none is new; or when nothing came for it for 6 s. Ticks are handed on in
  * order, and only by their samples' times: a sender that catches up feeds the past.
  * - A series lives from its first sample until it is marked stale, or has had none for 5 minutes
  *   (Prometheus's lookback). While it lives, its last value stands in ticks in which it has none.

@@ -112,7 +112,7 @@ enum rc watched_cell(struct watched *e, int64_t interval_ms, int64_t ts_ms, int6
                        e->name);
     if (e->n_cells == e->cells_capacity) {
         const size_t capacity = e->cells_capacity ? 2 * e->cells_capacity : 2;
-        struct assembler_cell **cells = mem_grow(e->cells, capacity, sizeof *cells);
+        struct assembler_cell **cells = mem_grow(e->cells, capacity, sizeof(void *));
         if (!cells)
             return err_set(err, E_NOMEM, "no memory for samples of '%s'", e->name);
         e->cells = cells;
@@ -125,7 +125,7 @@ enum rc watched_cell(struct watched *e, int64_t interval_ms, int64_t ts_ms, int6
     c->start_ms = e->phase_ms + number * interval_ms;
     c->heard_ms = mono_ms;
     *bytes += cell_bytes(c);
-    memmove(e->cells + at + 1, e->cells + at, (e->n_cells - at) * sizeof *e->cells);
+    memmove(e->cells + at + 1, e->cells + at, (e->n_cells - at) * sizeof(void *));
     e->cells[at] = c;
     e->n_cells++;
     *ret = c;
@@ -189,7 +189,7 @@ enum rc watched_close(struct watched *e, size_t *bytes, struct snapshot **ret, s
     e->closed = c->number;
     cell_free(c, bytes);
     e->n_cells--;
-    memmove(e->cells, e->cells + 1, e->n_cells * sizeof *e->cells);
+    memmove(e->cells, e->cells + 1, e->n_cells * sizeof(void *));
     *ret = e->n_live ? TAKE(s) : NULL;
     return OK;
 }

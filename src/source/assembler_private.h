@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include <stdbool.h>
+#include <string.h>
 
 #include "data/verdict.h"
 #include "source/assembler.h"
@@ -14,6 +15,16 @@ struct point {
     int64_t ts_ms;
     double value;
 };
+
+/* To the bit: markers and other NaN are told apart, and 0 from -0. */
+static inline bool same_value(double a, double b)
+{
+    uint64_t x, y;
+
+    memcpy(&x, &a, sizeof x);
+    memcpy(&y, &b, sizeof y);
+    return x == y;
+}
 
 struct assembler_cell {
     int64_t number;
