@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Prometheus and Node Exporter, of a test's own: on free loopback ports, in a folder of the test's,
 ended by their own process ids."""
+import http.server
 import json
 import math
 import shutil
 import socket
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.parse
@@ -110,3 +112,34 @@ class Prometheus(Server):
         """The answer's first value, NaN when there is none."""
         result = self.query(expression)
         return float(result[0]["value"][1]) if result else math.nan
+
+
+class Pages:
+    """Serves pages = {path: (content type, body)}; keeps the headers of each path's last request."""
+
+    def __init__(self, pages):
+        seen = self.headers = {}
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                seen[self.path] = dict(self.headers)
+                kind, body = pages.get(self.path, (None, b"nothing here"))
+                self.send_response(200 if kind else 404)
+                self.send_header("Content-Type", kind or "text/plain")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.address = f"127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()

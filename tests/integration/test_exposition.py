@@ -3,14 +3,12 @@
 and what is refused, names, labels and values agree."""
 import json
 import math
-import socket
 import subprocess
 import time
-import urllib.request
 
 import pytest
 
-from prometheus_server import Pages, Prometheus, program
+from servers import Pages, Prometheus, fetch, until
 
 TEXT = "text/plain; version=0.0.4"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -130,10 +128,11 @@ class Reference:
         self.server = server
         self.samples = {i: {} for i in range(cases)}
         self.error = {}
-        server.wait(lambda: sum(t["health"] != "unknown" for t in self.targets()) == cases)
+        until(lambda: sum(t["health"] != "unknown" for t in self.targets()) == cases,
+              "every case to be scraped", 60)
         for target in self.targets():
             self.error[int(target["labels"]["case"])] = target["lastError"]
-        for row in server.api("query", query='{case!="",__name__!~"up|scrape_.*"}')["result"]:
+        for row in server.query('{case!="",__name__!~"up|scrape_.*"}'):
             labels = row["metric"]
             case = int(labels.pop("case"))
             name = labels.pop("__name__")
@@ -143,20 +142,17 @@ class Reference:
             self.samples[case][key] = canonical(float(row["value"][1]))
 
     def targets(self):
-        return self.server.api("targets", state="active")["activeTargets"]
+        return json.loads(fetch(f"{self.server.url}/api/v1/targets"))["data"]["activeTargets"]
 
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory, cases):
     pages = Pages({f"/{i}": case for i, case in enumerate(cases)})
     folder = tmp_path_factory.mktemp("prometheus")
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
     groups = [{"targets": [pages.address],
                "labels": {"__metrics_path__": f"/{i}", "case": str(i), "instance": str(i)}}
               for i in range(len(cases))]
-    server = Prometheus(str(folder), port, {
+    server = Prometheus(folder, {
         "global": {"scrape_interval": "2s"},
         "scrape_configs": [{"job_name": "cases", "static_configs": groups}]})
     try:
@@ -189,7 +185,7 @@ PROMTOOL_ALONE = {
 def test_what_promtool_takes_tocsin_takes(binary, cases):
     agreed = 0
     for body in (body for kind, body in cases if kind == TEXT):
-        done = subprocess.run([program("promtool"), "check", "metrics"], input=body,
+        done = subprocess.run(["promtool", "check", "metrics"], input=body,
                               capture_output=True, timeout=60)
         if b"error while linting" in done.stderr:
             continue
@@ -202,8 +198,7 @@ def test_what_promtool_takes_tocsin_takes(binary, cases):
 
 def test_a_real_exporter_is_told_as_prometheus_tells_it(binary, reference, tmp_path):
     """What Prometheus says of itself is read to the last sample."""
-    with urllib.request.urlopen(reference.server.url + "/metrics", timeout=30) as answer:
-        body = answer.read()
+    body = fetch(reference.server.url + "/metrics").encode()
     samples, said = ours(binary, TEXT, body)
     assert said == ""
     lines = [line for line in body.decode().splitlines() if line and not line.startswith("#")]

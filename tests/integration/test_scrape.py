@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from prometheus_server import Pages, Prometheus, program
+from servers import Pages, Prometheus, until
 
 BODY = b"# TYPE a counter\na{x=\"1\"} 1\na{x=\"2\"} 2\nb{job=\"mine\",instance=\"its\"} 3\n"
 
@@ -123,7 +123,7 @@ def serve():
 
 def start_exporter(port):
     return subprocess.Popen(
-        [program("prometheus-node-exporter"), f"--web.listen-address=127.0.0.1:{port}"],
+        ["prometheus-node-exporter", f"--web.listen-address=127.0.0.1:{port}"],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
@@ -231,18 +231,17 @@ def test_targets_that_misbehave_are_stale_with_a_reason_and_hold_up_nobody(probe
     p.tick("metrics")
 
 
-def test_labels_headers_and_values_are_as_prometheus_has_them(probe, tmp_path, free_port):
+def test_labels_headers_and_values_are_as_prometheus_has_them(probe, tmp_path):
     pages = Pages({"/metrics": ("text/plain", BODY)})
     try:
         for honor in (False, True):
-            server = Prometheus(str(tmp_path), free_port, {
+            server = Prometheus(tmp_path, {
                 "global": {"scrape_interval": "2s", "scrape_timeout": "1500ms"},
                 "scrape_configs": [{"job_name": "test", "honor_labels": honor, "static_configs": [
                     {"targets": [pages.address], "labels": {"rack": "3"}}]}]})
             try:
-                server.wait(lambda: all(t["health"] == "up" for t in server.api("targets")["activeTargets"])
-                            and server.api("targets")["activeTargets"])
-                rows = server.api("query", query='{__name__=~"a|b|up"}')["result"]
+                until(lambda: server.query("up == 1"), "a scrape", 30)
+                rows = server.query('{__name__=~"a|b|up"}')
                 theirs = {}
                 for row in rows:
                     name = row["metric"].pop("__name__")
@@ -250,7 +249,7 @@ def test_labels_headers_and_values_are_as_prometheus_has_them(probe, tmp_path, f
                 their_headers = dict(pages.headers["/metrics"])
             finally:
                 server.stop()
-            shutil.rmtree(tmp_path / "tsdb")
+            shutil.rmtree(tmp_path / "prometheus")
             path = tmp_path / "targets.yml"
             path.write_text(f"- targets: ['{pages.address}']\n  labels: {{rack: 3}}\n")
             words = ["honor_labels=1"] if honor else []
