@@ -185,6 +185,7 @@ static enum rc describe(const struct mark_options *o, struct store_mark *m, stru
     *m =
         (struct store_mark){.made_ms = clock_wall_ms(), .instance = o->instance ? o->instance : ""};
     if (o->accept) {
+        assert(o->incident); /* check() */
         m->kind = STORE_MARK_ACCEPTED;
         return number("--incident", o->incident, &m->incident, err);
     }

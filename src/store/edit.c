@@ -141,7 +141,7 @@ struct mark_act {
 static enum rc check_accepted(struct store_editor *e, const struct store_mark *m, struct err *err)
 {
     int64_t slow = 0, open = 0;
-    bool found;
+    bool found = false;
 
     if (m->kind != STORE_MARK_ACCEPTED)
         return OK;
