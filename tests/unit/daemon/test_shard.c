@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "daemon/shard_private.h"
+#include "daemon/storekeeper.h"
 #include "daemon/trainer.h"
 
 #define WORKS(call)                                                                                \
@@ -198,6 +199,41 @@ static void a_history_that_has_outgrown_its_model_is_learned_from_before_the_nig
     assert_null(ordered(x, 3 * grown));
 }
 
+/* The states that went to the store since the last look. */
+static size_t states_kept(struct fixture *x)
+{
+    struct storekeeper_message *m;
+    size_t n = 0;
+
+    while ((m = queue_pop(x->store))) {
+        n += m->kind == KEEP_STATE && m->n_bytes > 0;
+        mem_free(m);
+    }
+    return n;
+}
+
+static void the_reference_is_kept_when_an_hour_ended_and_when_told(void **state)
+{
+    const int64_t hour = 3600 * 1000;
+    struct fixture *x = *state;
+    const float frame[2] = {1, 3};
+
+    for (int i = 0; i < 3; i++)
+        add(x, i, true);
+    shard_keep_reference(x->shard, 2, 10 * hour, false);
+    assert_int_equal(states_kept(x), 0); /* no hour ended */
+    for (int64_t t = 9 * hour; t <= 10 * hour; t += hour / 12)
+        entity_recall_slow(x->shard->slot[2].entity, t, frame, true);
+    shard_keep_reference(x->shard, 2, 10 * hour + 1, false);
+    assert_int_equal(states_kept(x), 0); /* slot 2 has the second minute */
+    shard_keep_reference(x->shard, 2, 10 * hour + 2 * 60 * 1000, false);
+    assert_int_equal(states_kept(x), 1);
+    shard_keep_reference(x->shard, 2, 10 * hour + 3 * 60 * 1000, false);
+    assert_int_equal(states_kept(x), 0); /* once */
+    shard_keep_reference(x->shard, 2, 10 * hour + 3 * 60 * 1000, true);
+    assert_int_equal(states_kept(x), 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -205,6 +241,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_budget_of_the_fleet_is_shared_by_those_that_are_watched),
         TEST(a_budget_of_each_is_not_shared),
+        TEST(the_reference_is_kept_when_an_hour_ended_and_when_told),
         TEST(a_history_that_has_outgrown_its_model_is_learned_from_before_the_night),
     };
 
