@@ -120,18 +120,16 @@ static void print_names(struct buf *out, const char *what, const json_t *names, 
     buf_puts(out, "\n");
 }
 
-/* What was promised and what came of it, once there is a promise or an incident. */
+/* What was promised and what came of it. Without a promise, a rate of the first minutes only
+ * startles. */
 static void print_alarms(struct buf *out, const json_t *alarms)
 {
     const double budget = number_of(alarms, "budget"), rate = number_of(alarms, "rate");
 
-    if (isnan(budget) && !(rate > 0))
+    if (!(budget > 0)) /* also for a NaN */
         return;
-    buf_printf(out, "    incidents a week: %.3g (%.3g to %.3g)", rate, number_of(alarms, "lower"),
-               number_of(alarms, "upper"));
-    if (!isnan(budget))
-        buf_printf(out, ", promised %.3g", budget);
-    buf_puts(out, "\n");
+    buf_printf(out, "    incidents a week: %.3g (%.3g to %.3g), promised %.3g\n", rate,
+               number_of(alarms, "lower"), number_of(alarms, "upper"), budget);
 }
 
 /* As long as it lasts: docs/drift.md. */

@@ -20,8 +20,7 @@ enum { BAR_WIDTH = 28, CAUSES_SHOWN = 3 };
 struct announcer {
     bool pretty, colour;
     pthread_mutex_t lock;
-    bool bar_stands;     /* the last thing written was a bar, without a newline */
-    uint64_t last_tenth; /* of learning, for log lines */
+    bool bar_stands; /* the last thing written was a bar, without a newline */
 };
 
 enum rc announcer_new(bool pretty, struct announcer **ret, struct err *err)
@@ -141,7 +140,7 @@ void announce_serving(struct announcer *a, const char *host, uint16_t port)
 }
 
 void announce_learning(struct announcer *a, const char *instance, uint64_t rows, uint64_t wanted,
-                       int64_t interval_ms)
+                       int64_t interval_ms, bool new_tenth)
 {
     char left[STR_DURATION_MAX], note[STR_DURATION_MAX + 16], percent[8];
     const uint64_t tenth = rows >= wanted ? 10 : rows * 10 / wanted;
@@ -156,9 +155,8 @@ void announce_learning(struct announcer *a, const char *instance, uint64_t rows,
         }
         return;
     }
-    if (tenth == a->last_tenth)
+    if (!new_tenth)
         return;
-    a->last_tenth = tenth;
     snprintf(percent, sizeof percent, "%u%%", (unsigned)tenth * 10);
     log_event(LOG_INFO, "learning", "instance", instance, "progress", percent, "left", left, NULL);
 }

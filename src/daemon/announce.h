@@ -20,8 +20,9 @@ MUST_CHECK enum rc announcer_new(bool pretty, struct announcer **ret, struct err
 void announcer_free(struct announcer *a); /* NULL is fine */
 
 void announce_serving(struct announcer *a, const char *host, uint16_t port);
+/* new_tenth: it is another tenth of the learning than when this entity was told of last. */
 void announce_learning(struct announcer *a, const char *instance, uint64_t rows, uint64_t wanted,
-                       int64_t interval_ms);
+                       int64_t interval_ms, bool new_tenth);
 void announce_training(struct announcer *a, const char *instance, uint32_t epoch, uint32_t of);
 void announce_watching(struct announcer *a, const char *instance, size_t features, uint64_t rows,
                        float threshold, float widening, bool restored);

@@ -58,12 +58,7 @@ static void on_step(struct shard *s, size_t at, int64_t ts_ms,
     shard_tell_incident(s, at, step);
     shard_tell_slow(s, at, step->aging.event, &step->aging.slow);
     shard_keep_reference(s, at, ts_ms, step->aging.event != WATCH_QUIET);
-    if (entity_phase(slot->entity) == PHASE_LEARNING) {
-        uint64_t rows, wanted;
-        entity_progress(slot->entity, &rows, &wanted);
-        announce_learning(s->o.announcer, entity_instance(slot->entity), rows, wanted,
-                          entity_interval_ms(slot->entity));
-    }
+    shard_tell_learning(s, slot);
     if (step->training_due)
         shard_order_training(s, at);
     shard_follow_schedule(s, at, clocks);

@@ -15,6 +15,7 @@ struct shard_slot {
     bool leaving;          /* gone, as soon as the trainer has answered */
     size_t board_slot;
     enum presence_state *told; /* [schema->n] what was said of each feature */
+    unsigned told_tenth;       /* of its learning */
     enum rc dropped;           /* why ticks are being dropped: said once, until it passes */
     bool retraining;           /* the trainer has not answered yet */
     bool drifted;              /* a drift ordered a training, then: */
@@ -52,6 +53,7 @@ void shard_write_score(struct shard *s, size_t at, const struct verdict *v, bool
 void shard_tell_threshold(struct shard *s, const struct entity *e);
 void shard_tell_discontinuity(struct shard *s, const struct entity *e,
                               const struct entity_step *step);
+void shard_tell_learning(struct shard *s, struct shard_slot *slot);
 void shard_tell_presence(struct shard *s, struct shard_slot *slot);
 void shard_tell_incident(struct shard *s, size_t at, const struct entity_step *step);
 void shard_tell_slow(struct shard *s, size_t at, enum watch_event event,

@@ -92,6 +92,20 @@ void shard_tell_discontinuity(struct shard *s, const struct entity *e,
     log_event(LOG_WARN, what, "instance", entity_instance(e), NULL);
 }
 
+void shard_tell_learning(struct shard *s, struct shard_slot *slot)
+{
+    const struct entity *e = slot->entity;
+    uint64_t rows, wanted;
+
+    if (entity_phase(e) != PHASE_LEARNING)
+        return;
+    entity_progress(e, &rows, &wanted);
+    const unsigned tenth = rows >= wanted ? 10 : (unsigned)(rows * 10 / wanted);
+    announce_learning(s->o.announcer, entity_instance(e), rows, wanted, entity_interval_ms(e),
+                      tenth != slot->told_tenth);
+    slot->told_tenth = tenth;
+}
+
 void shard_tell_presence(struct shard *s, struct shard_slot *slot)
 {
     static const char *const words[] = {
