@@ -133,11 +133,11 @@ static void show_progress(void *arg, uint64_t done, uint64_t of)
                     import_rows_count(f->rows));
 }
 
-static void say(void *arg, enum rc rc, const char *sentence)
+static void say(void *arg, uint64_t cause, enum rc rc, const char *sentence)
 {
     struct import_fetch *f = arg;
 
-    (void)rc;
+    (void)cause, (void)rc;
     if (strcmp(sentence, f->last_said) == 0)
         return;
     (void)snprintf(f->last_said, sizeof f->last_said, "%s", sentence);
@@ -158,10 +158,12 @@ static enum rc fill(struct import_fetch *f, const struct profile_queries *q, con
 {
     const struct prom_features features = {.n = q->n,
                                            .names = (const char *const *)q->names,
-                                           .promql = (const char *const *)q->promql};
+                                           .promql = (const char *const *)q->promql,
+                                           .age = q->age,
+                                           .age_most_ms = q->age_most_ms};
     CLEANUP(prom_grid_freep) struct prom_grid *grid = NULL;
 
-    if (prom_grid_new(q->n, &grid, err) != OK)
+    if (prom_grid_new(prom_features_columns(&features), &grid, err) != OK)
         return err->rc;
     if (prom_grid_entity(grid, instance, true) < 0)
         return err_set(err, E_NOMEM, "no memory for a machine");

@@ -18,6 +18,7 @@
 struct profile {
     char name[FEATURE_NAME_MAX];
     size_t n_base;
+    int64_t interval_ms;
     struct schema *schema;
     struct plan plan;
     uint32_t *roots; /* [n_base] */
@@ -314,6 +315,7 @@ enum rc profile_parse(struct str text, const char *file, int64_t interval_ms, st
     CLEANUP(profile_freep) struct profile *p = mem_alloc(sizeof *p);
     if (!p)
         return no_memory(err);
+    p->interval_ms = interval_ms;
     struct loader l = {.yaml = yaml,
                        .interval_ms = interval_ms,
                        .rate_interval_ms = expr_rate_interval_ms(interval_ms),
@@ -408,6 +410,11 @@ bool profile_wants(const struct profile *p, const struct series *s)
         if (plan_selector_matches(&p->plan.selectors[i], s))
             return true;
     return false;
+}
+
+int64_t profile_interval_ms(const struct profile *p)
+{
+    return p->interval_ms;
 }
 
 int64_t profile_window_ms(const struct profile *p)

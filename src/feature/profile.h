@@ -49,4 +49,5 @@ size_t profile_base_count(const struct profile *p);
 const char *profile_promql(const struct profile *p, size_t i);
 /* Whether some expression selects this series. Its labels may be in any order. */
 bool profile_wants(const struct profile *p, const struct series *s);
-int64_t profile_window_ms(const struct profile *p); /* the longest range: warm-up after a gap */
+int64_t profile_interval_ms(const struct profile *p); /* that it was loaded for */
+int64_t profile_window_ms(const struct profile *p);   /* the longest range: warm-up after a gap */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "feature/expr.h"
 #include "feature/profile_plan.h"
 
 void profile_queries_done(struct profile_queries *q)
@@ -17,6 +18,7 @@ void profile_queries_done(struct profile_queries *q)
     mem_free(q->names);
     mem_free(q->promql);
     mem_free(q->anchor);
+    mem_free(q->age);
     *q = (struct profile_queries){0};
 }
 
@@ -67,9 +69,16 @@ enum rc profile_queries(const struct profile *p, const struct expr_by *by,
     buf_init(&text, EXPR_BY_MAX);
     expr_by_print_selector(profile_plan(p), anchor, by, &text);
     q.anchor = buf_take(&text);
+    if (!q.anchor)
+        return no_memory(err);
+    buf_printf(&text, "time() - max by (%s) (timestamp(%s))", by->label, q.anchor);
+    q.age = buf_take(&text);
+    q.age_most_ms = expr_rate_interval_ms(profile_interval_ms(p));
+    if (q.age_most_ms < PROFILE_AGE_LEAST_MS)
+        q.age_most_ms = PROFILE_AGE_LEAST_MS;
     q.names = mem_array(n, sizeof *q.names);
     q.promql = mem_array(n, sizeof *q.promql);
-    if (!q.anchor || !q.names || !q.promql)
+    if (!q.age || !q.names || !q.promql)
         return no_memory(err);
     for (size_t i = 0; i < n; i++)
         if (add(p, i, anchor, by, &q, err) != OK)

@@ -16,10 +16,10 @@
 #include "source/prom_chunk.h"
 
 enum {
-    FULL_WAIT_MS = 100,        /* before a frame is handed on again to a line that was full */
+    FULL_WAIT_MS = 20,         /* before a frame is handed on again to a line that was full */
     SLEEP_MOST_MS = 10000,     /* then the wall clock is looked at again: it may have jumped */
     FORGET_MS = 3600 * 1000,   /* without a value; a reboot or an update takes minutes */
-    SAID_MAX = 64,             /* sentences remembered as said; then they may come again */
+    SAID_MAX = 256,            /* causes remembered as said; then they may come again */
     GAP_LEAST_MS = 3600 * 1000 /* of a gap that is filled, where backfill_ms is less */
 };
 
@@ -45,7 +45,7 @@ struct prometheus_source {
     size_t room;
     int64_t late_ms, next_ms;
     bool begun, caught_up, filling_past;
-    uint64_t said[SAID_MAX]; /* hashes of sentences */
+    uint64_t said[SAID_MAX]; /* causes */
     size_t n_said;
 
     pthread_mutex_t lock; /* of stats */
@@ -64,19 +64,23 @@ static bool wait_ms(void *arg, int64_t ms)
     return !atomic_load(&s->stop);
 }
 
-static void say(void *arg, enum rc rc, const char *sentence)
+static void say_once(void *arg, uint64_t cause, enum rc rc, const char *sentence)
 {
     struct prometheus_source *s = arg;
 
-    const uint64_t hash = hash_bytes(sentence, strlen(sentence), 0);
     for (size_t i = 0; i < s->n_said; i++)
-        if (s->said[i] == hash)
+        if (s->said[i] == cause)
             return;
     if (s->n_said == SAID_MAX)
         s->n_said = 0;
-    s->said[s->n_said++] = hash;
+    s->said[s->n_said++] = cause;
     if (s->hooks.said)
         s->hooks.said(s->hooks.arg, rc, sentence);
+}
+
+static void say(struct prometheus_source *s, enum rc rc, const char *sentence)
+{
+    say_once(s, hash_bytes(sentence, strlen(sentence), 0), rc, sentence);
 }
 
 static void publish(struct prometheus_source *s, bool up)
@@ -213,16 +217,17 @@ static enum rc live(struct prometheus_source *s, struct err *err)
     if (rc != OK)
         return rc;
     for (size_t i = 0; i < prom_grid_entities(s->grid); i++) {
-        const double *base = prom_grid_row(s->grid, i, 0);
+        const double *base = prom_features_frame(s->fill.features, s->grid, i, 0);
         if (base && give(s, i, at, base, err) != OK)
             return err->rc;
-        if (!base)
+        if (!base && s->caught_up) /* the past may begin later than it was asked for */
             tell_stale(s, i, at, "the server has no samples of it");
     }
     for (size_t i = prom_grid_entities(s->grid); i-- > 0;)
         if (at - s->entities[i].seen_ms > FORGET_MS)
             forget(s, i);
     s->next_ms = at + s->spec->interval_ms;
+    publish(s, true);
     return OK;
 }
 
@@ -374,7 +379,7 @@ enum rc prometheus_start(const struct prometheus_spec *spec, const struct prom_f
     const struct prom_client_options options = {
         .url = spec->url, .label = spec->entity_label, .access = &spec->access, .stop = &s->stop};
     if (prom_client_new(&options, &s->client, err) != OK ||
-        prom_grid_new(features->n, &s->grid, err) != OK)
+        prom_grid_new(prom_features_columns(features), &s->grid, err) != OK)
         return err_wrap(err, "prometheus");
     s->fill = (struct prom_fill){.client = s->client,
                                  .features = features,
@@ -385,7 +390,7 @@ enum rc prometheus_start(const struct prometheus_spec *spec, const struct prom_f
                                  .wait = wait_ms,
                                  .row = give_row,
                                  .progress = progress,
-                                 .said = say};
+                                 .said = say_once};
     http_backoff_init(&s->fill.backoff, 1);
     errno = pthread_create(&s->thread, NULL, run, s);
     if (errno)

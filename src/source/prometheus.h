@@ -38,7 +38,7 @@ struct prometheus_hooks {
     /* How much of the past was asked for, of the span in hand: what comes in meanwhile, or is left
      * after the server was away, is another one, shorter. */
     void (*progress)(void *arg, uint64_t done, uint64_t of);
-    /* A sentence for the log; each is said once until the server was away and is back. rc OK: all
+    /* A sentence for the log; of each cause one, until the server was away and is back. rc OK: all
      * is well again, or a warning of the server. */
     void (*said)(void *arg, enum rc rc, const char *sentence);
     /* The time of the entity's newest frame from an earlier run; 0: none. */

@@ -32,7 +32,7 @@ def until(found, what, seconds=60):
         except (OSError, urllib.error.URLError):
             pass
         time.sleep(0.1)
-    raise AssertionError(f"waited {seconds} s for {what}")
+    raise AssertionError(f"waited {seconds} s for {what() if callable(what) else what}")
 
 
 def need(*programs):
@@ -43,7 +43,7 @@ def need(*programs):
 # What a machine is made to show: metric and labels, and the mean of a gauge or the rate of a counter.
 GAUGES = {
     "node_load1": 0.7, "node_load5": 0.6, "node_procs_running": 3, "node_procs_blocked": 1,
-    "node_memory_MemAvailable_bytes": 3e9, "node_memory_Dirty_bytes": 1e6,
+    "node_memory_MemAvailable_bytes": 3e9, "node_memory_MemFree_bytes": 1e9, "node_memory_Dirty_bytes": 1e6,
     "node_memory_Writeback_bytes": 1e5, "node_netstat_Tcp_CurrEstab": 40,
     "node_sockstat_sockets_used": 300, "node_sockstat_TCP_tw": 20, "node_sockstat_TCP_orphan": 1,
     "node_filefd_allocated": 2000,
@@ -222,6 +222,7 @@ class Fake:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # head and body are two writes
 
             def do_POST(self):
                 path, _, query = self.path.partition("?")

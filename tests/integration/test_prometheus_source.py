@@ -268,7 +268,7 @@ def test_a_server_that_fails_in_between_loses_and_doubles_nothing(source, fake):
 
     def answer(path, fields, headers):
         calls.append(path)
-        if len(calls) in (9, 11, 12):  # classic has seven features: the probe, then the past
+        if len(calls) in (9, 11, 12):  # classic is eight queries: who is there, then the past
             return refusal(503, "unavailable", "not now")
         return made_up(path, fields)
 
@@ -341,19 +341,23 @@ def scraping(tmp_path_factory):
     """A Prometheus that scrapes one Node Exporter under two names each second, since a while."""
     need("prometheus", "prometheus-node-exporter")
     folder, port = tmp_path_factory.mktemp("scraping"), free_port()
-    with open(folder / "exporter.log", "wb") as log:
-        exporter = subprocess.Popen(
-            ["prometheus-node-exporter", f"--web.listen-address=127.0.0.1:{port}"], stdout=log,
-            stderr=log)
+
+    def start_exporter():
+        with open(folder / "exporter.log", "ab") as log:
+            server.exporter = subprocess.Popen(
+                ["prometheus-node-exporter", f"--web.listen-address=127.0.0.1:{port}"], stdout=log,
+                stderr=log)
+
     server = Prometheus(str(folder / "p"), config=SCRAPES.format(port=port)).start()
-    server.exporter = exporter
+    server.start_exporter = start_exporter
+    start_exporter()
     until(lambda: number(server.query('count_over_time(up{instance="one"}[5m])')) > 20,
           "samples", 60)
     yield server
     server.stop()
-    if exporter.poll() is None:
-        exporter.terminate()
-        exporter.wait()
+    if server.exporter.poll() is None:
+        server.exporter.terminate()
+        server.exporter.wait()
 
 
 def test_a_server_that_is_away_makes_all_stale_and_the_gap_is_filled(source, scraping):
@@ -380,6 +384,20 @@ def test_a_server_that_is_away_makes_all_stale_and_the_gap_is_filled(source, scr
     assert len(s.of("stale")) == 2 and stats["failures"] >= 1 and stats["up"] == 1
 
 
+def test_an_exporter_that_dies_makes_its_machine_stale(source, scraping):
+    s = source(scraping.url, "node", "1s", "10s")
+    until(lambda: len(s.of("caught_up")) == 2, "both to be caught up", 60)
+    scraping.exporter.send_signal(signal.SIGKILL)
+    scraping.exporter.wait()
+    until(lambda: len(s.of("stale")) >= 2, lambda: f"both to be stale: {s.lines[-12:]}", 30)
+    assert {line[3] for line in s.of("stale")} == {"the server has no samples of it"}
+    last = max(s.times("one"))
+    time.sleep(3)
+    assert max(s.times("one")) == last, "no frame is made up"
+    s.stop()
+    scraping.start_exporter()
+
+
 def test_a_server_that_is_killed_comes_back(source, scraping):
     s = source(scraping.url, "classic", "1s", "10s")
     until(lambda: len(s.of("caught_up")) == 2, "both to be caught up", 60)
@@ -393,15 +411,25 @@ def test_a_server_that_is_killed_comes_back(source, scraping):
     assert times == sorted(set(times))
 
 
-def test_an_exporter_that_dies_makes_its_machine_stale(source, scraping):
-    """Last of those that use it: nothing is scraped from here on."""
-    s = source(scraping.url, "node", "1s", "10s")
-    until(lambda: len(s.of("caught_up")) == 2, "both to be caught up", 60)
-    scraping.exporter.send_signal(signal.SIGKILL)
-    scraping.exporter.wait()
-    until(lambda: len(s.of("stale")) == 2, "both to be stale", 60)
-    assert {line[3] for line in s.of("stale")} == {"the server has no samples of it"}
-    last = max(s.times("one"))
-    time.sleep(3)
-    assert max(s.times("one")) == last, "no frame is made up"
+def test_the_last_values_of_a_machine_that_went_are_no_frames(source, fake):
+    """Without a marker servers go on giving a gauge's last value for minutes; its age tells."""
+    gone = []
+
+    def answer(path, fields, headers):
+        status, more, body = made_up(path, fields)
+        if "timestamp(" in fields["query"] and gone:
+            for element in body["data"]["result"]:
+                if element["metric"]["instance"] == "b":
+                    element["value"][1] = "91"
+        return status, more, body
+
+    s = source(fake(answer).url, "classic", "1s", "10s")
+    until(lambda: len(s.of("caught_up")) == 2, "both to be caught up", 30)
+    gone.append(True)
+    until(lambda: s.of("stale"), "the one that went", 20)
+    n = len(s.times("a"))
+    last = max(s.times("b"))
+    until(lambda: len(s.times("a")) > n + 1, "the other one", 20)
+    assert max(s.times("b")) == last
+    assert [line[1] for line in s.of("stale")] == ["b"]
     s.stop()

@@ -7,7 +7,7 @@
  *   frame NAME TS_MS VALUE...    caught_up NAME    stale NAME TS_MS WHY
  *   progress DONE OF             said RC SENTENCE
  *   stats REQUESTS FAILURES RETRIES HALVINGS MISSING FRAMES ENTITIES UP    at the end
- * Every seventh frame is at first refused, as by a line that is full. LAST_MS: of the newest frame
+ * Every fiftieth frame is at first refused, as by a line that is full. LAST_MS: of the newest frame
  * of every entity. TOCSIN_MATCH in the environment goes into every selector. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +26,7 @@ static enum rc take_frame(void *arg, const char *instance, int64_t ts_ms, const 
 {
     struct sink *s = arg;
 
-    if (++s->calls % 7 == 0)
+    if (++s->calls % 50 == 0)
         return err_set(err, E_LIMIT, "full");
     printf("frame\t%s\t%lld", instance, (long long)ts_ms);
     for (size_t i = 0; i < n; i++)
@@ -99,8 +99,11 @@ static enum rc run(char **argv, struct sink *sink, struct prometheus_spec *spec,
         profile_queries(profile, &(struct expr_by){.label = "instance", .match = spec->match}, &q,
                         err) != OK)
         return err->rc;
-    const struct prom_features features = {
-        .n = q.n, .names = (const char *const *)q.names, .promql = (const char *const *)q.promql};
+    const struct prom_features features = {.n = q.n,
+                                           .names = (const char *const *)q.names,
+                                           .promql = (const char *const *)q.promql,
+                                           .age = q.age,
+                                           .age_most_ms = q.age_most_ms};
     const struct intake intake = {.arg = sink,
                                   .tick = take_tick,
                                   .frame = take_frame,
