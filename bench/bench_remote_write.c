@@ -193,8 +193,7 @@ int main(void)
         /* the budget is of 1.0, which is what is sent today */
         (void)snprintf(name, sizeof name, "remote write%s", protocol == 1 ? "" : " 2.0");
         bench_print(name, 1e9 / all, "ns/sample");
-        (void)snprintf(name, sizeof name, "remote write%s, Snappy alone",
-                       protocol == 1 ? "" : " 2.0");
+        (void)snprintf(name, sizeof name, "Snappy alone, %d.0", protocol);
         bench_print(name, 1e9 / snappy, "ns/sample");
         (void)snprintf(name, sizeof name, "remote write%s, samples", protocol == 1 ? "" : " 2.0");
         bench_print(name, all / 1e6, "million/s");

@@ -110,6 +110,17 @@ def test_what_a_store_refuses_is_not_sent_again(store, write):
     assert "status 400" in said[0]
 
 
+def test_when_too_much_waits_the_oldest_is_dropped(store, write):
+    most, more = 65536, 500
+    store.answers = [(503, {})] * 2
+    lines = [f"h {T0 + i} 1 2 0 0" for i in range(most + more)]
+    counts, _ = write(store.url, [*lines, *["wait"] * 8])
+    assert counts["sent"] == 3 * most and counts["dropped"] == 3 * more
+    times = [ms for name, _, ms in store.samples() if name["__name__"] == "anomaly_score"]
+    assert times == [T0 + i for i in range(more, most + more)]
+    assert max(len(wm.unpack_1(body)) for body in store.bodies) == 3 * 2000
+
+
 def test_nobody_there_is_said_and_counted(write):
     counts, said = write(f"http://127.0.0.1:{free_port()}/api/v1/write", [f"h {T0} 1 2 0 0", "wait", "wait"])
     assert counts["sent"] == 0 and counts["dropped"] == 3 and counts["retries"] >= 1
