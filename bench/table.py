@@ -13,7 +13,7 @@ KNOWN = {
     "evaluator tick": (100, None),
     "answer /metrics": (100, None),
     # 5 million samples a second
-    "remote write": (200, "remote write, Snappy alone"),
+    "remote write": (200, "Snappy alone, 1.0"),
     "daemon, CPU": (0.2, "Node Exporter, CPU"),
     "daemon, resident": (12, "Node Exporter, resident"),
     "start to first /metrics": (30, None),
