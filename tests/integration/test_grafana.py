@@ -42,7 +42,9 @@ class Watched:
         self.servers.append(self.prometheus)
         self.daemon.wait_watching()
         until(lambda: self.prometheus.query("anomaly_score"), "a score in Prometheus", 30)
-        self.quiet_at, first = time.time(), time.monotonic()
+        first = time.monotonic()
+        until(lambda: self.prometheus.query("anomaly_detected == 0"), "quiet", 120)
+        self.quiet_at = time.time()
         drill = subprocess.run(
             [binary, "drill", "--fault", "files", "--for", "60s", "--url", self.daemon.url],
             capture_output=True, text=True, timeout=120)
@@ -51,6 +53,7 @@ class Watched:
         while time.monotonic() < first + TREND_SECONDS:
             time.sleep(1)
         self.now = time.time()
+        self.incident = self.daemon.json("/api/v1/incidents")["incidents"][0]  # the newest
         self.exported = self.exporter.names()
         self.values = self.variables()
 
@@ -118,9 +121,9 @@ def test_the_incident_is_marked_where_it_was(watched):
               if a["name"] == "Incidents"]
     query = next(q for q in queries() if q.where == "tocsin-machine/annotation Incidents")
     active = [at for at, value in watched.points(query) if value > 0]
-    incident, = watched.daemon.json("/api/v1/incidents")["incidents"][-1:]
+    start = watched.incident["start"]
     assert marks["expr"] == query.expression
-    assert active and incident["start"] - 1 <= min(active) <= incident["start"] + 2 * STEP
+    assert any(start - 1 <= at <= start + 3 * STEP for at in active)
 
 
 def test_a_table_shows_one_row_for_each_machine(watched):
@@ -143,9 +146,8 @@ def fires(watched, uid, at):
 
 
 def test_the_rule_of_an_anomaly_fires_in_the_incident_alone(watched):
-    incident, = watched.daemon.json("/api/v1/incidents")["incidents"][-1:]
     assert not fires(watched, "tocsin-anomaly", watched.quiet_at)
-    assert fires(watched, "tocsin-anomaly", incident["start"] + 3)
+    assert any(fires(watched, "tocsin-anomaly", watched.incident["start"] + s) for s in range(15))
 
 
 def test_rules_about_tocsin_are_quiet_while_it_is_well_and_fire_when_it_is_not_there(watched):
