@@ -57,26 +57,19 @@ static int64_t duration(const char *text)
     return ms;
 }
 
-static struct storekeeper_message *message(enum storekeeper_kind kind, size_t slot)
-{
-    struct storekeeper_message *m = storekeeper_message_new(kind, slot, NULL, 0);
-
-    if (!m)
-        die("no memory");
-    return m;
-}
-
 static void keep(struct storekeeper_message *m)
 {
-    if (!queue_push(storekeeper_queue(keeper), m))
+    if (!m || !queue_push(storekeeper_queue(keeper), m))
         die("the store's queue is full");
 }
 
 /* As the fleet does it. */
 static void introduce(size_t slot)
 {
-    struct storekeeper_message *m = message(KEEP_ENTITY, slot);
+    struct storekeeper_message *m = storekeeper_message_new(KEEP_ENTITY, slot, NULL, 0);
 
+    if (!m)
+        die("no memory");
     (void)snprintf(m->instance, sizeof m->instance, "%s", names[slot]);
     m->schema = schema;
     keep(m);
@@ -85,10 +78,7 @@ static void introduce(size_t slot)
 /* As the shard does it. */
 static void tell(size_t slot, const struct incident *in)
 {
-    struct storekeeper_message *m = message(KEEP_INCIDENT, slot);
-
-    m->incident = *in;
-    keep(m);
+    keep(storekeeper_incident_new(slot, in, ""));
     alertmanager_tell(receivers, names[slot], schema, in);
 }
 
