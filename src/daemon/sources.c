@@ -134,8 +134,11 @@ static enum rc open_servers(struct sources *s, struct err *err)
         if (open_door(s, v->spec->interval_ms, &v->o, err) != OK ||
             profile_queries(v->o.profile, &by, &v->queries, err) != OK)
             return err_wrap(err, "prometheus '%s'", v->spec->url);
-        v->features = (struct prom_features){v->queries.n, (const char *const *)v->queries.names,
-                                             (const char *const *)v->queries.promql};
+        v->features = (struct prom_features){.n = v->queries.n,
+                                             .names = (const char *const *)v->queries.names,
+                                             .promql = (const char *const *)v->queries.promql,
+                                             .age = v->queries.age,
+                                             .age_most_ms = v->queries.age_most_ms};
     }
     return OK;
 }
