@@ -24,6 +24,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct err err = {0};
     struct buf b;
 
+    if (!causes)
+        return 0;
     if (alert_of_stored(&row, &a, &err) != OK) {
         promise(err.rc == E_PARSE && strstr(err.msg, "incident 7"), "a failure names the incident");
         mem_free(causes);

@@ -241,16 +241,17 @@ static bool post(struct receiver *r, size_t n, const atomic_bool *stop)
     return false;
 }
 
-/* All that is due, in batches; stop may be NULL. No batch is begun after until_ms. */
-static void send_due(struct receiver *r, const atomic_bool *stop, int64_t until_ms)
+/* All that is due, in batches: until it is to end, or, as its goodbye, for a while. */
+static void send_due(struct receiver *r, bool goodbye)
 {
+    const int64_t until_ms = clock_mono_ms() + RECEIVER_GOODBYE_MS;
     bool more = true;
 
-    while (more && !(stop && atomic_load(stop)) && clock_mono_ms() <= until_ms) {
+    while (more && (goodbye ? clock_mono_ms() <= until_ms : !atomic_load(&r->ending))) {
         pthread_mutex_lock(&r->lock);
         const size_t n = ledger_due(r->ledger, clock_mono_ms(), r->loans, r->batch);
         pthread_mutex_unlock(&r->lock);
-        more = n > 0 && post(r, n, stop);
+        more = n > 0 && post(r, n, goodbye ? NULL : &r->ending);
     }
 }
 
@@ -303,12 +304,12 @@ static void *run(void *arg)
 
     (void)pthread_setname_np(pthread_self(), "deliver");
     while (wait_for_work(r)) {
-        send_due(r, &r->ending, INT64_MAX);
+        send_due(r, false);
         forget_old(r);
     }
     if (r->access.timeout_ms > RECEIVER_GOODBYE_MS)
         r->access.timeout_ms = RECEIVER_GOODBYE_MS;
-    send_due(r, NULL, clock_mono_ms() + RECEIVER_GOODBYE_MS);
+    send_due(r, true);
     return NULL;
 }
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real Alertmanagers on loopback, a receiver of their notifications, and stand-ins that misbehave."""
+"""Real Alertmanagers on loopback, where they deliver to, and stand-ins that misbehave."""
 import datetime
 import http.server
 import json
@@ -111,7 +111,7 @@ class Alertmanager:
         return p.stdout
 
     def query(self, *words):
-        """What `amtool alert query` shows: the active alerts, silenced and inhibited ones as asked."""
+        """What `amtool alert query` shows: active alerts, muted ones as asked."""
         return json.loads(self.amtool("--output=json", "alert", "query", *words))
 
     def peers(self):
