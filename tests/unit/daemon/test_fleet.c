@@ -43,13 +43,14 @@ static void must(enum rc rc, const struct err *err)
 
 static void make_fleet(struct fixture *x, struct err *err)
 {
-    const struct shard_options shard = {.board = x->board,
-                                        .telemetry = &x->telemetry,
-                                        .trainer = x->trainer,
-                                        .store = storekeeper_queue(x->storekeeper),
-                                        .announcer = x->announcer,
-                                        .threshold = {THRESHOLD_PERCENTILE, 99.5, {3, 5}},
-                                        .confirm = {3, 5}};
+    const struct shard_options shard = {
+        .board = x->board,
+        .telemetry = &x->telemetry,
+        .trainer = x->trainer,
+        .store = storekeeper_queue(x->storekeeper),
+        .announcer = x->announcer,
+        .threshold = {.method = THRESHOLD_PERCENTILE, .value = 99.5, .confirm = {3, 5}},
+        .confirm = {3, 5}};
     must(shard_new(&shard, &x->shard, err), err);
     struct fleet_options o = {.shard = x->shard,
                               .store = storekeeper_queue(x->storekeeper),
