@@ -168,8 +168,9 @@ enum rc file_writer_open(const char *path, struct file_writer **ret, struct err 
     if (!w)
         return err_set(err, E_NOMEM, "'%s': no memory", path);
     w->path = memcpy(w + 1, path, n);
-    if (target_open(w->path, &w->t, err) != OK)
-        return err->rc;
+    const enum rc rc = target_open(w->path, &w->t, err);
+    if (rc != OK)
+        return rc;
     if (w->t.through) { /* a device or pipe cannot be replaced by a file (think of /dev/null) */
         w->t.fd = open(path, O_WRONLY | O_CLOEXEC);
         if (w->t.fd < 0)

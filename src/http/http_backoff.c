@@ -21,7 +21,8 @@ int64_t http_backoff_next_ms(struct http_backoff *b, int64_t retry_after_ms)
     if (full > HTTP_BACKOFF_MOST_MS)
         full = HTTP_BACKOFF_MOST_MS;
     b->tries++;
-    const int64_t wait = full / 2 + (int64_t)((double)rng_float(&b->rng) * (double)(full / 2));
+    const int64_t half = full / 2;
+    const int64_t wait = half + (int64_t)((double)rng_float(&b->rng) * (double)half);
     if (retry_after_ms > HTTP_BACKOFF_ASKED_MOST_MS)
         retry_after_ms = HTTP_BACKOFF_ASKED_MOST_MS;
     return wait > retry_after_ms ? wait : retry_after_ms;

@@ -237,15 +237,18 @@ enum rc prom_grid_add(struct prom_grid *g, size_t feature, const struct prom_ans
         if (cover(g, err) != OK)
             return err->rc;
     }
+    if (!g->seen || !g->v)
+        return OK; /* nobody is in the grid */
     if (g->feature != feature) {
-        if (g->seen)
-            memset(g->seen, 0, g->begun * g->points);
+        memset(g->seen, 0, g->begun * g->points);
         g->feature = feature;
     }
     for (size_t i = 0; i < a->n_series; i++) {
         const struct prom_series *s = &a->series[i];
         const int64_t entity = prom_grid_entity(g, s->entity, false);
-        for (size_t k = s->first; entity >= 0 && k < s->first + s->n; k++) {
+        if (entity < 0 || (size_t)entity >= g->begun) /* not of those that the span began with */
+            continue;
+        for (size_t k = s->first; k < s->first + s->n; k++) {
             const int64_t point = point_of(g, a->ts_ms[k]);
             if (point >= 0)
                 put(g, (size_t)entity, (size_t)point, a->v[k]);

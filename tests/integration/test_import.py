@@ -241,7 +241,7 @@ def test_a_server_that_is_busy_is_asked_again(tocsin, fake, tmp_path):
     answer = json.loads(done.stdout)
     assert answer["retries"] == 3 and answer["missing"] == 0
     assert answer["requests"] == 1 + 8 + 3
-    assert calls[4] - calls[3] >= 2, "Retry-After is kept to"
+    assert calls[4] - calls[3] > 1.99, "Retry-After is kept to"
     assert calls[3] - calls[2] >= 0.2
     assert re.search(rf"tocsin: {server.url}: unavailable: starting up; tried again in 0\.\d s\n",
                      done.stderr)

@@ -58,6 +58,10 @@ static void answers_become_frames_of_each_entity(void **state)
     row = prom_grid_row(g, 1, 2);
     assert_true(isnan(row[0]) && row[1] == 8);
     assert_int_equal(prom_grid_entities(g), 2);
+    /* who is named while a span goes on belongs to the next one */
+    assert_int_equal(prom_grid_entity(g, "c", true), 2);
+    assert_int_equal(prom_grid_add(g, 1, answer(&o, c, ts, w, 2), false, &err), OK);
+    assert_null(prom_grid_row(g, 2, 0));
     /* the next span is empty */
     assert_int_equal(prom_grid_begin(g, 1030, 10, 3, &err), OK);
     assert_null(prom_grid_row(g, 0, 0));
