@@ -203,6 +203,13 @@ enum rc prom_grid_begin(struct prom_grid *g, int64_t start_ms, int64_t step_ms, 
     g->points = points;
     g->begun = 0;
     g->feature = SIZE_MAX;
+    if (g->n * points * g->n_features < g->v_room / 4) { /* history is done: its memory goes back */
+        mem_free(g->v);
+        mem_free(g->seen);
+        g->v = NULL;
+        g->seen = NULL;
+        g->v_room = g->seen_room = 0;
+    }
     return cover(g, err);
 }
 

@@ -11,7 +11,7 @@
  *
  * Cells are V[entities][points][features]. An entity is in the grid when it was named before its
  * answers come: what an answer says of others is passed over.
- * Memory: at most PROM_GRID_CELLS_MAX cells, kept for the next span.
+ * Memory: at most PROM_GRID_CELLS_MAX cells, kept for the next span unless that is far smaller.
  * Thread: its holder's. */
 
 enum {

@@ -19,7 +19,8 @@
  *
  * One step for history and present, the interval: derived features are differences between frames.
  * Memory: a piece of history of all entities at a time, 64 MiB of values at most (prom_grid.h), and
- * an answer (prom_answer.h); some 100 MiB at the most, some 10 for a few dozen machines.
+ * an answer (prom_answer.h), which go when the present is reached. Measured with 52 features, 20
+ * machines and 6 hours at 15 s: 32 MB at the peak, 21 MB after; 7 days: 83 MB at the peak.
  * Thread: its own ("prometheus"), which makes all calls of intake and hooks; start and stop from
  * main, prometheus_stats from any. */
 

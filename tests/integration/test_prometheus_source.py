@@ -396,6 +396,8 @@ def test_an_exporter_that_dies_makes_its_machine_stale(source, scraping):
     assert max(s.times("one")) == last, "no frame is made up"
     s.stop()
     scraping.start_exporter()
+    rates = 'count(rate(node_cpu_seconds_total{cpu="0",mode="idle"}[5s]))'
+    until(lambda: number(scraping.query(rates)) == 2, "both to be scraped again", 30)
 
 
 def test_a_server_that_is_killed_comes_back(source, scraping):
