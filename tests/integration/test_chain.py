@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from alertmanagers import Alertmanager, Hook, free_ports
+from alone import alone_with_the_fault_files
 from daemon import Daemon
 from grafana_files import ROOT
 from servers import NodeExporter, Prometheus, until
@@ -87,9 +88,10 @@ class Chain:
 
 @pytest.fixture(scope="module")
 def chain(binary, tmp_path_factory):
-    made = Chain(binary, tmp_path_factory.mktemp("chain"))
-    yield made
-    made.stop()
+    with alone_with_the_fault_files():
+        made = Chain(binary, tmp_path_factory.mktemp("chain"))
+        yield made
+        made.stop()
 
 
 def test_there_is_no_cold_start(chain):

@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from alone import alone_with_the_fault_files
 from children import children_of, started, wait_until
 
 CAUSES = [
@@ -88,6 +89,12 @@ def disk_dir():
         yield d
 
 
+@pytest.fixture
+def alone():
+    with alone_with_the_fault_files():
+        yield
+
+
 def drill(binary, *options):
     return subprocess.run([binary, "drill", *options], capture_output=True, text=True,
                           timeout=120)
@@ -121,6 +128,7 @@ def test_json_has_what_the_text_says(binary, api):
     assert answer["causes"] == CAUSES
 
 
+@pytest.mark.usefixtures("alone")
 def test_wrong_causes_are_told(binary, api):
     api.ring_after = 5
     done = drill(binary, "--fault", "files", "--url", api.url)
@@ -153,6 +161,7 @@ def test_no_fault_while_it_learns(binary, api):
     refused(binary, api, "is still learning (42 %); no fault was made")
 
 
+@pytest.mark.usefixtures("alone")
 def test_an_open_incident_is_waited_for(binary, api):
     api.incident = {"start": 1.5, "peak": 2, "peak_score": 1, "threshold": 0.125,
                     "causes": CAUSES}
@@ -197,7 +206,9 @@ def test_wrong_command_lines_are_usage_errors(binary, options, sentence):
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL, None])
 @pytest.mark.parametrize("fault", ["disk", "forks", "files", "network", "cpu"])
-def test_nothing_is_left_however_it_ends(binary, api, disk_dir, fault, how):
+def test_nothing_is_left_however_it_ends(binary, api, disk_dir, fault, how, request):
+    if fault == "files":
+        request.getfixturevalue("alone")
     duration = "60s" if how else "2s"
     drilling = subprocess.Popen(
         [binary, "drill", "--fault", fault, "--for", duration, "--dir", disk_dir,
@@ -235,6 +246,7 @@ def test_folder_in_memory_is_refused(binary, api):
     assert "'/nonexistent' is no folder that can be written to" in done.stderr
 
 
+@pytest.mark.usefixtures("alone")
 def test_all_faults_are_drilled_one_after_the_other(binary, api, disk_dir):
     """Each incident closes a few questions after it was seen; the next opens once the rest of a
     second is over and the next fault runs."""

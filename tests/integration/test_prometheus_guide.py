@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from alone import alone_with_the_fault_files
 from grafana_files import ROOT
 from servers import free_port
 
@@ -100,9 +101,10 @@ class Reader:
 
 @pytest.fixture
 def reader(binary, tmp_path):
-    made = Reader(binary, tmp_path)
-    yield made
-    made.stop()
+    with alone_with_the_fault_files():
+        made = Reader(binary, tmp_path)
+        yield made
+        made.stop()
 
 
 def test_whoever_follows_the_page_sees_a_model_scores_and_an_alert_in_ten_minutes(reader):
