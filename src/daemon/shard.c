@@ -267,27 +267,41 @@ static void take(struct shard *s, struct shard_message *m)
     }
 }
 
+/* Takes m. */
+static void on_message(struct shard *s, struct shard_message *message)
+{
+    CLEANUP(shard_message_freep) struct shard_message *m = message;
+    struct shard_slot *slot = &s->slot[m->slot];
+
+    if (m->kind == SHARD_SETTINGS)
+        on_settings(s, m);
+    else if (m->kind == SHARD_MARKS)
+        on_marks(s, m);
+    else if (m->kind == SHARD_ADD)
+        shard_add(s, m);
+    else if (slot->entity) /* else it could not be added, which was said */
+        take(s, m);
+    if (slot->leaving && slot->entity && !is_trained(slot))
+        remove_entity(s, m->slot);
+}
+
 static void *run(void *arg)
 {
     struct shard *s = arg;
+    struct shard_message *m;
 
     pthread_setname_np(pthread_self(), "shard");
-    for (;;) {
-        CLEANUP(shard_message_freep) struct shard_message *m = queue_wait(s->queue, -1);
-        if (!m)
-            return NULL; /* closed and empty */
-        struct shard_slot *slot = &s->slot[m->slot];
-        if (m->kind == SHARD_SETTINGS)
-            on_settings(s, m);
-        else if (m->kind == SHARD_MARKS)
-            on_marks(s, m);
-        else if (m->kind == SHARD_ADD)
-            shard_add(s, m);
-        else if (slot->entity) /* else it could not be added, which was said */
-            take(s, m);
-        if (slot->leaving && slot->entity && !is_trained(slot))
-            remove_entity(s, m->slot);
-    }
+    while ((m = queue_wait(s->queue, -1))) /* NULL: closed and empty */
+        on_message(s, m);
+    return NULL;
+}
+
+void shard_settle(struct shard *s)
+{
+    struct shard_message *m;
+
+    while ((m = queue_pop(s->queue)))
+        on_message(s, m);
 }
 
 enum rc shard_new(const struct shard_options *o, struct shard **ret, struct err *err)

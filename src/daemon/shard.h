@@ -84,6 +84,9 @@ void shard_on_release(struct shard *s, void (*fn)(void *arg, size_t slot), void 
 /* Slots are below this. */
 enum { SHARD_ENTITIES_MAX = BOARD_ENTITIES_MAX };
 struct queue *shard_queue(struct shard *s);
+/* Before shard_start: works off what is in the queue, so that entities of the start are there when
+ * the first reader looks. Thread: the caller's. */
+void shard_settle(struct shard *s);
 MUST_CHECK enum rc shard_start(struct shard *s, struct err *err);
 /* Takes no more messages, works off those it has, ends the thread, closes open incidents (but not
  * slow ones, which the next run goes on with) and frees all. NULL is fine. */

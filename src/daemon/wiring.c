@@ -291,6 +291,7 @@ static enum rc daemon_start(const struct daemon_options *o, struct daemon **ret,
         note_boot(d);
         if (add_host(d, err) != OK)
             return err->rc;
+        shard_settle(d->shard);
     }
     if (start(d, err) != OK)
         return err->rc;

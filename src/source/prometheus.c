@@ -224,8 +224,8 @@ static enum rc live(struct prometheus_source *s, struct err *err)
             tell_stale(s, i, at, "the server has no samples of it");
     }
     for (size_t i = prom_grid_entities(s->grid); i-- > 0;)
-        if (at - s->entities[i].seen_ms > FORGET_MS)
-            forget(s, i);
+        if (!s->entities[i].past && at - s->entities[i].seen_ms > FORGET_MS)
+            forget(s, i); /* one whose past has just come may have been away for long */
     s->next_ms = at + s->spec->interval_ms;
     publish(s, true);
     return OK;
