@@ -9,11 +9,6 @@
 
 enum { VECTORS = 8, /* low .. watch */ DAY_S = 86400 };
 
-static const char *const method_names[] = {
-    [THRESHOLD_PERCENTILE] = "percentile", [THRESHOLD_SIGMA] = "sigma", [THRESHOLD_FIXED] = "fixed",
-    [THRESHOLD_BUDGET] = "budget",         [THRESHOLD_AUTO] = "auto",
-};
-
 static const char score_of_fixed[] =
     "the reconstruction error: mean of the squared differences between scaled features and their "
     "reconstruction; tocsin compares it with the threshold";
@@ -94,8 +89,8 @@ static enum rc add_facts(struct exchange_plan *p, const struct model *m, struct 
     if (!p->raw || model_is_classic(m)) {
         buf_float(&b, m->threshold);
         if ((rc = add_buf(p, EXCHANGE_THRESHOLD, &b, err)) != OK ||
-            (rc = add_text(p, EXCHANGE_THRESHOLD_METHOD, method_names[m->threshold_spec.method],
-                           err)) != OK)
+            (rc = add_text(p, EXCHANGE_THRESHOLD_METHOD,
+                           threshold_method_name(m->threshold_spec.method), err)) != OK)
             return rc;
     }
     if ((rc = add_time(p, EXCHANGE_TRAINED_FROM, from->first_ms, err)) != OK ||

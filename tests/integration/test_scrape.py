@@ -215,7 +215,7 @@ def test_targets_that_misbehave_are_stale_with_a_reason_and_hold_up_nobody(probe
               for name in [*expected, "metrics"]]
     path = tmp_path / "targets.json"
     path.write_text(json.dumps(groups))
-    p = probe(f"file_sd={path}", "timeout_ms=800", "body_limit=200000")
+    p = probe(f"file_sd={path}", "interval_ms=5000", "timeout_ms=4000", "body_limit=200000")
     told = {}
 
     def all_told(event):
@@ -320,7 +320,7 @@ def authority(tmp_path_factory):
 
 def test_tls_is_checked(probe, serve, authority):
     address = serve(lambda request: request.answer(BODY), tls=(authority["cert"], authority["key"]))
-    words = [f"target={address}", "scheme=https", "interval_ms=500"]
+    words = [f"target={address}", "scheme=https", "interval_ms=3000"]
     assert "certificate" in probe(*words).stale()["why"]
     probe(*words, f"ca_file={authority['ca']}").tick()
     probe(*words, f"ca_file={authority['ca']}", "server_name=exporter.test").tick()
