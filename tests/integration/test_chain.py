@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from alertmanagers import Alertmanager, Hook, free_ports
-from alone import alone_with_the_fault_files
+from alone import alone_with_the_fault_network
 from daemon import Daemon
 from grafana_files import ROOT
 from servers import NodeExporter, Prometheus, until
@@ -88,7 +88,7 @@ class Chain:
 
 @pytest.fixture(scope="module")
 def chain(binary, tmp_path_factory):
-    with alone_with_the_fault_files():
+    with alone_with_the_fault_network():
         made = Chain(binary, tmp_path_factory.mktemp("chain"))
         yield made
         made.stop()
@@ -118,7 +118,7 @@ def test_a_fault_goes_all_the_way_to_the_webhook_and_so_does_its_end(chain, bina
 
     fired, resolved = len(told("firing")), len(told("resolved"))
     drill = subprocess.run(
-        [binary, "drill", "--fault", "files", "--for", "60s", "--url", chain.tocsin.url],
+        [binary, "drill", "--fault", "network", "--for", "60s", "--url", chain.tocsin.url],
         capture_output=True, text=True, timeout=180)
     assert drill.returncode == 0, drill.stdout + drill.stderr
 

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from alone import alone_with_the_fault_files
+from alone import alone_with_the_fault_network
 from children import children_of, started, wait_until
 
 CAUSES = [
@@ -91,7 +91,7 @@ def disk_dir():
 
 @pytest.fixture
 def alone():
-    with alone_with_the_fault_files():
+    with alone_with_the_fault_network():
         yield
 
 
@@ -128,7 +128,6 @@ def test_json_has_what_the_text_says(binary, api):
     assert answer["causes"] == CAUSES
 
 
-@pytest.mark.usefixtures("alone")
 def test_wrong_causes_are_told(binary, api):
     api.ring_after = 5
     done = drill(binary, "--fault", "files", "--url", api.url)
@@ -161,7 +160,6 @@ def test_no_fault_while_it_learns(binary, api):
     refused(binary, api, "is still learning (42 %); no fault was made")
 
 
-@pytest.mark.usefixtures("alone")
 def test_an_open_incident_is_waited_for(binary, api):
     api.incident = {"start": 1.5, "peak": 2, "peak_score": 1, "threshold": 0.125,
                     "causes": CAUSES}
@@ -207,7 +205,7 @@ def test_wrong_command_lines_are_usage_errors(binary, options, sentence):
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL, None])
 @pytest.mark.parametrize("fault", ["disk", "forks", "files", "network", "cpu"])
 def test_nothing_is_left_however_it_ends(binary, api, disk_dir, fault, how, request):
-    if fault == "files":
+    if fault == "network":
         request.getfixturevalue("alone")
     duration = "60s" if how else "2s"
     drilling = subprocess.Popen(

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from alone import alone_with_the_fault_files
+from alone import alone_with_the_fault_network
 from daemon import Daemon
 from grafana_files import VARIABLE, dashboards, queries, rules
 from servers import NodeExporter, Prometheus, until
@@ -24,7 +24,7 @@ class Watched:
         self.started, self.servers = [], []
         self.daemon = Daemon(binary, folder, "--threshold", "budget:2/week", learn="30s")
         try:
-            with alone_with_the_fault_files():
+            with alone_with_the_fault_network():
                 self.learn_and_ring(binary, folder)
             self.look()
         except BaseException:
@@ -47,7 +47,7 @@ class Watched:
         until(lambda: self.prometheus.query("anomaly_detected == 0"), "quiet", 120)
         self.quiet_at = time.time()
         drill = subprocess.run(
-            [binary, "drill", "--fault", "files", "--for", "60s", "--url", self.daemon.url],
+            [binary, "drill", "--fault", "network", "--for", "60s", "--url", self.daemon.url],
             capture_output=True, text=True, timeout=120)
         assert drill.returncode == 0, drill.stdout + drill.stderr
         until(lambda: self.prometheus.query("anomaly_detected == 1"), "the incident there", 30)

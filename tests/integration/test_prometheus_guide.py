@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from alone import alone_with_the_fault_files
+from alone import alone_with_the_fault_network
 from grafana_files import ROOT
 from servers import free_port
 
@@ -101,7 +101,7 @@ class Reader:
 
 @pytest.fixture
 def reader(binary, tmp_path):
-    with alone_with_the_fault_files():
+    with alone_with_the_fault_network():
         made = Reader(binary, tmp_path)
         yield made
         made.stop()
