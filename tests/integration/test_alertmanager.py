@@ -446,7 +446,7 @@ def test_from_a_fault_to_amtool_and_back(make_members, make_daemon, hook, binary
     d.wait(lambda: not d.entity()["ringing"])
     name = d.entity()["instance"]
     hook.got.clear()
-    drill = subprocess.Popen([binary, "drill", "--fault", "files", "--for", "30s", "--url", d.url],
+    drill = subprocess.Popen([binary, "drill", "--fault", "network", "--for", "30s", "--url", d.url],
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         for member in members:
