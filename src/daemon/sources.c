@@ -2,6 +2,7 @@
 #include "daemon/sources.h"
 
 #include <stdio.h>
+#include <sys/random.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -150,6 +151,14 @@ static bool wants_series(void *arg, const struct series *s)
     return profile_wants(arg, s);
 }
 
+/* What no sender can know; the clock where the kernel has nothing better yet. */
+static uint64_t secret(void)
+{
+    uint64_t seed;
+
+    return getrandom(&seed, sizeof seed, GRND_NONBLOCK) == sizeof seed ? seed : clock_mono_ns();
+}
+
 static enum rc open_pushed(struct sources *s, struct err *err)
 {
     const struct remote_write_spec *spec = &s->o.peers->remote_write;
@@ -161,7 +170,7 @@ static enum rc open_pushed(struct sources *s, struct err *err)
                                            .telemetry = s->o.telemetry,
                                            .wants = wants_series,
                                            .wants_arg = s->pushed.profile,
-                                           .seed = clock_mono_ns()};
+                                           .seed = secret()};
     return remote_write_new(&o, &s->remote_write, err);
 }
 
