@@ -48,8 +48,9 @@ struct reader {
     struct exposition_parser *p;
     struct exposition_layout *l;
     struct expo_lex lex;
-    size_t at; /* next line of l->lines */
-    bool anew; /* the body differs: `made` is its layout so far */
+    size_t at;       /* next line of l->lines */
+    size_t not_here; /* number + 1 of the one that was looked for in vain where it was next */
+    bool anew;       /* the body differs: `made` is its layout so far */
     struct expo_lines made;
     size_t family_upto; /* lines before this are in family */
     struct expo_family family;
@@ -253,8 +254,14 @@ static bool is_known(struct reader *r, struct expo_tail *ret)
     const char *from = x->p;
     struct err ignored;
 
-    if (r->at == t->n || !expo_lines_begin(t, r->at, from, x->end))
+    /* Looked for once: to hash what may be many MiB for each new line before it would be
+     * quadratic. find_ahead, which knows the key's length, will find it. */
+    if (r->at == t->n || r->not_here == r->at + 1)
         return false;
+    if (!expo_lines_begin(t, r->at, from, x->end)) {
+        r->not_here = r->at + 1;
+        return false;
+    }
     const char *value = from + t->line[r->at].key_n;
     if (x->end - value >= EXPO_NUMBER_ROOM) {
         const char *newline = expo_number_fast(value, &ret->value);
@@ -306,9 +313,10 @@ static size_t find_ahead(const struct reader *r, struct str key)
 {
     const struct expo_lines *t = &r->l->lines;
     const size_t end = t->n - r->at > AHEAD ? r->at + AHEAD : t->n;
+    const uint64_t hash = hash_bytes(key.p, key.n, 0);
 
     for (size_t i = r->at; i < end; i++)
-        if (t->line[i].key_n == key.n && expo_lines_begin(t, i, key.p, key.p + key.n))
+        if (expo_lines_is(t, i, key, hash))
             return i;
     return SIZE_MAX;
 }
@@ -348,13 +356,13 @@ static enum rc read_anew(struct reader *r, const char *from, const struct expo_f
     if (expo_lex_tail(x, ret_tail, err) != OK)
         return err->rc;
     const size_t known = find_ahead(r, bytes);
+    r->counts.learned += known != r->at; /* else new lines before it are all that differs */
     if (known != SIZE_MAX) {
         r->at = known + 1;
         *ret_id = r->l->lines.line[known].id;
     } else if (series_of(r, &key, gap, ret_id, err) != OK) {
         return err->rc;
     }
-    r->counts.learned++;
     return expo_lines_add(&r->made, bytes, *ret_id, err);
 }
 

@@ -64,6 +64,18 @@ static inline bool expo_lines_begin(const struct expo_lines *t, size_t i, const 
                                     : hash_bytes(p, n, 0) == line->key;
 }
 
+/* Whether line i is these bytes, whose hash_bytes with seed 0 is at hand. */
+static inline bool expo_lines_is(const struct expo_lines *t, size_t i, struct str key,
+                                 uint64_t hash)
+{
+    const struct expo_line *line = &t->line[i];
+
+    if (key.n == 0 || line->key_n != key.n)
+        return false;
+    return expo_is_series(line->id) ? memcmp(key.p, t->keys + line->key, key.n) == 0
+                                    : hash == line->key;
+}
+
 /* Room for `need` entries of `size` bytes in *array, at least `first`; E_NOMEM leaves it as it
  * was. need is bounded by the caller. */
 MUST_CHECK enum rc expo_grow(void **array, size_t *capacity, size_t need, size_t size, size_t first,

@@ -231,6 +231,12 @@ static void a_new_series_has_the_type_of_its_remembered_family(void **state)
     parsed_close(&p);
 }
 
+static bool wants_nothing(void *arg, struct str name, const struct label *labels, size_t n)
+{
+    (void)arg, (void)name, (void)labels, (void)n;
+    return false;
+}
+
 static void few_lines_are_learned_when_few_change(void **state)
 {
     (void)state;
@@ -247,6 +253,37 @@ static void few_lines_are_learned_when_few_change(void **state)
     assert_int_equal(p.rc, E_PARSE);
     parsed_body(&p, EXPOSITION_TEXT, STR("a 2\nc 2\nd 2\ne 2\n"));
     assert_int_equal(p.counts.learned, 0); /* what is broken is not remembered */
+    parsed_close(&p);
+}
+
+/* Were it hashed for each of the lines that come before it, this would take minutes. */
+static void a_long_gap_is_not_looked_for_at_every_line(void **state)
+{
+    enum { GAP = 8 << 20, LINES = 200000 };
+    const struct exposition_rules rules = {.wants = wants_nothing};
+    struct parsed p;
+    struct buf b;
+
+    (void)state;
+    parsed_open(&p, &rules);
+    buf_init(&b, 3 * GAP);
+    buf_puts(&b, "#");
+    for (size_t i = 0; i < GAP / 8; i++)
+        buf_puts(&b, "xxxxxxxx");
+    buf_puts(&b, "\na 1\n");
+    parsed_body(&p, EXPOSITION_TEXT, (struct str){b.p, b.n});
+    assert_int_equal(p.counts.learned, 1);
+    buf_clear(&b);
+    for (size_t i = 0; i < LINES; i++)
+        buf_puts(&b, "b 1\n");
+    buf_puts(&b, "#");
+    for (size_t i = 0; i < GAP / 8; i++)
+        buf_puts(&b, "xxxxxxxx");
+    buf_puts(&b, "\na 1\n");
+    parsed_body(&p, EXPOSITION_TEXT, (struct str){b.p, b.n});
+    assert_int_equal(p.rc, OK);
+    assert_int_equal(p.counts.samples, LINES + 1);
+    buf_done(&b);
     parsed_close(&p);
 }
 
@@ -269,6 +306,7 @@ int main(void)
         cmocka_unit_test(a_remembered_parse_equals_a_fresh_one),
         cmocka_unit_test(a_new_series_has_the_type_of_its_remembered_family),
         cmocka_unit_test(few_lines_are_learned_when_few_change),
+        cmocka_unit_test(a_long_gap_is_not_looked_for_at_every_line),
         cmocka_unit_test(a_layout_is_forgotten_when_the_format_changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
