@@ -105,10 +105,12 @@ static enum rc sort_labels(struct str name, const struct label *labels, size_t n
     return OK;
 }
 
-/* Chained, each piece seeded by the hash of those before it. */
-static uint32_t hash_series(struct str name, const struct label *labels, size_t n)
+/* Chained, each piece seeded by the hash of those before it, the first by where the set is: who
+ * sends series does not know that, and cannot make up ones that all want the same slot. */
+static uint32_t hash_series(const struct series_set *s, struct str name, const struct label *labels,
+                            size_t n)
 {
-    uint64_t h = hash_bytes(name.p, name.n, n);
+    uint64_t h = hash_bytes(name.p, name.n, (uint64_t)(uintptr_t)s + n);
 
     for (size_t i = 0; i < n; i++) {
         h = hash_bytes(labels[i].name.p, labels[i].name.n, h);
@@ -188,7 +190,7 @@ enum rc series_set_intern(struct series_set *s, struct str name, const struct la
     const enum rc rc = sort_labels(name, labels, n_labels, sorted, &n, &text, err);
     if (rc)
         return rc;
-    const uint32_t hash = hash_series(name, sorted, n);
+    const uint32_t hash = hash_series(s, name, sorted, n);
     size_t k = hash & (s->n_slots - 1);
     for (; s->slots[k].id1; k = (k + 1) & (s->n_slots - 1))
         if (s->slots[k].hash == hash && same(at(s, s->slots[k].id1 - 1), name, sorted, n)) {

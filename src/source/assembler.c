@@ -23,6 +23,7 @@ struct assembler {
     struct watched *entities;
     size_t n_entities, capacity; /* numbers given so far, and room */
     size_t n_used;
+    size_t free_from;  /* all numbers before this are used */
     uint32_t *names;   /* open addressing: number + 1 of an entity, by its name's hash */
     size_t n_names;    /* a power of two, at least twice n_entities */
     uint32_t *touched; /* [capacity] entities that the last take gave samples */
@@ -72,10 +73,11 @@ uint8_t assembler_generation(const struct assembler *a, uint32_t entity)
     return a->entities[entity].generation;
 }
 
-/* The place of a name in the table: its entity's, or the free one where it would stand. */
+/* The place of a name in the table: its entity's, or the free one where it would stand. The seed is
+ * one that no sender knows, so that none can make up names that all want the same place. */
 static uint32_t *name_slot(const struct assembler *a, struct str name)
 {
-    size_t k = hash_bytes(name.p, name.n, 0) & (a->n_names - 1);
+    size_t k = hash_bytes(name.p, name.n, (uint64_t)(uintptr_t)a) & (a->n_names - 1);
 
     while (a->names[k] && !str_eq(str_of(a->entities[a->names[k] - 1].name), name))
         k = (k + 1) & (a->n_names - 1);
@@ -121,10 +123,9 @@ static enum rc take_number(struct assembler *a, uint32_t *ret, struct err *err)
     if (a->n_used == ASSEMBLER_ENTITIES_MAX)
         return err_set(err, E_LIMIT, "more than %d entities", ASSEMBLER_ENTITIES_MAX);
     if (a->n_used < a->n_entities) { /* some went */
-        uint32_t i = 0;
-        while (a->entities[i].used)
-            i++;
-        *ret = i;
+        while (a->entities[a->free_from].used)
+            a->free_from++;
+        *ret = (uint32_t)a->free_from;
         return OK;
     }
     if (make_room(a, err) != OK)
@@ -423,6 +424,7 @@ void assembler_expire(struct assembler *a, int64_t mono_ms)
             continue;
         watched_done(e, &a->bytes);
         a->n_used--;
+        a->free_from = i < a->free_from ? i : a->free_from;
         any = true;
     }
     if (any)

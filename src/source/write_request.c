@@ -32,6 +32,7 @@ enum {
 static const char cut_off[] = "what should be a time series is cut off or no protobuf";
 static const char too_long[] = "the labels of a time series are too long";
 static const char too_many[] = "too many samples in one body";
+static const char too_many_series[] = "too many series in one body";
 static const char no_memory[] = "no memory for samples";
 static const char past_table[] = "a label refers to no symbol";
 static const char half_label[] = "a time series refers to a label's name without a value";
@@ -40,7 +41,7 @@ struct write_request {
     enum write_protocol protocol;
     const uint8_t *body;
     struct wire rest;
-    size_t samples_left; /* until there are too many */
+    size_t samples_left, series_left; /* until there are too many */
 
     struct str *symbols;
     size_t n_symbols, symbols_capacity;
@@ -76,7 +77,9 @@ void write_request_free(struct write_request *r)
 static enum rc malformed(const struct write_request *r, const uint8_t *at, const char *why,
                          struct err *err)
 {
-    const enum rc rc = why == too_many ? E_LIMIT : why == no_memory ? E_NOMEM : E_PARSE;
+    const enum rc rc = why == too_many || why == too_many_series ? E_LIMIT
+                       : why == no_memory                        ? E_NOMEM
+                                                                 : E_PARSE;
 
     return err_set(err, rc, "byte %zu: %s", (size_t)(at - r->body), why);
 }
@@ -132,6 +135,7 @@ enum rc write_request_begin(struct write_request *r, enum write_protocol protoco
     r->body = p;
     r->rest = (struct wire){p, p + n};
     r->samples_left = WRITE_SAMPLES_MAX;
+    r->series_left = WRITE_SERIES_MAX;
     r->n_symbols = 0;
     return protocol == WRITE_2 ? read_symbols(r, err) : OK;
 }
@@ -354,6 +358,8 @@ enum rc write_request_next(struct write_request *r, struct write_series *ret, bo
         }
         if (type != WIRE_BYTES || !wire_bytes(&r->rest, &m))
             return malformed(r, at, cut_off, err);
+        if (r->series_left-- == 0)
+            return malformed(r, at, too_many_series, err);
         r->n_samples = r->n_labels = 0;
         r->has_name = false;
         struct write_series s = {.type = METRIC_UNTYPED};

@@ -25,6 +25,7 @@ enum write_protocol { WRITE_1, WRITE_2 };
 
 enum {
     WRITE_SAMPLES_MAX = 1 << 20, /* in one body; senders' batches are of 500 to 10,000 */
+    WRITE_SERIES_MAX = 1 << 20,  /* in one body: an empty one has two bytes, and is looked up */
     WRITE_SYMBOLS_MAX = 1 << 20, /* in one body */
     /* of one series' encoded labels: text, and tags and lengths of each label */
     WRITE_LABELS_BYTES_MAX = SERIES_TEXT_MAX + 16 * (SERIES_LABELS_MAX + 1),

@@ -254,6 +254,26 @@ static void more_samples_than_the_limit_are_refused_before_they_are_kept(void **
     buf_done(&body);
 }
 
+/* Each costs a look-up and a sentence, and Snappy makes two MiB of a million of them. */
+static void more_series_than_the_limit_are_refused(void **state)
+{
+    (void)state;
+    struct buf body;
+    struct err err;
+    struct write_series s;
+    bool more = true;
+
+    buf_init(&body, 8 << 20);
+    for (size_t i = 0; i < WRITE_SERIES_MAX + 1; i++)
+        buf_add(&body, "\x0a\x00", 2);
+    must(write_request_begin(reader, WRITE_1, body.p, body.n, &err), &err);
+    for (size_t i = 0; i < WRITE_SERIES_MAX; i++)
+        must(write_request_next(reader, &s, &more, &err), &err);
+    assert_int_equal(write_request_next(reader, &s, &more, &err), E_LIMIT);
+    assert_non_null(strstr(err.msg, "too many series"));
+    buf_done(&body);
+}
+
 /* One long symbol, referred to often: a small body that would be much text. */
 static void labels_that_grow_by_references_are_refused(void **state)
 {
@@ -456,6 +476,7 @@ int main(void)
         cmocka_unit_test(fields_may_come_in_any_order),
         cmocka_unit_test(histograms_and_exemplars_are_counted),
         cmocka_unit_test(more_samples_than_the_limit_are_refused_before_they_are_kept),
+        cmocka_unit_test(more_series_than_the_limit_are_refused),
         cmocka_unit_test(labels_that_grow_by_references_are_refused),
         cmocka_unit_test(labels_are_held_to_the_specification),
         cmocka_unit_test(labels_have_limits),
