@@ -37,18 +37,30 @@ static void text_freep(char **p)
     curl_free(*p);
 }
 
+/* Bytes at the front of what follows "://" that are a user and password, or may be: an unescaped
+ * '/', '?' or '#' in a password ends the host for everybody, and leaves a port that is none. */
+static size_t user_bytes(const char *host)
+{
+    const size_t n = strcspn(host, "/?#");
+    const char *const user_end = memrchr(host, '@', n), *const last = strrchr(host, '@');
+    const char *const colon = memrchr(host, ':', n);
+
+    if (user_end)
+        return (size_t)(user_end - host) + 1;
+    if (!last || !colon || host[0] == '[')
+        return 0;
+    const size_t digits = strspn(colon + 1, "0123456789");
+    return digits > 0 && colon + 1 + digits == host + n ? 0 : (size_t)(last - host) + 1;
+}
+
 void http_url_shown(const char *url, char out[HTTP_SHOWN_MAX])
 {
     const char *scheme_end = strstr(url, "://");
     const char *host = scheme_end ? scheme_end + 3 : url;
-    const size_t host_n = strcspn(host, "/?#");
-    size_t user_n = 0;
+    const char *shown = host + user_bytes(host);
 
-    for (size_t i = 0; i < host_n; i++)
-        if (host[i] == '@')
-            user_n = i + 1;
     (void)snprintf(out, HTTP_SHOWN_MAX, "%.*s%.*s", (int)(host - url), url,
-                   (int)strcspn(host + user_n, "?#"), host + user_n);
+                   (int)strcspn(shown, "?#"), shown);
     str_make_printable(out);
 }
 

@@ -24,17 +24,13 @@ static void urls_that_can_be_asked_are_taken(void **state)
 
 static void other_urls_are_refused_and_secrets_not_repeated(void **state)
 {
-    static const char *const bad[] = {"localhost:9090",
-                                      "ftp://x/",
-                                      "file:///etc/passwd",
-                                      "http://",
-                                      "http://a b/",
-                                      "http://a/\n",
-                                      "http://u:geheim@x",
-                                      "https://geheim@x/y",
-                                      "http://x:99999/",
-                                      "http://u:geheim@x:99999/",
-                                      ""};
+    static const char *const bad[] = {"localhost:9090",       "ftp://x/",
+                                      "file:///etc/passwd",   "http://",
+                                      "http://a b/",          "http://a/\n",
+                                      "http://u:geheim@x",    "https://geheim@x/y",
+                                      "http://x:99999/",      "http://u:geheim@x:99999/",
+                                      "http://u:ge/geheim@x", "http://u:geheim?@x",
+                                      "http://u:geheim#12@x", ""};
     struct err err;
 
     (void)state;
@@ -56,6 +52,10 @@ static void a_shown_url_has_no_user_and_no_query(void **state)
     assert_string_equal(out, "http://x:9090/a/b");
     http_url_shown("https://user:geheim@x/a@b?c", out);
     assert_string_equal(out, "https://x/a@b");
+    http_url_shown("https://x:1/a@b", out);
+    assert_string_equal(out, "https://x:1/a@b");
+    http_url_shown("https://[::1]/a@b", out);
+    assert_string_equal(out, "https://[::1]/a@b");
     http_url_shown("https://x?geheim", out);
     assert_string_equal(out, "https://x");
     (void)snprintf(longer, sizeof longer, "http://%0900d", 1);
