@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/str.h"
 #include "config/config.h"
 #include "feature/profile.h"
@@ -142,4 +143,16 @@ enum rc verb_time(const char *s, const char *option, int64_t *ret_ms, struct err
                        option, s);
     *ret_ms = llround(seconds * 1000);
     return OK;
+}
+
+enum rc verb_output(const char *path, const char *const *others, size_t n, struct err *err)
+{
+    if (strcmp(path, "-") == 0)
+        return err_set(err, E_CONFIG, "-o: expected the name of a file, found '-'");
+    for (size_t i = 0; i < n; i++)
+        if (others[i] && file_same(path, others[i]))
+            return err_set(err, E_CONFIG,
+                           "-o '%s': expected another file than '%s', found the same", path,
+                           others[i]);
+    return file_expect_writable(path, err);
 }

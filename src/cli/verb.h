@@ -68,3 +68,8 @@ MUST_CHECK enum rc verb_model(const char *path, const char *threshold, struct mo
 
 /* A time on the command line: RFC 3339, or Unix seconds with or without a fraction. E_CONFIG. */
 MUST_CHECK enum rc verb_time(const char *s, const char *option, int64_t *ret_ms, struct err *err);
+
+/* Before the work: -o FILE can be written, and is none of the files others[n] (NULL: not given)
+ * that are read or kept. "-" is no file: what is written whole is no stream. E_CONFIG, E_IO. */
+MUST_CHECK enum rc verb_output(const char *path, const char *const *others, size_t n,
+                               struct err *err);

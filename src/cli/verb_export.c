@@ -248,16 +248,20 @@ static enum rc tell(const struct export_options *o, const struct model *m,
     return report_flush(err);
 }
 
-static enum rc export(const struct export_options *o, struct err *err) {
+static enum rc export_model(const struct export_options *o, struct err *err)
+{
+    const char *const taken[] = {o->model, o->data};
     CLEANUP(model_unrefp) struct model *m = NULL;
     CLEANUP(exchange_plan_done) struct exchange_plan p = {0};
     CLEANUP(buf_done) struct buf out;
     struct change change = {0};
 
     buf_init(&out, OUTPUT_BYTES_MAX);
-    if (model_load(o->model, &m, err) != OK || exchange_plan_make(m, o->raw, &p, err) != OK ||
+    if (verb_output(o->output, taken, sizeof taken / sizeof *taken, err) != OK ||
+        model_load(o->model, &m, err) != OK || exchange_plan_make(m, o->raw, &p, err) != OK ||
         write_model(o, m, &p, &out, &change, err) != OK ||
-        file_write(o->output, out.p, out.n, err) != OK) return err->rc;
+        file_write(o->output, out.p, out.n, err) != OK)
+        return err->rc;
     return tell(o, m, &p, out.n, &change, err);
 }
 
@@ -269,7 +273,7 @@ static int run(int argc, char **argv)
     const int code = parse(argc, argv, &o);
     if (code >= 0)
         return code;
-    return export(&o, &err) == OK ? EXIT_FINE : verb_fail(&err);
+    return export_model(&o, &err) == OK ? EXIT_FINE : verb_fail(&err);
 }
 
 const struct verb verb_export = {

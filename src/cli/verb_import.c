@@ -218,9 +218,12 @@ static enum rc print_words(const struct import *m, struct err *err)
 static enum rc import(const struct import_options *o, struct err *err)
 {
     CLEANUP(import_done) struct import m = {.o = o};
+    const char *const taken[] = {
+        o->profile,        o->access.password_file, o->access.bearer_token_file,
+        o->access.ca_file, o->access.cert_file,     o->access.key_file};
     const int64_t start_ms = clock_mono_ms();
 
-    if (o->output && file_expect_writable(o->output, err) != OK)
+    if (o->output && verb_output(o->output, taken, sizeof taken / sizeof *taken, err) != OK)
         return err->rc;
     if (import_fetch_open(o, &m.fetch, err) != OK || find_machines(&m, err) != OK ||
         write_all(&m, err) != OK)

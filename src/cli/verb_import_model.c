@@ -323,10 +323,13 @@ static enum rc tell(const struct import_options *o, const struct import_parts *p
 
 static enum rc import(const struct import_options *o, struct err *err)
 {
+    const char *const taken[] = {o->file, o->schema, o->scaler};
     CLEANUP(parts_done) struct import_parts p = {0};
     CLEANUP(model_unrefp) struct model *m = NULL;
 
-    enum rc rc = read_net(o->file, &p, err);
+    enum rc rc = verb_output(o->output, taken, sizeof taken / sizeof *taken, err);
+    if (rc == OK)
+        rc = read_net(o->file, &p, err);
     if (rc == OK)
         rc = read_schema(o, &p, err);
     if (rc == OK)

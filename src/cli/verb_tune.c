@@ -275,12 +275,7 @@ static enum rc expect_output(const struct tune_options *o, struct err *err)
 
     if (!o->output)
         return OK;
-    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
-        if (taken[i] && file_same(o->output, taken[i]))
-            return err_set(err, E_CONFIG,
-                           "-o '%s': expected another file than '%s', found the same", o->output,
-                           taken[i]);
-    return file_expect_writable(o->output, err);
+    return verb_output(o->output, taken, sizeof taken / sizeof *taken, err);
 }
 
 static enum rc prepare(struct tuning *t, struct err *err)

@@ -405,6 +405,17 @@ def test_wrong_values_are_refused(tocsin, tmp_path, options, sentence):
         assert done.stderr.startswith("tocsin: --profile: ")
 
 
+def test_the_result_is_no_file_that_is_read(tocsin, tmp_path):
+    (tmp_path / "password").write_text("geheim")
+    done = tocsin("import", "--prometheus", "http://x", "--user", "u", "--password-file", "password",
+                  "-o", "password", code=2, cwd=tmp_path)
+    assert done.stderr == "tocsin: -o 'password': expected another file than 'password', found the same\n"
+    assert (tmp_path / "password").read_text() == "geheim"
+    done = tocsin("import", "--prometheus", "http://x", "-o", "-", code=2, cwd=tmp_path)
+    assert done.stderr == "tocsin: -o: expected the name of a file, found '-'\n"
+    assert os.listdir(tmp_path) == ["password"]
+
+
 def test_a_machine_that_is_not_there_is_told_beside_those_that_are(tocsin, fake, tmp_path):
     done = tocsin("import", "--prometheus", fake(made_up_any).url, "--instance", "c", "-o",
                   tmp_path / "F", code=1)

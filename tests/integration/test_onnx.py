@@ -356,3 +356,18 @@ def test_an_export_that_cannot_be_written_leaves_nothing(once, made, tocsin, tmp
     done = tocsin("export", "--model", made[0].path, "--format", "onnx", "-o",
                   tmp_path / "no" / "where.onnx", code=1)
     assert "where.onnx" in done.stderr and done.stdout == ""
+
+
+def test_what_is_read_is_not_written_over(once, made, tocsin, tmp_path):
+    model = tmp_path / "m.tsm"
+    model.write_bytes(made[0].path.read_bytes())
+    (tmp_path / "link").symlink_to(model)
+    before = model.read_bytes()
+    for path in (model, tmp_path / "link"):
+        done = tocsin("export", "--model", model, "--format", "onnx", "-o", path, code=2)
+        assert f"expected another file than '{model}', found the same" in done.stderr
+    bare = tmp_path / "bare.onnx"
+    tocsin("export", "--model", model, "--format", "onnx", "--raw", "-o", bare)
+    done = tocsin("import-model", bare, "--threshold", "fixed:1", "-o", bare, code=2)
+    assert f"expected another file than '{bare}', found the same" in done.stderr
+    assert model.read_bytes() == before and bare.read_bytes()[:1] == b"\x08"
