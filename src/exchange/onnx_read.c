@@ -12,6 +12,13 @@ enum { MEMORY_MAX = 4 * EXCHANGE_BYTES_MAX };
 
 /* --- the graph --- */
 
+static size_t longer(size_t n, const char *name)
+{
+    const size_t length = strlen(onnx_text(name));
+
+    return length > n ? length : n;
+}
+
 /* Sizes first, since every name is compared with many. */
 static enum rc check_sizes(const Onnx__GraphProto *g, struct err *err)
 {
@@ -31,10 +38,14 @@ static enum rc check_sizes(const Onnx__GraphProto *g, struct err *err)
             return err_set(err, E_LIMIT, "operator %.60s has over %d inputs, outputs or attributes",
                            onnx_text(n->op_type), ONNX_ENDS_MAX);
         for (size_t k = 0; k < n->n_input; k++)
-            longest = strlen(n->input[k]) > longest ? strlen(n->input[k]) : longest;
+            longest = longer(longest, n->input[k]);
         for (size_t k = 0; k < n->n_output; k++)
-            longest = strlen(n->output[k]) > longest ? strlen(n->output[k]) : longest;
+            longest = longer(longest, n->output[k]);
     }
+    for (size_t i = 0; i < g->n_initializer; i++)
+        longest = longer(longest, g->initializer[i]->name);
+    for (size_t i = 0; i < g->n_input; i++)
+        longest = longer(longest, g->input[i]->name);
     if (longest > ONNX_NAME_MAX)
         return err_set(err, E_LIMIT, "a tensor's name of %zu bytes: expected %d at most", longest,
                        ONNX_NAME_MAX);

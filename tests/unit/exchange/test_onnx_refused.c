@@ -160,13 +160,28 @@ static void integer_input(Onnx__ModelProto *o)
     o->graph->input[0]->type->tensor_type->elem_type = INT64;
 }
 
-static void long_name(Onnx__ModelProto *o)
+static void make_long(char **text)
 {
     char name[2048];
 
     memset(name, 'n', sizeof name);
     name[sizeof name - 1] = '\0';
-    set(&o->graph->node[0]->input[2], name);
+    set(text, name);
+}
+
+static void long_name(Onnx__ModelProto *o)
+{
+    make_long(&o->graph->node[0]->input[2]);
+}
+
+static void long_name_of_weights(Onnx__ModelProto *o)
+{
+    make_long(&o->graph->initializer[0]->name);
+}
+
+static void long_name_of_the_input(Onnx__ModelProto *o)
+{
+    make_long(&o->graph->input[0]->name);
 }
 
 static void what_is_not_dense_layers_is_refused_by_name(void **state)
@@ -205,6 +220,8 @@ static void what_is_not_dense_layers_is_refused_by_name(void **state)
         {no_output, E_PARSE, "1 inputs and 0 outputs"},
         {integer_input, E_PARSE, "of type 7"},
         {long_name, E_LIMIT, "name of 2047 bytes"},
+        {long_name_of_weights, E_LIMIT, "name of 2047 bytes"},
+        {long_name_of_the_input, E_LIMIT, "name of 2047 bytes"},
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
