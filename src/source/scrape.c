@@ -79,6 +79,15 @@ static enum rc take_out(struct scrape *s, struct scrape_transfer **ret, struct e
     return OK;
 }
 
+static void say_of(struct scrape *s, const struct scrape_target *t, const char *what)
+{
+    char shown[HTTP_SHOWN_MAX], sentence[ERR_MSG_MAX + HTTP_SHOWN_MAX];
+
+    http_url_shown(t->url, shown);
+    (void)snprintf(sentence, sizeof sentence, "%s: %s", shown, what);
+    say(s, &s->jobs[t->job], sentence);
+}
+
 static void fail(struct scrape *s, struct scrape_target *t, struct scrape_outcome *o,
                  const char *why)
 {
@@ -123,6 +132,7 @@ static void give(struct scrape *s, struct scrape_target *t, struct snapshot *sna
     const enum rc rc = in->tick(in->arg, t->instance, snapshot, err);
     if (rc == OK) {
         t->last_ms = ts_ms;
+        t->refused = false;
     } else if (rc == E_LIMIT) {
         snapshot_free(snapshot);
         o->dropped = true;
@@ -130,6 +140,9 @@ static void give(struct scrape *s, struct scrape_target *t, struct snapshot *sna
     } else {
         o->dropped = true;
         o->error = err->msg;
+        if (!t->refused) /* another source's entity, a name that is none: that does not pass */
+            say_of(s, t, err->msg);
+        t->refused = true;
     }
 }
 
@@ -212,10 +225,11 @@ static void begin(struct scrape *s, struct scrape_target *t, int64_t wall_ms)
 static void on_twice(void *arg, const struct scrape_target *t)
 {
     struct scrape *s = arg;
-    char sentence[ERR_MSG_MAX];
+    char shown[HTTP_SHOWN_MAX], sentence[ERR_MSG_MAX];
 
+    http_url_shown(t->url, shown);
     (void)snprintf(sentence, sizeof sentence,
-                   "the target %.200s is left out: another one has the instance '%.128s'", t->url,
+                   "the target %.200s is left out: another one has the instance '%.128s'", shown,
                    t->instance);
     say(s, &s->jobs[t->job], sentence);
 }

@@ -36,6 +36,7 @@ struct scrape_target {
     struct scrape_target_view shown; /* job, instance, url and error are not set */
     char error[SCRAPE_WHY_MAX];
 
+    bool refused;  /* the intake takes no such entity, and that was said */
     bool replaced; /* while the table is set: see its events */
 };
 

@@ -357,6 +357,20 @@ def test_targets_come_and_go_with_their_files(probe, serve, tmp_path):
     assert not any(e["event"] == "stale" and e["instance"] == "three" for e in p.seen)
 
 
+def test_an_entity_that_is_not_taken_is_said_once(probe, serve):
+    asked = []
+    address = serve(lambda request: (asked.append(1), request.answer(BODY)))
+    p = probe(f"target={address}", "interval_ms=200", "foreign=1", "params=token=geheim")
+    sentence = p.wait(lambda e: e["event"] == "say")["sentence"]
+    assert sentence.endswith(f"/metrics: entity '{address}' comes from another source already")
+    end = time.monotonic() + 20
+    while len(asked) < 5 and time.monotonic() < end:
+        time.sleep(0.05)
+    (t,) = p.view()
+    assert t["dropped"] >= 3 and t["up"]
+    assert sum(e["event"] == "say" for e in p.seen) == 1
+
+
 def test_two_targets_with_one_instance_are_one_and_it_is_said(probe, serve, tmp_path):
     address = serve(lambda request: request.answer(BODY))
     path = tmp_path / "targets.yml"

@@ -19,6 +19,7 @@ enum { LIST_MAX = 8192 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of standard output */
 static bool full;                                        /* the intake refuses every tick */
+static bool foreign;                                     /* and every entity, for good */
 static const char *only = "";                            /* prefix of what is wanted */
 
 static void print(json_t *o)
@@ -53,6 +54,11 @@ static enum rc on_tick(void *arg, const char *instance, struct snapshot *s, stru
     if (full) {
         json_decref(samples);
         return err_set(err, E_LIMIT, "full");
+    }
+    if (foreign) {
+        json_decref(samples);
+        snapshot_free(s);
+        return err_set(err, E_CONFIG, "entity '%s' comes from another source already", instance);
     }
     for (uint32_t id = 0; id < s->n; id++)
         if (!series_is_stale(s->v[id]))
@@ -147,6 +153,8 @@ static void set(struct scrape_spec *spec, char *word)
         spec->honor_labels = true;
     else if (strcmp(word, "full") == 0)
         full = true;
+    else if (strcmp(word, "foreign") == 0)
+        foreign = true;
     else if (strcmp(word, "only") == 0)
         only = value;
     else
