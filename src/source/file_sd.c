@@ -11,7 +11,8 @@
 #include "base/file.h"
 #include "base/mem.h"
 
-/* What tells one version of a file from another. */
+/* What tells one version of a file from another. The time is that of the inode's change: who may
+ * read a file (chmod) is a change too, and cp -p sets the other one back. */
 struct version {
     dev_t device;
     ino_t inode;
@@ -145,13 +146,18 @@ static bool look_at(struct sd_file *f, const struct saying *out)
 
     if (stat(f->path, &st) != 0)
         return false; /* gone since its name was read: the sweep sees to it */
-    const struct version now = {st.st_dev, st.st_ino, st.st_size, st.st_mtim};
+    const struct version now = {st.st_dev, st.st_ino, st.st_size, st.st_ctim};
     f->there = true;
     if (now.device == f->version.device && now.inode == f->version.inode &&
         now.size == f->version.size && now.changed.tv_sec == f->version.changed.tv_sec &&
         now.changed.tv_nsec == f->version.changed.tv_nsec)
         return false;
     f->version = now;
+    if (!S_ISREG(st.st_mode)) { /* a pipe would be waited for */
+        err_record(&err, E_IO, "file_sd: '%s': expected a file", f->path);
+        out->say(out->arg, err.msg);
+        return false;
+    }
     if (file_read(f->path, FILE_SD_BYTES_MAX, &text, &n, &err) != OK ||
         file_sd_parse((struct str){text, n}, f->path, &list, &err) != OK) {
         (void)err_wrap(&err, "file_sd: the targets stay as they were");

@@ -436,6 +436,9 @@ enum rc scrape_open(const struct scrape_options *options, struct scrape **ret, s
     (void)look_at_files(s);
     if (set_targets(s, err) != OK)
         return err->rc;
+    for (size_t job = 0; job < s->n_jobs; job++)
+        if (s->files[job] && file_sd_files(s->files[job]) == 0)
+            say(s, &s->jobs[job], "file_sd: there is no such file yet");
     raise_file_limit(s->table.n);
     s->files_due_ms = clock_mono_ms() + SCRAPE_FILES_EVERY_MS;
     errno = pthread_create(&s->thread, NULL, run, s);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -217,6 +218,41 @@ static void files_are_read_again_when_they_change(void **state)
     assert_int_equal(rmdir(f.path), 0);
 }
 
+/* What a careful copy leaves: as many bytes, the old time. And a pipe is not waited for. */
+static void a_change_shows_by_no_date_and_a_pipe_is_no_file(void **state)
+{
+    (void)state;
+    struct folder f = {.path = "/tmp/test_file_sd_XXXXXX"};
+    char path[96], pattern[96], *v[] = {pattern};
+    const struct text_list patterns = {1, v};
+    const struct timespec old[2] = {{1, 0}, {1, 0}};
+    struct err err;
+
+    assert_non_null(mkdtemp(f.path));
+    (void)snprintf(pattern, sizeof pattern, "%s/*.yml", f.path);
+    (void)snprintf(path, sizeof path, "%s/a.yml", f.path);
+    assert_int_equal(file_sd_open(&patterns, &f.s, &err), OK);
+    put(&f, "a.yml", "- targets: [a]\n");
+    assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
+    expect_targets(&f, true, "a ;");
+    FILE *in_place = fopen(path, "r+");
+    assert_non_null(in_place);
+    assert_true(fputs("- targets: [b]\n", in_place) >= 0);
+    assert_int_equal(fclose(in_place), 0);
+    (void)usleep(20000); /* clocks of file systems tick in ms */
+    assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
+    expect_targets(&f, true, "b ;");
+    take(&f, "a.yml");
+    assert_int_equal(mkfifo(path, 0600), 0);
+    expect_targets(&f, false, "b ;");
+    expect_targets(&f, false, "b ;");
+    assert_int_equal(f.said, 1);
+    assert_non_null(strstr(f.last, "a.yml': expected a file"));
+    file_sd_close(f.s);
+    take(&f, "a.yml");
+    assert_int_equal(rmdir(f.path), 0);
+}
+
 static void a_failed_allocation_is_an_error_and_no_leak(void **state)
 {
     (void)state;
@@ -245,6 +281,7 @@ int main(void)
         cmocka_unit_test(a_broken_file_is_refused_with_a_sentence),
         cmocka_unit_test(patterns_are_checked),
         cmocka_unit_test(files_are_read_again_when_they_change),
+        cmocka_unit_test(a_change_shows_by_no_date_and_a_pipe_is_no_file),
         cmocka_unit_test(a_failed_allocation_is_an_error_and_no_leak),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
