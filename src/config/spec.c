@@ -49,6 +49,13 @@ static bool is_url(const char *s)
     return (strncmp(s, "http://", 7) == 0 && s[7]) || (strncmp(s, "https://", 8) == 0 && s[8]);
 }
 
+static bool has_user(const char *url)
+{
+    const char *const host = strchr(url, ':') + 3; /* is_url: past "://" */
+
+    return memchr(host, '@', strcspn(host, "/?#"));
+}
+
 static enum rc load_text(const struct yaml *y, const struct yaml_node *node, const char *what,
                          const struct spec_key *k, enum spec_kind kind, char **at, struct err *err)
 {
@@ -61,7 +68,12 @@ static enum rc load_text(const struct yaml *y, const struct yaml_node *node, con
     if (kind == SPEC_URL && !is_url(v.p))
         return yaml_fail(y, node, err,
                          "%s.%s: expected a URL such as http://localhost:9090, found '%.80s'", what,
-                         k->name, k->secret ? "…" : v.p);
+                         k->name, k->secret || strchr(v.p, '@') ? "…" : v.p);
+    if (kind == SPEC_URL && has_user(v.p))
+        return yaml_fail(y, node, err,
+                         "%s.%s: the URL has a user and password in it; give them by their own "
+                         "settings",
+                         what, k->name);
     if (kind == SPEC_PATH && v.p[0] == '~')
         return yaml_fail(y, node, err,
                          "%s.%s: expected a path; '~' is not expanded here, ${HOME} is", what,

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "feature/profile.h"
 #include "feature/profile_by.h"
+#include "http/http_access.h"
 #include "source/prometheus.h"
 #include "source/remote_write.h"
 #include "source/scrape.h"
@@ -121,6 +122,14 @@ static int64_t last_ms(void *arg, const char *instance)
     return s->o.door.last_ms(s->o.door.arg, instance, &ms, &err) == OK ? ms : 0;
 }
 
+static enum rc of_server(const struct server *v, struct err *err)
+{
+    char shown[HTTP_SHOWN_MAX];
+
+    http_url_shown(v->spec->url, shown);
+    return err_wrap(err, "prometheus '%s'", shown);
+}
+
 static enum rc open_servers(struct sources *s, struct err *err)
 {
     const struct peers *p = s->o.peers;
@@ -134,7 +143,7 @@ static enum rc open_servers(struct sources *s, struct err *err)
         const struct expr_by by = {v->spec->entity_label, v->spec->match};
         if (open_door(s, v->spec->interval_ms, &v->o, err) != OK ||
             profile_queries(v->o.profile, &by, &v->queries, err) != OK)
-            return err_wrap(err, "prometheus '%s'", v->spec->url);
+            return of_server(v, err);
         v->features = (struct prom_features){.n = v->queries.n,
                                              .names = (const char *const *)v->queries.names,
                                              .promql = (const char *const *)v->queries.promql,
@@ -213,7 +222,7 @@ enum rc sources_start(struct sources *s, struct err *err)
         struct server *v = &s->servers[i];
         const struct prometheus_hooks hooks = {v, filled, server_says, last_ms};
         if (prometheus_start(v->spec, &v->features, &v->o.door, &hooks, &v->source, err) != OK)
-            return err_wrap(err, "prometheus '%s'", v->spec->url);
+            return of_server(v, err);
     }
     return OK;
 }

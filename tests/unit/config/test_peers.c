@@ -130,6 +130,12 @@ static void what_is_wrong_is_named_with_its_place(void **state)
     refuse("sources: [prometheus: {url: \"p:9090\"}]",
            "f.yml:1:29: prometheus.url: expected a URL such as http://localhost:9090, found "
            "'p:9090'");
+    refuse("sources: [prometheus: {url: \"http://me:geheim@p\"}]",
+           "f.yml:1:29: prometheus.url: the URL has a user and password in it; give them by their "
+           "own settings");
+    refuse("alerts: {alertmanager: {urls: [\"me:geheim@p\"]}}",
+           "f.yml:1:32: alerts.alertmanager.urls: expected a URL such as http://localhost:9090, "
+           "found '…'");
     refuse("sources: [prometheus: {url: \"http://p\", interval: 5}]",
            "f.yml:1:51: prometheus.interval: expected a time such as 15s from 1 to 3600 seconds, "
            "found '5'");
