@@ -11,6 +11,8 @@
 #include "config/config.h"
 #include "config/peers.h"
 #include "feature/profile.h"
+#include "http/http_access.h"
+#include "source/scrape.h"
 
 static const char help[] =
     "usage: tocsin check [-c FILE] [--print | --json]\n"
@@ -71,13 +73,31 @@ static int parse(int argc, char **argv, struct check_options *o)
     return -1;
 }
 
+/* What `tocsin run` would refuse of the others that it is to talk with, before it asks them. */
+static enum rc check_peers(const struct peers *p, struct err *err)
+{
+    for (size_t i = 0; i < p->n_scrape; i++)
+        if (scrape_check(&p->scrape[i], err) != OK)
+            return err->rc;
+    for (size_t i = 0; i < p->n_prometheus; i++)
+        if (http_url_check(p->prometheus[i].url, err) != OK)
+            return err_wrap(err, "prometheus");
+    for (size_t i = 0; i < p->alertmanager.urls.n; i++)
+        if (http_url_check(p->alertmanager.urls.v[i], err) != OK)
+            return err_wrap(err, "alertmanager");
+    if (p->write.url && http_url_check(p->write.url, err) != OK)
+        return err_wrap(err, "write");
+    return OK;
+}
+
 static enum rc load(const struct check_options *o, struct config *c, struct peers **ret_peers,
                     struct profile **ret, struct err *err)
 {
     config_defaults(c);
     if (o->file && config_load(o->file, c, err) != OK)
         return err->rc;
-    if (config_validate(c, err) != OK || peers_load(o->file, ret_peers, err) != OK)
+    if (config_validate(c, err) != OK || peers_load(o->file, ret_peers, err) != OK ||
+        check_peers(*ret_peers, err) != OK)
         return err->rc;
     return verb_profile(c, o->file, NULL, ret, err);
 }

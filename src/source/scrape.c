@@ -380,17 +380,6 @@ static void raise_file_limit(size_t targets)
     (void)setrlimit(RLIMIT_NOFILE, &r); /* else a target says that there are too many files */
 }
 
-static enum rc check_job(const struct scrape_spec *spec, struct err *err)
-{
-    if (!spec->job || !spec->job[0])
-        return err_set(err, E_CONFIG, "scrape: expected the name of the job");
-    if (spec->interval_ms <= 0)
-        return err_set(err, E_CONFIG, "scrape '%.64s': expected an interval", spec->job);
-    if (spec->targets.n == 0 && spec->file_sd.n == 0)
-        return err_set(err, E_CONFIG, "scrape '%.64s': expected targets or file_sd", spec->job);
-    return OK;
-}
-
 static enum rc open_jobs(struct scrape *s, const struct scrape_options *o, struct err *err)
 {
     if (o->n_jobs > SCRAPE_JOBS_MAX)
@@ -403,7 +392,7 @@ static enum rc open_jobs(struct scrape *s, const struct scrape_options *o, struc
         memcpy(s->jobs, o->jobs, o->n_jobs * sizeof *s->jobs);
     for (; s->n_jobs < o->n_jobs; s->n_jobs++) {
         const struct scrape_spec *spec = o->jobs[s->n_jobs].spec;
-        if (check_job(spec, err) != OK)
+        if (scrape_check(spec, err) != OK)
             return err->rc;
         if (spec->file_sd.n && file_sd_open(&spec->file_sd, &s->files[s->n_jobs], err) != OK)
             return err_wrap(err, "scrape '%.64s'", spec->job);

@@ -52,6 +52,10 @@ struct scrape_options {
 
 struct scrape;
 
+/* What scrape_open would say of this job: its settings, its targets but for those of files. Asks
+ * nobody. E_CONFIG with the job's name in front; E_LIMIT, E_NOMEM. */
+MUST_CHECK enum rc scrape_check(const struct scrape_spec *spec, struct err *err);
+
 /* Checks the settings and the targets of `targets`, and starts the thread. E_CONFIG with the job's
  * name in front; E_NOMEM, E_IO. */
 MUST_CHECK enum rc scrape_open(const struct scrape_options *options, struct scrape **ret,

@@ -78,3 +78,35 @@ enum rc scrape_list(const struct scrape_listing *l, struct scrape_target ***ret_
     *ret_n = list.n;
     return OK;
 }
+
+static enum rc check_job(const struct scrape_spec *spec, struct err *err)
+{
+    if (!spec->job || !spec->job[0])
+        return err_set(err, E_CONFIG, "scrape: expected the name of the job");
+    if (spec->interval_ms <= 0)
+        return err_set(err, E_CONFIG, "scrape '%.64s': expected an interval", spec->job);
+    if (spec->targets.n == 0 && spec->file_sd.n == 0)
+        return err_set(err, E_CONFIG, "scrape '%.64s': expected targets or file_sd", spec->job);
+    return OK;
+}
+
+enum rc scrape_check(const struct scrape_spec *spec, struct err *err)
+{
+    const struct scrape_job job = {.spec = spec};
+    struct file_sd *files = NULL, *const none[] = {NULL};
+    const struct scrape_listing listing = {.jobs = &job, .files = none, .n_jobs = 1};
+    struct scrape_target **v = NULL;
+    size_t n = 0;
+
+    if (check_job(spec, err) != OK)
+        return err->rc;
+    if (spec->file_sd.n && file_sd_open(&spec->file_sd, &files, err) != OK)
+        return err_wrap(err, "scrape '%.64s'", spec->job);
+    file_sd_close(files);
+    if (scrape_list(&listing, &v, &n, err) != OK)
+        return err->rc;
+    while (n > 0)
+        scrape_target_free(v[--n]);
+    mem_free(v);
+    return OK;
+}

@@ -132,3 +132,17 @@ def test_wrong_command_lines_are_usage_errors(binary, options):
     done = check(binary, *options)
     assert done.returncode == 2 and done.stdout == ""
     assert "tocsin check --help" in done.stderr
+
+
+@pytest.mark.parametrize("text, sentence", [
+    ("sources: [{scrape: {job: a, targets: ['http://h:1/m']}}]",
+     "scrape 'a': expected HOST:PORT as a target, found 'http://h:1/m'"),
+    ("sources: [{scrape: {job: a, file_sd: ['/a/*/b.json']}}]", "scrape 'a': "),
+    ("sources: [{prometheus: {url: 'http://h:99999'}}]", "prometheus: 'http://h:99999' is not a URL"),
+    ("alerts: {alertmanager: {urls: ['http://u:gehei/m@h']}}", "alertmanager: 'http://h' is not a URL"),
+    ("write: {url: 'http://h:x/'}", "write: 'http://h:x/' is not a URL"),
+])
+def test_what_run_would_refuse_of_others_is_told(binary, write, text, sentence):
+    done = check(binary, "-c", write(text + "\n"))
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith(f"tocsin: {sentence}") and done.stderr.count("\n") == 1
