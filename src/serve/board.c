@@ -189,10 +189,11 @@ bool board_find(const struct board *b, const char *instance, struct entity_view 
 {
     pthread_mutex_lock(b->lock);
     const size_t at = find_locked(b, instance);
-    if (at < b->n)
+    const bool there = at < b->n; /* while nobody can add one */
+    if (there)
         *ret = b->views[at];
     pthread_mutex_unlock(b->lock);
-    return at < b->n;
+    return there;
 }
 
 struct telemetry *board_telemetry(const struct board *b)
