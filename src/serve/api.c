@@ -313,7 +313,8 @@ static void readyz(struct api *a, const struct api_request *q, const struct para
     }
     if (n == 0)
         bad |= json_array_append_new(reasons, json_string("there is no entity yet"));
-    const bool ready = n > 0 && behind == 0 && !trouble;
+    /* Of a fleet some machine is always new or gone: they are named, and do not make it unready. */
+    const bool ready = n > behind && !trouble;
     bad |= json_object_set_new(o, "ready", json_boolean(ready));
     bad |= json_object_set_new(o, "reasons", reasons);
     if (bad) {
