@@ -28,9 +28,11 @@ struct assembler {
     size_t n_names;    /* a power of two, at least twice n_entities */
     uint32_t *touched; /* [capacity] entities that the last take gave samples */
     size_t n_touched;
-    size_t n_pending; /* entities whose tick waits for the intake */
-    int64_t full_ms;  /* mono: when a push was refused for that */
-    size_t bytes;     /* of open cells */
+    size_t n_pending;  /* entities whose tick waits for the intake */
+    int64_t full_ms;   /* mono: when a push was refused for that */
+    size_t bytes;      /* of open cells */
+    uint64_t n_handed; /* ticks that the intake was asked to take, so far */
+    size_t polled;     /* entities below it have had their turn in this round */
 };
 
 enum rc assembler_new(const struct assembler_options *o, struct assembler **ret, struct err *err)
@@ -189,8 +191,9 @@ enum rc assembler_series(struct assembler *a, uint32_t entity, struct str name,
 static bool hand_on(struct assembler *a, struct watched *e, struct snapshot *s, int64_t mono_ms)
 {
     struct err err;
-    const enum rc rc = a->o.intake->tick(a->o.intake->arg, e->name, s, &err);
 
+    a->n_handed++;
+    const enum rc rc = a->o.intake->tick(a->o.intake->arg, e->name, s, &err);
     if (rc == E_LIMIT) {
         a->n_pending += e->pending == NULL;
         e->pending = s;
@@ -261,7 +264,9 @@ static void advance(struct assembler *a, struct watched *e, int64_t mono_ms, boo
 
 static void retry_pending(struct assembler *a, int64_t mono_ms)
 {
-    for (size_t i = 0; i < a->n_entities && a->n_pending; i++)
+    const uint64_t enough = a->n_handed + ASSEMBLER_POLL_TICKS;
+
+    for (size_t i = 0; i < a->n_entities && a->n_pending && a->n_handed < enough; i++)
         if (a->entities[i].pending)
             advance(a, &a->entities[i], mono_ms, false);
 }
@@ -394,10 +399,14 @@ static void mind_silence(struct assembler *a, struct watched *e, int64_t wall_ms
     a->o.intake->stale(a->o.intake->arg, e->name, wall_ms, why);
 }
 
-void assembler_poll(struct assembler *a, int64_t wall_ms, int64_t mono_ms)
+bool assembler_poll(struct assembler *a, int64_t wall_ms, int64_t mono_ms)
 {
-    for (size_t i = 0; i < a->n_entities; i++) {
-        struct watched *e = &a->entities[i];
+    const uint64_t enough = a->n_handed + ASSEMBLER_POLL_TICKS;
+
+    for (; a->polled < a->n_entities; a->polled++) {
+        struct watched *e = &a->entities[a->polled];
+        if (a->n_handed >= enough)
+            return true;
         if (!e->used)
             continue;
         if (e->n_cells || e->pending)
@@ -405,6 +414,8 @@ void assembler_poll(struct assembler *a, int64_t wall_ms, int64_t mono_ms)
         mind_silence(a, e, wall_ms, mono_ms);
         renew(e, mono_ms); /* here alone: samples that are being taken have the old numbers */
     }
+    a->polled = 0;
+    return false;
 }
 
 void assembler_flush(struct assembler *a)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,6 +34,9 @@ enum {
     /* Prometheus sends what it has of a shard after batch_send_deadline (5 s), and tries again
      * within max_backoff (5 s); and a second for the way. */
     ASSEMBLER_SETTLE_MS = 6000,
+    /* A call hands on so many at most: each may be of a new entity, which takes up to a millisecond
+     * to make, and meanwhile whoever holds the assembler is waited for. */
+    ASSEMBLER_POLL_TICKS = 256,
     ASSEMBLER_LOOKBACK_MS = 5 * 60 * 1000,
     ASSEMBLER_EXPIRE_MS = 60 * 60 * 1000,
     /* As Prometheus's receiver (storage/remote/write_handler.go, maxAheadTime). */
@@ -85,8 +89,9 @@ MUST_CHECK enum rc assembler_take(struct assembler *a, struct assembler_sample *
                                   int64_t wall_ms, int64_t mono_ms, struct assembler_result *ret,
                                   struct err *err);
 
-/* Time passes: to be called about each second. */
-void assembler_poll(struct assembler *a, int64_t wall_ms, int64_t mono_ms);
+/* Time passes: to be called about each second. True: more is due than ASSEMBLER_POLL_TICKS; call
+ * again soon. */
+bool assembler_poll(struct assembler *a, int64_t wall_ms, int64_t mono_ms);
 /* Hand on all that is open, as far as the intake takes it: before assembler_free. */
 void assembler_flush(struct assembler *a);
 

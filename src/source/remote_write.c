@@ -27,6 +27,7 @@ enum {
     STEP_MS = 10 * 60 * 1000,   /* of known_series_age: an hour in KNOWN_STEPS */
     RETRY_AFTER_S = 1,
     POLL_MS = 1000,
+    BREATH_MS = 5,                      /* the lock is free for pushes while much is due */
     KNOWN_REFUSED = KNOWN_UNWANTED - 1, /* as entity: its name cannot be one */
 };
 
@@ -356,10 +357,10 @@ void remote_write_take(void *arg, const struct push *p, struct push_reply *ret)
     pthread_mutex_unlock(&r->lock);
 }
 
-void remote_write_poll(struct remote_write *r, int64_t wall_ms, int64_t mono_ms)
+bool remote_write_poll(struct remote_write *r, int64_t wall_ms, int64_t mono_ms)
 {
     pthread_mutex_lock(&r->lock);
-    assembler_poll(r->assembler, wall_ms, mono_ms);
+    const bool more = assembler_poll(r->assembler, wall_ms, mono_ms);
     if (r->step_ms == 0)
         r->step_ms = mono_ms;
     if (mono_ms - r->step_ms >= STEP_MS) {
@@ -368,16 +369,18 @@ void remote_write_poll(struct remote_write *r, int64_t wall_ms, int64_t mono_ms)
         known_series_age(r->known);
     }
     pthread_mutex_unlock(&r->lock);
+    return more;
 }
 
 static void *run(void *arg)
 {
     struct remote_write *r = arg;
     struct pollfd p = {.fd = r->stop_fd, .events = POLLIN};
+    bool more = false;
 
     (void)pthread_setname_np(pthread_self(), "receive"); /* only for ps and top */
-    while (poll(&p, 1, POLL_MS) <= 0)
-        remote_write_poll(r, clock_wall_ms(), clock_mono_ms());
+    while (poll(&p, 1, more ? BREATH_MS : POLL_MS) <= 0)
+        more = remote_write_poll(r, clock_wall_ms(), clock_mono_ms());
     return NULL;
 }
 

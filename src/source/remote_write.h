@@ -44,8 +44,9 @@ static inline void remote_write_freep(struct remote_write **r)
 /* A struct push_receiver's function: arg is the struct remote_write. */
 void remote_write_take(void *arg, const struct push *p, struct push_reply *ret);
 
-/* Time passes; what remote_write_start's thread calls each second, and tests in its place. */
-void remote_write_poll(struct remote_write *r, int64_t wall_ms, int64_t mono_ms);
+/* Time passes; what remote_write_start's thread calls each second, and tests in its place. True:
+ * more is due, call again soon. */
+bool remote_write_poll(struct remote_write *r, int64_t wall_ms, int64_t mono_ms);
 
 MUST_CHECK enum rc remote_write_start(struct remote_write *r, struct err *err);
 /* Ends the thread, answers 503 from now on, and hands on what waits for more of its time, as far as
