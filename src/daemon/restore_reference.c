@@ -83,8 +83,9 @@ enum rc restore_reference(struct entity *e, const struct restore_options *o,
 {
     enum rc rc = take_state(e, r, err);
 
-    if (rc == E_STATE) /* there is none */
-        return OK;
+    /* There is none: an earlier run ended within its first hour, or there was no such run. */
+    if (rc == E_STATE)
+        rc = OK;
     if (rc == OK && (rc = recall_frames(e, o, marks, r, err)) != OK && rc != E_NOMEM) {
         log_event(LOG_WARN, "the reference for slow changes goes on with an hour less", "instance",
                   entity_instance(e), "err", err->msg, NULL);

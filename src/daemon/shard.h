@@ -83,6 +83,7 @@ MUST_CHECK enum rc shard_new(const struct shard_options *o, struct shard **ret, 
 void shard_on_release(struct shard *s, void (*fn)(void *arg, size_t slot), void *arg);
 /* Slots are below this. */
 enum { SHARD_ENTITIES_MAX = BOARD_ENTITIES_MAX };
+enum { SHARD_QUEUE = 4096 }; /* messages: the ticks of a fleet may come all at once */
 struct queue *shard_queue(struct shard *s);
 /* Before shard_start: works off what is in the queue, so that entities of the start are there when
  * the first reader looks. Thread: the caller's. */

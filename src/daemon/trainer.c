@@ -329,7 +329,8 @@ static void *run(void *arg)
     /* Linux: the thread alone, not the process (setpriority(2), "C library/kernel differences"). */
     (void)setpriority(PRIO_PROCESS, 0, NICEST); /* best effort: training only takes longer */
     while ((job = queue_wait(t->queue, -1))) {
-        work(t, job);
+        if (!atomic_load(&t->stopping)) /* else all that waits is not even begun */
+            work(t, job);
         trainer_job_free(job);
     }
     return NULL;

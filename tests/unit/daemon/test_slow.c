@@ -371,7 +371,34 @@ static void a_state_of_other_features_is_left_alone(void **state)
                           1, bytes.p, bytes.n, E));
     buf_done(&bytes);
     restart(x);
-    assert_int_equal(reference_days(entity_reference(x->entity)), 0);
+    /* of its own features there are frames, of which the last day is recalled */
+    assert_int_equal(reference_days(entity_reference(x->entity)), 1);
+}
+
+/* Nothing is stored when the watching ends: the frames are. */
+static void an_end_within_the_first_hour_forgets_nothing(void **state)
+{
+    struct fixture *x = *state;
+    struct buf before, after;
+
+    open_store(x);
+    buf_init(&before, STORE_STATE_MAX);
+    buf_init(&after, STORE_STATE_MAX);
+    for (int i = 0; i < 6; i++) /* half an hour */
+        tick(x);
+    restart(x);
+    for (int i = 0; i < 8; i++)
+        tick(x);
+    reference_encode(entity_reference(x->entity), &after);
+    assert_int_equal(tear_down(state), 0);
+    assert_int_equal(set_up(state), 0);
+    for (int i = 0; i < 14; i++)
+        tick(x);
+    reference_encode(entity_reference(x->entity), &before);
+    assert_int_equal(before.n, after.n);
+    assert_memory_equal(before.p, after.p, before.n);
+    buf_done(&before);
+    buf_done(&after);
 }
 
 int main(void)
@@ -387,6 +414,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_damaged_state_is_refused_and_the_reference_begins_anew,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_state_of_other_features_is_left_alone, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_end_within_the_first_hour_forgets_nothing, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
