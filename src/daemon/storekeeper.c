@@ -21,6 +21,7 @@ enum {
     MODELS_MAX = 64,      /* and models; each entity has one or two at a time */
     DELIVERIES_MAX = 256, /* a second's, or while the store fails: one lost is told again */
     COMMIT_EVERY_MS = 1000,
+    COMMIT_LATE_MS = 1000, /* at most, while more keeps coming */
     PRUNE_EVERY_MS = 60000,
 };
 
@@ -445,7 +446,10 @@ static void *run(void *arg)
             take(k, m);
         else if (!k->open)
             return NULL; /* closed and empty */
-        if (k->open && (!m || (left <= 0 && queue_length(k->queue) == 0)))
+        /* What came together is committed together, but a line that is never empty cannot put a
+         * commit off: all that is not committed is lost with the power. */
+        if (k->open &&
+            (!m || (left <= 0 && (queue_length(k->queue) == 0 || left <= -COMMIT_LATE_MS))))
             commit(k);
     }
 }
