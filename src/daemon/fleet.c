@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -32,11 +33,15 @@ struct member {
     bool leaving, stale;
     int64_t heard_mono_ms;
     int64_t last_ms; /* of its last frame, as an earlier run left it, then of what was handed on */
+    int64_t set_back_ms; /* by how much its times lag behind a clock that was never set back */
 };
 
 struct fleet {
     struct fleet_options o;
-    pthread_mutex_t lock;
+    atomic_bool closed;              /* nobody new comes in */
+    pthread_mutex_t lock;            /* of what follows */
+    struct threshold_spec threshold; /* in force: the configuration may be read again */
+    struct confirm_spec confirm;
     size_t n_sources;
     struct source source[SOURCES_MAX];
     size_t n; /* slots ever used are below it */
@@ -117,19 +122,22 @@ static void give_back(void *arg, size_t slot)
 
 /* -- a new entity -- */
 
-static enum rc make_entity(const struct fleet *f, const struct fleet_source *s,
-                           const char *instance, struct entity **ret, int64_t *ret_trained_ms,
-                           struct err *err)
+static enum rc make_entity(struct fleet *f, const struct fleet_source *s, const char *instance,
+                           struct entity **ret, int64_t *ret_trained_ms, struct err *err)
 {
     /* A slow source must not end its learning with a handful of rows: fewer than there are features
      * cannot tell what goes with what. */
     const uint64_t rows = (uint64_t)((f->o.learn.for_ms + s->interval_ms - 1) / s->interval_ms);
     const uint64_t least = profile_schema(s->profile)->n;
     const uint64_t wanted = s->stays || rows > least ? rows : least;
-    const struct entity_options o = {instance, s->profile, s->interval_ms, wanted, f->o.confirm};
+    pthread_mutex_lock(&f->lock);
+    const struct threshold_spec threshold = f->threshold;
+    const struct confirm_spec confirm = f->confirm;
+    pthread_mutex_unlock(&f->lock);
+    const struct entity_options o = {instance, s->profile, s->interval_ms, wanted, confirm};
     const struct restore_options restore = {.database = f->o.database,
                                             .models_dir = f->o.models_dir,
-                                            .threshold = f->o.threshold,
+                                            .threshold = threshold,
                                             .settings = settings_learn_hash(&f->o.learn),
                                             .now_ms = clock_wall_ms(),
                                             .wanted_rows = wanted};
@@ -191,6 +199,9 @@ static enum rc add(struct source *s, const char *instance, size_t *ret_slot, str
     if (instance[0] == '\0' || strlen(instance) >= INSTANCE_MAX || !str_is_utf8(str_of(instance)))
         return err_set(err, E_CONFIG, "entity '%.40s': expected a name of 1 to %d bytes of UTF-8",
                        instance, INSTANCE_MAX - 1);
+    /* Looked at first: to make one is work, and in vain where it cannot be handed on. */
+    if (atomic_load(&f->closed) || queue_length(shard_queue(f->o.shard)) >= SHARD_QUEUE)
+        return err_set(err, E_LIMIT, "entity '%s': the line is full", instance);
     if (make_entity(f, &s->s, instance, &e, &trained_ms, err) != OK)
         return err->rc;
     pthread_mutex_lock(&f->lock);
@@ -203,7 +214,7 @@ static enum rc add(struct source *s, const char *instance, size_t *ret_slot, str
         if (rc == OK) {
             e = NULL; /* the shard's now */
             f->member[slot] =
-                (struct member){TAKE(name), s, false, false, clock_mono_ms(), last_ms};
+                (struct member){TAKE(name), s, false, false, clock_mono_ms(), last_ms, 0};
             f->table[place_of(f, f->member[slot].instance)] = (uint32_t)slot + 1;
             *ret_slot = slot;
         } else {
@@ -214,142 +225,174 @@ static enum rc add(struct source *s, const char *instance, size_t *ret_slot, str
     return rc;
 }
 
-/* The slot of an entity of this source, made when it is not there; *ret_last_ms as of now. */
-static enum rc reach(struct source *s, const char *instance, size_t *ret_slot, int64_t *ret_last_ms,
-                     struct err *err)
+/* The entity of this source by its name, made when it is not there. OK: the lock is held. */
+static enum rc reach(struct source *s, const char *instance, struct member **ret, struct err *err)
 {
     struct fleet *f = s->fleet;
+    size_t slot;
 
     for (;;) {
         pthread_mutex_lock(&f->lock);
         struct member *m = find(f, instance);
-        const bool leaving = m && m->leaving;
-        const bool others = m && m->source != s;
-        if (m) {
-            *ret_slot = (size_t)(m - f->member);
-            *ret_last_ms = m->last_ms;
+        if (m && !m->leaving && m->source == s) {
+            *ret = m;
+            return OK;
         }
+        const bool leaving = m && m->leaving;
         pthread_mutex_unlock(&f->lock);
         if (leaving)
             return err_set(err, E_LIMIT, "entity '%s' is being forgotten", instance);
-        if (others)
+        if (m)
             return err_set(err, E_CONFIG, "entity '%s' comes from another source already",
                            instance);
-        if (m)
-            return OK;
-        if (add(s, instance, ret_slot, err) != OK)
+        if (add(s, instance, &slot, err) != OK)
             return err->rc;
     }
 }
 
 /* What it sent is in the line. */
-static void heard(struct source *s, size_t slot, int64_t ts_ms)
+static void heard(struct member *m, int64_t ts_ms)
 {
-    struct member *m = &s->fleet->member[slot];
-
-    pthread_mutex_lock(&s->fleet->lock);
     m->heard_mono_ms = clock_mono_ms();
     m->last_ms = ts_ms;
     m->stale = false;
-    pthread_mutex_unlock(&s->fleet->lock);
 }
 
-/* -- the door -- */
+/* -- the door: an entity keeps its slot from the look at it until what is for it is in the line --
+ */
 
-/* Takes m, unless full. */
-static enum rc push(const struct source *s, struct shard_message *m, struct err *err)
+/* Takes m, unless full. The lock is held. */
+static enum rc push(struct source *s, const struct member *to, struct shard_message *m,
+                    struct err *err)
 {
+    m->slot = (size_t)(to - s->fleet->member);
     if (queue_push(shard_queue(s->fleet->o.shard), m))
         return OK;
     return err_set(err, E_LIMIT, "the line is full");
 }
 
+/* Ticks come in order, so by our own clock one that is not after the one before it says that the
+ * clock was set back; meanwhile an interval has passed. */
+static struct continuity_clocks clocks_of(const struct source *s, struct member *m, int64_t ts_ms)
+{
+    if (s->s.our_clock && m->last_ms && ts_ms <= m->last_ms)
+        m->set_back_ms += m->last_ms + s->s.interval_ms - ts_ms;
+    return (struct continuity_clocks){ts_ms, ts_ms + m->set_back_ms, ts_ms + m->set_back_ms};
+}
+
+static enum rc push_tick(struct source *s, const char *instance, struct shard_message *m,
+                         struct err *err)
+{
+    struct telemetry *t = s->fleet->o.telemetry;
+    const int64_t ts_ms = m->snapshot->ts_ms;
+    const size_t samples = m->snapshot->n;
+    struct member *to = NULL;
+
+    if (reach(s, instance, &to, err) != OK)
+        return err->rc;
+    const int64_t before_ms = to->set_back_ms;
+    m->clocks = clocks_of(s, to, ts_ms);
+    const enum rc rc = push(s, to, m, err);
+    if (rc == OK)
+        heard(to, ts_ms);
+    else
+        to->set_back_ms = before_ms;
+    pthread_mutex_unlock(&s->fleet->lock);
+    telemetry_add(t, TEL_SAMPLES, rc == OK ? samples : 0);
+    telemetry_add(t, TEL_TICKS, rc == OK);
+    return rc;
+}
+
 static enum rc on_tick(void *arg, const char *instance, struct snapshot *snapshot, struct err *err)
 {
-    struct source *s = arg;
-    size_t slot = 0;
-    int64_t last_ms = 0;
-    const enum rc rc = reach(s, instance, &slot, &last_ms, err);
-    struct shard_message *m = rc == OK ? shard_message_new(SHARD_TICK, slot, NULL, 0) : NULL;
+    struct shard_message *m = shard_message_new(SHARD_TICK, 0, NULL, 0);
 
     if (!m) {
-        if (rc != E_LIMIT)
-            snapshot_free(snapshot);
-        return rc != OK ? rc : err_set(err, E_NOMEM, "entity '%s': no memory", instance);
+        snapshot_free(snapshot);
+        return err_set(err, E_NOMEM, "entity '%s': no memory", instance);
     }
-    const int64_t ts_ms = snapshot->ts_ms;
     m->snapshot = snapshot;
-    m->clocks = (struct continuity_clocks){ts_ms, ts_ms, ts_ms};
-    telemetry_add(s->fleet->o.telemetry, TEL_SAMPLES, snapshot->n);
-    if (push(s, m, err) == OK) {
-        telemetry_add(s->fleet->o.telemetry, TEL_TICKS, 1);
-        heard(s, slot, ts_ms);
+    if (push_tick(arg, instance, m, err) == OK)
         return OK;
-    }
-    m->snapshot = NULL; /* the caller's still */
+    if (err->rc == E_LIMIT)
+        m->snapshot = NULL; /* the caller's still */
     shard_message_free(m);
     return err->rc;
 }
 
 /* The first frame of an entity that is of the past says that more of it is coming. */
-static enum rc gather(const struct source *s, size_t slot, struct err *err)
+static enum rc gather(struct source *s, const struct member *to, struct err *err)
 {
-    struct shard_message *m = shard_message_new(SHARD_GATHER, slot, NULL, 0);
+    struct shard_message *m = shard_message_new(SHARD_GATHER, 0, NULL, 0);
 
     if (!m)
         return err_set(err, E_NOMEM, "no memory");
-    if (push(s, m, err) == OK)
+    if (push(s, to, m, err) == OK)
         return OK;
     shard_message_free(m);
     return err->rc;
 }
 
+static enum rc push_frame(struct source *s, const char *instance, struct shard_message *m,
+                          struct err *err)
+{
+    const int64_t ts_ms = m->ts_ms; /* m is the shard's once it is pushed */
+    struct member *to = NULL;
+
+    if (reach(s, instance, &to, err) != OK)
+        return err->rc;
+    const bool past = clock_wall_ms() - ts_ms > SILENT_INTERVALS * s->s.interval_ms;
+    enum rc rc = to->last_ms == 0 && past ? gather(s, to, err) : OK;
+    if (rc == OK)
+        rc = push(s, to, m, err);
+    if (rc == OK)
+        heard(to, ts_ms);
+    pthread_mutex_unlock(&s->fleet->lock);
+    return rc;
+}
+
 static enum rc on_frame(void *arg, const char *instance, int64_t ts_ms, const double *base,
                         size_t n, struct err *err)
 {
-    struct source *s = arg;
-    size_t slot = 0;
-    int64_t last_ms = 0;
+    struct shard_message *m = shard_message_new(SHARD_FRAME, 0, base, n);
 
-    if (reach(s, instance, &slot, &last_ms, err) != OK)
-        return err->rc;
-    const bool past = clock_wall_ms() - ts_ms > SILENT_INTERVALS * s->s.interval_ms;
-    if (last_ms == 0 && past && gather(s, slot, err) != OK)
-        return err->rc;
-    struct shard_message *m = shard_message_new(SHARD_FRAME, slot, base, n);
     if (!m)
         return err_set(err, E_NOMEM, "entity '%s': no memory", instance);
     m->ts_ms = ts_ms;
-    if (push(s, m, err) == OK) {
-        heard(s, slot, ts_ms);
+    if (push_frame(arg, instance, m, err) == OK)
         return OK;
-    }
     shard_message_free(m);
     return err->rc;
 }
 
 static enum rc on_last_ms(void *arg, const char *instance, int64_t *ret_ms, struct err *err)
 {
-    size_t slot = 0;
+    struct source *s = arg;
+    struct member *m = NULL;
 
-    return reach(arg, instance, &slot, ret_ms, err);
+    if (reach(s, instance, &m, err) != OK)
+        return err->rc;
+    *ret_ms = m->last_ms;
+    pthread_mutex_unlock(&s->fleet->lock);
+    return OK;
 }
 
 static enum rc on_caught_up(void *arg, const char *instance, struct err *err)
 {
     struct source *s = arg;
-    size_t slot = 0;
-    int64_t last_ms = 0;
+    struct shard_message *m = shard_message_new(SHARD_CAUGHT_UP, 0, NULL, 0);
+    struct member *to = NULL;
 
-    if (reach(s, instance, &slot, &last_ms, err) != OK)
-        return err->rc;
-    struct shard_message *m = shard_message_new(SHARD_CAUGHT_UP, slot, NULL, 0);
     if (!m)
         return err_set(err, E_NOMEM, "entity '%s': no memory", instance);
-    if (push(s, m, err) == OK)
-        return OK;
-    shard_message_free(m);
-    return err->rc;
+    enum rc rc = reach(s, instance, &to, err);
+    if (rc == OK) {
+        rc = push(s, to, m, err);
+        pthread_mutex_unlock(&s->fleet->lock);
+    }
+    if (rc != OK)
+        shard_message_free(m);
+    return rc;
 }
 
 /* Said once; when the line is full, the next sweep says it. */
@@ -394,6 +437,8 @@ enum rc fleet_new(const struct fleet_options *o, struct fleet **ret, struct err 
     if (!f)
         return err_set(err, E_NOMEM, "fleet: no memory");
     f->o = *o;
+    f->threshold = o->threshold;
+    f->confirm = o->confirm;
     (void)pthread_mutex_init(&f->lock, NULL); /* of the default kind: cannot fail on Linux */
     shard_on_release(o->shard, give_back, f);
     *ret = f;
@@ -429,9 +474,29 @@ enum rc fleet_intake(struct fleet *f, const struct fleet_source *s, struct intak
 enum rc fleet_add(const struct intake *source, const char *instance, size_t *ret_slot,
                   struct err *err)
 {
-    int64_t last_ms = 0;
+    struct source *s = source->arg;
+    struct member *m = NULL;
 
-    return reach(source->arg, instance, ret_slot, &last_ms, err);
+    if (reach(s, instance, &m, err) != OK)
+        return err->rc;
+    *ret_slot = (size_t)(m - s->fleet->member);
+    pthread_mutex_unlock(&s->fleet->lock);
+    return OK;
+}
+
+void fleet_close(struct fleet *f)
+{
+    if (f)
+        atomic_store(&f->closed, true);
+}
+
+void fleet_settings(struct fleet *f, const struct threshold_spec *threshold,
+                    struct confirm_spec confirm)
+{
+    pthread_mutex_lock(&f->lock);
+    f->threshold = *threshold;
+    f->confirm = confirm;
+    pthread_mutex_unlock(&f->lock);
 }
 
 void fleet_each(struct fleet *f,

@@ -33,7 +33,8 @@ struct fleet_options {
 struct fleet_source {
     const struct profile *profile; /* lent, until fleet_free */
     int64_t interval_ms;
-    bool stays; /* its entities are never forgotten: this machine */
+    bool stays;     /* its entities are never forgotten: this machine */
+    bool our_clock; /* times of ticks are of this machine's clock, which may be set back */
 };
 
 MUST_CHECK enum rc fleet_new(const struct fleet_options *o, struct fleet **ret, struct err *err);
@@ -47,6 +48,12 @@ MUST_CHECK enum rc fleet_intake(struct fleet *f, const struct fleet_source *s, s
  * E_CONFIG: its name, or there are too many; E_NOMEM. */
 MUST_CHECK enum rc fleet_add(const struct intake *source, const char *instance, size_t *ret_slot,
                              struct err *err);
+
+/* No entity is made from now on (E_LIMIT): to restore one takes time, and all is ending. */
+void fleet_close(struct fleet *f); /* NULL is fine */
+/* What entities are made with from now on; those that there are hear it from the shard. */
+void fleet_settings(struct fleet *f, const struct threshold_spec *threshold,
+                    struct confirm_spec confirm);
 
 /* Each entity: its slot and profile. fn must not call the fleet. */
 void fleet_each(struct fleet *f,

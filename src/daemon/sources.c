@@ -41,13 +41,13 @@ struct sources {
     struct remote_write *remote_write;
 };
 
-static enum rc open_door(struct sources *s, int64_t interval_ms, struct opened *ret,
+static enum rc open_door(struct sources *s, int64_t interval_ms, bool our_clock, struct opened *ret,
                          struct err *err)
 {
     ret->all = s;
     if (profile_load(s->o.profile, interval_ms, &ret->profile, err) != OK)
         return err->rc;
-    const struct fleet_source source = {ret->profile, interval_ms, .stays = false};
+    const struct fleet_source source = {ret->profile, interval_ms, .our_clock = our_clock};
     return fleet_intake(s->o.fleet, &source, &ret->door, err);
 }
 
@@ -78,7 +78,7 @@ static enum rc open_jobs(struct sources *s, struct err *err)
         return err_set(err, E_NOMEM, "scrape: no memory");
     for (size_t i = 0; i < p->n_scrape; i++) {
         struct opened *job = &s->jobs[s->n_jobs++];
-        if (open_door(s, p->scrape[i].interval_ms, job, err) != OK)
+        if (open_door(s, p->scrape[i].interval_ms, true, job, err) != OK)
             return err_wrap(err, "scrape job '%s'", p->scrape[i].job);
         s->scrape_jobs[i] =
             (struct scrape_job){&p->scrape[i], &job->door, wants_labels, job->profile};
@@ -141,7 +141,7 @@ static enum rc open_servers(struct sources *s, struct err *err)
         struct server *v = &s->servers[s->n_servers++];
         v->spec = &p->prometheus[i];
         const struct expr_by by = {v->spec->entity_label, v->spec->match};
-        if (open_door(s, v->spec->interval_ms, &v->o, err) != OK ||
+        if (open_door(s, v->spec->interval_ms, false, &v->o, err) != OK ||
             profile_queries(v->o.profile, &by, &v->queries, err) != OK)
             return of_server(v, err);
         v->features = (struct prom_features){.n = v->queries.n,
@@ -172,7 +172,7 @@ static enum rc open_pushed(struct sources *s, struct err *err)
 {
     const struct remote_write_spec *spec = &s->o.peers->remote_write;
 
-    if (open_door(s, spec->interval_ms, &s->pushed, err) != OK)
+    if (open_door(s, spec->interval_ms, false, &s->pushed, err) != OK)
         return err_wrap(err, "remote_write");
     const struct remote_write_options o = {.spec = spec,
                                            .intake = &s->pushed.door,

@@ -66,6 +66,7 @@ static void daemon_done(struct daemon **daemon)
     if (!d)
         return;
     collector_stop(d->collector);
+    fleet_close(d->fleet);
     sources_stop(d->sources);
     trainer_stop(d->trainer);
     storekeeper_tell_marks(d->storekeeper, NULL, NULL); /* the shard's queue goes */
@@ -324,16 +325,19 @@ static void tell_what_waits(const struct config *old, const struct config *new,
 
 static void apply_config(struct daemon *d, const struct config *c)
 {
+    const struct threshold_spec threshold = threshold_of(c);
     struct shard_message *s = shard_message_new(SHARD_SETTINGS, 0, NULL, 0);
     struct storekeeper_message *k = storekeeper_message_new(KEEP_RETENTION, 0, NULL, 0);
 
     if (s && k) {
         s->confirm = c->confirm;
-        s->threshold = threshold_of(c);
+        s->threshold = threshold;
         s->retrain = c->retrain;
         k->max_age_ms = c->retention.max_age_ms;
         k->max_size_bytes = c->retention.max_size_bytes;
     }
+    /* Before the shard hears of it: who is made now is in its line before that or has the new. */
+    fleet_settings(d->fleet, &threshold, c->confirm);
     const bool to_shard = s && queue_push(shard_queue(d->shard), s);
     const bool to_store = k && queue_push(storekeeper_queue(d->storekeeper), k);
     if (!to_shard)

@@ -14,10 +14,10 @@
 struct intake {
     void *arg; /* the first argument of each */
 
-    /* All samples of one entity at s->ts_ms, a time after the entity's last one. Takes s whatever
-     * comes of it, but for E_LIMIT: the line is full, s is the caller's still, to be handed on
-     * again later or to be refused to who sent it. E_CONFIG: no such entity may be made (its name,
-     * or too many of them). */
+    /* All samples of one entity at s->ts_ms, a time after the entity's last one, unless it is of
+     * this machine's clock and that was set back. Takes s whatever comes of it, but for E_LIMIT:
+     * the line is full, s is the caller's still, to be handed on again later or to be refused to
+     * who sent it. E_CONFIG: no such entity may be made (its name, or too many of them). */
     enum rc (*tick)(void *arg, const char *instance, struct snapshot *s, struct err *err);
 
     /* The same with base features that a server evaluated: base[n] in the order of the profile, NaN

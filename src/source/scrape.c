@@ -79,12 +79,16 @@ static enum rc take_out(struct scrape *s, struct scrape_transfer **ret, struct e
     return OK;
 }
 
-static void say_of(struct scrape *s, const struct scrape_target *t, const char *what)
+/* Once, until its ticks are taken again. */
+static void tell(struct scrape *s, struct scrape_target *t, const char *why)
 {
     char shown[HTTP_SHOWN_MAX], sentence[ERR_MSG_MAX + HTTP_SHOWN_MAX];
 
+    if (t->told)
+        return;
+    t->told = true;
     http_url_shown(t->url, shown);
-    (void)snprintf(sentence, sizeof sentence, "%s: %s", shown, what);
+    (void)snprintf(sentence, sizeof sentence, "%s: %s", shown, why);
     say(s, &s->jobs[t->job], sentence);
 }
 
@@ -92,6 +96,9 @@ static void fail(struct scrape *s, struct scrape_target *t, struct scrape_outcom
                  const char *why)
 {
     const struct intake *in = s->jobs[t->job].intake;
+
+    if (!t->given) /* else it has an entity, and the intake says that it is stale */
+        tell(s, t, why);
 
     o->error = why;
     in->stale(in->arg, t->instance, o->wall_ms, why);
@@ -121,29 +128,20 @@ static void give(struct scrape *s, struct scrape_target *t, struct snapshot *sna
                  struct scrape_outcome *o, struct err *err)
 {
     const struct intake *in = s->jobs[t->job].intake;
-
-    if (snapshot->ts_ms <= t->last_ms) {
-        snapshot_free(snapshot);
-        o->dropped = true;
-        o->error = "dropped: the clock went back";
-        return;
-    }
-    const int64_t ts_ms = snapshot->ts_ms;
     const enum rc rc = in->tick(in->arg, t->instance, snapshot, err);
     if (rc == OK) {
-        t->last_ms = ts_ms;
-        t->refused = false;
-    } else if (rc == E_LIMIT) {
+        t->given = true;
+        t->told = false;
+        return;
+    }
+    if (rc == E_LIMIT) {
         snapshot_free(snapshot);
-        o->dropped = true;
         o->error = "dropped: more comes than is worked off";
     } else {
-        o->dropped = true;
         o->error = err->msg;
-        if (!t->refused) /* another source's entity, a name that is none: that does not pass */
-            say_of(s, t, err->msg);
-        t->refused = true;
     }
+    o->dropped = true;
+    tell(s, t, o->error);
 }
 
 static void finish(struct scrape *s, struct scrape_transfer *x, CURLcode code)

@@ -72,7 +72,7 @@ struct scrape_target_view {
     double duration_s; /* of the last scrape */
     uint64_t scrapes;  /* so far */
     uint64_t failures; /* of them */
-    uint64_t dropped;  /* ticks that were not taken: the line was full, or the clock went back */
+    uint64_t dropped;  /* ticks that were not taken: the line was full, or it cannot be an entity */
     size_t samples;    /* of the last good body */
     size_t taken;      /* of them, into the snapshot */
     const char *error; /* of the last scrape, "" */

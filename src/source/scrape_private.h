@@ -28,7 +28,8 @@ struct scrape_target {
 
     int64_t due_mono_ms;              /* when it is asked next */
     int64_t due_wall_ms;              /* the same as a time stamp, before clocks shift */
-    int64_t last_ms;                  /* of its last tick */
+    bool given;                       /* a tick of it was taken */
+    bool told;                        /* why none is, was said */
     struct scrape_transfer *transfer; /* under way, or NULL */
     struct exposition_layout *layout; /* from the first answer on */
 
@@ -36,7 +37,6 @@ struct scrape_target {
     struct scrape_target_view shown; /* job, instance, url and error are not set */
     char error[SCRAPE_WHY_MAX];
 
-    bool refused;  /* the intake takes no such entity, and that was said */
     bool replaced; /* while the table is set: see its events */
 };
 

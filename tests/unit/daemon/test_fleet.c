@@ -64,7 +64,7 @@ static void make_fleet(struct fixture *x, struct err *err)
     settings_learn_defaults(&o.learn);
     o.learn.for_ms = 50 * STEP;
     must(fleet_new(&o, &x->fleet, err), err);
-    const struct fleet_source s = {x->profile, STEP, false};
+    const struct fleet_source s = {x->profile, STEP, .stays = false};
     must(fleet_intake(x->fleet, &s, &x->door, err), err);
 }
 
@@ -317,7 +317,7 @@ static void a_wrong_name_is_refused(void **state)
 static void two_sources_do_not_share_an_entity(void **state)
 {
     struct fixture *x = *state;
-    const struct fleet_source s = {x->profile, STEP, false};
+    const struct fleet_source s = {x->profile, STEP, .stays = false};
     struct intake other;
     struct err err;
 
@@ -326,6 +326,53 @@ static void two_sources_do_not_share_an_entity(void **state)
     assert_int_equal(
         other.frame(other.arg, "a", clock_wall_ms(), x->base, profile_base_count(x->profile), &err),
         E_CONFIG);
+}
+
+static void tick(const struct intake *door, struct series_set *set, int64_t ts_ms)
+{
+    struct snapshot *s = snapshot_new(set, ts_ms);
+    struct err err;
+
+    assert_non_null(s);
+    must(door->tick(door->arg, "ticking", s, &err), &err);
+}
+
+/* Its ticks are taken at once, and not when the clock has come again to where it was. */
+static void a_clock_that_was_set_back_is_named_and_followed(void **state)
+{
+    struct fixture *x = *state;
+    const struct fleet_source s = {x->profile, STEP, .our_clock = true};
+    const int64_t now = clock_wall_ms(), back = now - 3600 * 1000;
+    struct series_set *set = NULL;
+    struct intake door;
+    struct err err;
+
+    must(fleet_intake(x->fleet, &s, &door, &err), &err);
+    must(series_set_new(&set, &err), &err);
+    start(x);
+    for (int i = 0; i < 3; i++)
+        tick(&door, set, now + i * STEP);
+    for (int i = 0; i < 3; i++)
+        tick(&door, set, back + i * STEP);
+    hand_on(x, "last in the line", now);
+    wait_for(x, "last in the line", is_there);
+    assert_int_equal(telemetry_get(&x->telemetry, TEL_TICKS), 6);
+    assert_int_equal(telemetry_get(&x->telemetry, TEL_CLOCK_JUMP), 1);
+    assert_int_equal(telemetry_get(&x->telemetry, TEL_DROPPED_OUT_OF_ORDER), 0);
+    series_set_unref(set);
+}
+
+static void nobody_new_comes_when_all_is_ending(void **state)
+{
+    struct fixture *x = *state;
+    struct err err;
+
+    hand_on(x, "known", clock_wall_ms());
+    fleet_close(x->fleet);
+    hand_on(x, "known", clock_wall_ms() + STEP);
+    assert_int_equal(x->door.frame(x->door.arg, "new", clock_wall_ms(), x->base,
+                                   profile_base_count(x->profile), &err),
+                     E_LIMIT);
 }
 
 int main(void)
@@ -342,6 +389,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_full_line_refuses_and_loses_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_wrong_name_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(two_sources_do_not_share_an_entity, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_clock_that_was_set_back_is_named_and_followed, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(nobody_new_comes_when_all_is_ending, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
