@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -20,7 +21,9 @@ enum { BAR_WIDTH = 28, CAUSES_SHOWN = 3 };
 struct announcer {
     bool pretty, colour;
     pthread_mutex_t lock;
-    bool bar_stands; /* the last thing written was a bar, without a newline */
+    bool bar_stands;            /* the last thing written was a bar, without a newline */
+    char learner[INSTANCE_MAX]; /* of a fleet, whose progress is told; the shard's thread alone */
+    int64_t learner_mono_ms;    /* when it was heard last */
 };
 
 enum rc announcer_new(bool pretty, struct announcer **ret, struct err *err)
@@ -139,6 +142,24 @@ void announce_serving(struct announcer *a, const char *host, uint16_t port)
     end(a);
 }
 
+/* One of a fleet at a time: the progress of many would make the bar jump, and fill the log. Another
+ * follows when it has learned, or is not heard of any more. */
+static bool is_learner(struct announcer *a, const char *instance, bool done)
+{
+    enum { PATIENCE_MS = 60 * 1000 };
+    const int64_t now_ms = clock_mono_ms();
+
+    if (strcmp(a->learner, instance) != 0) {
+        if (done || (a->learner[0] && now_ms - a->learner_mono_ms < PATIENCE_MS))
+            return false;
+        (void)snprintf(a->learner, sizeof a->learner, "%s", instance);
+    }
+    a->learner_mono_ms = now_ms;
+    if (done)
+        a->learner[0] = '\0';
+    return true;
+}
+
 void announce_learning(struct announcer *a, const char *instance, uint64_t rows, uint64_t wanted,
                        int64_t interval_ms, bool new_tenth)
 {
@@ -146,6 +167,8 @@ void announce_learning(struct announcer *a, const char *instance, uint64_t rows,
     const uint64_t tenth = rows >= wanted ? 10 : rows * 10 / wanted;
     const uint64_t missing = rows >= wanted ? 0 : wanted - rows;
 
+    if (!is_learner(a, instance, rows >= wanted))
+        return;
     str_from_duration_ms((int64_t)missing * interval_ms / 1000 * 1000, left);
     if (a->pretty) {
         snprintf(note, sizeof note, "%s left", left);
