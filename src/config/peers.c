@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/file.h"
 #include "base/hash.h"
@@ -143,6 +144,57 @@ static enum rc remote_write_defaults(struct remote_write_spec *s, struct err *er
 enum kind { KIND_HOST, KIND_SCRAPE, KIND_PROMETHEUS, KIND_REMOTE_WRITE, KINDS };
 static const char *const kind_names[KINDS] = {"host", "scrape", "prometheus", "remote_write"};
 
+/* What would only be said by the run, or would stand for something else than it seems to. */
+static enum rc check_access(const struct yaml *y, const struct yaml_node *at, const char *what,
+                            const struct http_access *a, struct err *err)
+{
+    const bool token = a->bearer_token || a->bearer_token_file;
+
+    if (a->username && token)
+        return yaml_fail(y, at, err, "%s: expected one of basic_auth and authorization", what);
+    if (a->password && a->password_file)
+        return yaml_fail(y, at, err, "%s.basic_auth: expected one of password and password_file",
+                         what);
+    if (a->bearer_token && a->bearer_token_file)
+        return yaml_fail(
+            y, at, err, "%s.authorization: expected one of credentials and credentials_file", what);
+    if (!a->cert_file != !a->key_file)
+        return yaml_fail(y, at, err, "%s.tls_config: expected cert_file and key_file, or neither",
+                         what);
+    return OK;
+}
+
+static enum rc check_label(const struct yaml *y, const struct yaml_node *at, const char *what,
+                           const char *label, struct err *err)
+{
+    if (spec_is_label(str_of(label)))
+        return OK;
+    return yaml_fail(
+        y, at, err, "%s.entity_label: expected the name of a label such as instance, found '%.80s'",
+        what, label);
+}
+
+static enum rc check_lists(const struct yaml *y, const struct yaml_node *at,
+                           const struct scrape_spec *s, struct err *err)
+{
+    for (size_t i = 0; i < s->targets.n; i++)
+        if (s->targets.v[i][strcspn(s->targets.v[i], "/ \t\n")])
+            return yaml_fail(y, at, err,
+                             "scrape.targets: expected HOST:PORT (scheme and path are keys of "
+                             "their own), found '%.80s'",
+                             s->targets.v[i]);
+    for (size_t i = 0; i < s->file_sd.n; i++) {
+        const char *dot = strrchr(s->file_sd.v[i], '.');
+        if (!dot || (strcasecmp(dot, ".json") != 0 && strcasecmp(dot, ".yml") != 0 &&
+                     strcasecmp(dot, ".yaml") != 0))
+            return yaml_fail(y, at, err,
+                             "scrape.file_sd: expected a path that ends in .json, .yml or .yaml, "
+                             "found '%.80s'",
+                             s->file_sd.v[i]);
+    }
+    return OK;
+}
+
 static enum rc check_scrape(const struct yaml *y, const struct yaml_node *at,
                             const struct scrape_spec *s, struct err *err)
 {
@@ -156,7 +208,9 @@ static enum rc check_scrape(const struct yaml *y, const struct yaml_node *at,
                          s->path);
     if (s->access.timeout_ms > s->interval_ms)
         return yaml_fail(y, at, err, "scrape.timeout: expected at most scrape.interval");
-    return OK;
+    if (check_lists(y, at, s, err) != OK)
+        return err->rc;
+    return check_access(y, at, "scrape", &s->access, err);
 }
 
 static bool says_timeout(const struct yaml_node *map)
@@ -179,7 +233,10 @@ static enum rc load_prometheus(const struct yaml *y, const struct yaml_node *at,
 {
     if (prometheus_defaults(s, err) != OK)
         return err->rc;
-    return spec_load(y, at, "prometheus", prometheus_keys, s, err);
+    if (spec_load(y, at, "prometheus", prometheus_keys, s, err) != OK ||
+        check_label(y, at, "prometheus", s->entity_label, err) != OK)
+        return err->rc;
+    return check_access(y, at, "prometheus", &s->access, err);
 }
 
 static enum rc load_remote_write(const struct yaml *y, const struct yaml_node *at,
@@ -187,7 +244,9 @@ static enum rc load_remote_write(const struct yaml *y, const struct yaml_node *a
 {
     if (remote_write_defaults(s, err) != OK)
         return err->rc;
-    return spec_load(y, at, "remote_write", remote_write_keys, s, err);
+    if (spec_load(y, at, "remote_write", remote_write_keys, s, err) != OK)
+        return err->rc;
+    return check_label(y, at, "remote_write", s->entity_label, err);
 }
 
 /* The kind of an entry such as "scrape: {…}"; KINDS and a sentence when it is none. */
@@ -280,7 +339,7 @@ static enum rc load_alerts(const struct yaml *y, struct peers *p, struct err *er
         return err->rc;
     if (p->alertmanager.urls.n == 0)
         return yaml_fail(y, at, err, "alerts.alertmanager.urls: expected at least one URL");
-    return OK;
+    return check_access(y, at, "alerts.alertmanager", &p->alertmanager.access, err);
 }
 
 static enum rc load_write(const struct yaml *y, struct peers *p, struct err *err)
@@ -290,7 +349,9 @@ static enum rc load_write(const struct yaml *y, struct peers *p, struct err *err
     if (!at || yaml_is_null(at))
         return OK;
     p->write.access.timeout_ms = 30000;
-    return spec_load(y, at, "write", write_keys, &p->write, err);
+    if (spec_load(y, at, "write", write_keys, &p->write, err) != OK)
+        return err->rc;
+    return check_access(y, at, "write", &p->write.access, err);
 }
 
 /* -- all of it -- */

@@ -46,6 +46,9 @@ static enum rc scalar(const struct yaml *y, const struct yaml_node *node, const 
 
 static bool is_url(const char *s)
 {
+    for (const char *c = s; *c; c++)
+        if ((unsigned char)*c <= ' ' || *c == 0x7f)
+            return false;
     return (strncmp(s, "http://", 7) == 0 && s[7]) || (strncmp(s, "https://", 8) == 0 && s[8]);
 }
 
@@ -145,7 +148,7 @@ static enum rc load_list(const struct yaml *y, const struct yaml_node *node, con
 }
 
 /* [a-zA-Z_][a-zA-Z0-9_]*, Prometheus's data model */
-static bool is_label_name(struct str s)
+bool spec_is_label(struct str s)
 {
     for (size_t i = 0; i < s.n; i++) {
         const char c = s.p[i];
@@ -170,7 +173,7 @@ static enum rc load_labels(const struct yaml *y, const struct yaml_node *node, c
         return no_memory(err);
     for (size_t i = 0; i < node->n; i++) {
         struct label_text *l = &(*at)[*n];
-        if (!is_label_name(node->keys[i].scalar))
+        if (!spec_is_label(node->keys[i].scalar))
             return yaml_fail(y, &node->keys[i], err,
                              "%s.%s: expected the name of a label (letters, digits, _), "
                              "found '%.40s'",

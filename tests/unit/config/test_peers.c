@@ -146,6 +146,31 @@ static void what_is_wrong_is_named_with_its_place(void **state)
            "digits, _), found 'a-b'");
 }
 
+static void what_the_run_would_refuse_is_refused_by_check(void **state)
+{
+    (void)state;
+    refuse(
+        "sources: [scrape: {job: x, targets: [\"http://db1:9100\"]}]",
+        "f.yml:1:19: scrape.targets: expected HOST:PORT (scheme and path are keys of their own), "
+        "found 'http://db1:9100'");
+    refuse("sources: [scrape: {job: x, file_sd: [\"t.txt\"]}]",
+           "f.yml:1:19: scrape.file_sd: expected a path that ends in .json, .yml or .yaml, found "
+           "'t.txt'");
+    refuse("sources: [prometheus: {url: \"http://a b\"}]",
+           "f.yml:1:29: prometheus.url: expected a URL such as http://localhost:9090, found "
+           "'http://a b'");
+    refuse("sources: [prometheus: {url: \"http://p\", entity_label: \"a b\"}]",
+           "f.yml:1:23: prometheus.entity_label: expected the name of a label such as instance, "
+           "found 'a b'");
+    refuse("sources: [remote_write: {entity_label: \"1\"}]",
+           "f.yml:1:25: remote_write.entity_label: expected the name of a label such as instance, "
+           "found '1'");
+    refuse("write: {url: \"http://a\", basic_auth: {username: u}, authorization: {credentials: c}}",
+           "f.yml:1:8: write: expected one of basic_auth and authorization");
+    refuse("write: {url: \"http://a\", tls_config: {cert_file: /c}}",
+           "f.yml:1:8: write.tls_config: expected cert_file and key_file, or neither");
+}
+
 static void a_near_key_is_named(void **state)
 {
     (void)state;
@@ -208,6 +233,7 @@ int main(void)
         cmocka_unit_test(a_short_interval_shortens_the_timeout_unless_it_is_given),
         cmocka_unit_test(access_and_labels_are_read),
         cmocka_unit_test(what_is_wrong_is_named_with_its_place),
+        cmocka_unit_test(what_the_run_would_refuse_is_refused_by_check),
         cmocka_unit_test(a_near_key_is_named),
         cmocka_unit_test(what_is_printed_reads_back),
         cmocka_unit_test(no_memory_is_told_and_leaks_nothing),
