@@ -413,13 +413,12 @@ static void tell_stale(struct fleet *f, struct member *m, int64_t ts_ms, const c
 static void on_stale(void *arg, const char *instance, int64_t ts_ms, const char *why)
 {
     struct source *s = arg;
-    size_t slot = 0;
-    int64_t last_ms = 0;
+    struct member *made = NULL;
     struct err err;
 
     /* One that never answered is shown too: a target may be misspelt. When it cannot be made now,
      * its source will say the same again. */
-    if (reach(s, instance, &slot, &last_ms, &err) != OK)
+    if (reach(s, instance, &made, &err) != OK)
         return;
     pthread_mutex_lock(&s->fleet->lock);
     struct member *m = find(s->fleet, instance);
