@@ -413,17 +413,14 @@ static void tell_stale(struct fleet *f, struct member *m, int64_t ts_ms, const c
 static void on_stale(void *arg, const char *instance, int64_t ts_ms, const char *why)
 {
     struct source *s = arg;
-    struct member *made = NULL;
+    struct member *m = NULL;
     struct err err;
 
     /* One that never answered is shown too: a target may be misspelt. When it cannot be made now,
      * its source will say the same again. */
-    if (reach(s, instance, &made, &err) != OK)
+    if (reach(s, instance, &m, &err) != OK)
         return;
-    pthread_mutex_lock(&s->fleet->lock);
-    struct member *m = find(s->fleet, instance);
-    if (m && m->source == s)
-        tell_stale(s->fleet, m, ts_ms, why);
+    tell_stale(s->fleet, m, ts_ms, why);
     pthread_mutex_unlock(&s->fleet->lock);
 }
 

@@ -97,9 +97,6 @@ static void fail(struct scrape *s, struct scrape_target *t, struct scrape_outcom
 {
     const struct intake *in = s->jobs[t->job].intake;
 
-    if (!t->given) /* else it has an entity, and the intake says that it is stale */
-        tell(s, t, why);
-
     o->error = why;
     in->stale(in->arg, t->instance, o->wall_ms, why);
     scrape_board_put(&s->board, t, o);
@@ -130,7 +127,6 @@ static void give(struct scrape *s, struct scrape_target *t, struct snapshot *sna
     const struct intake *in = s->jobs[t->job].intake;
     const enum rc rc = in->tick(in->arg, t->instance, snapshot, err);
     if (rc == OK) {
-        t->given = true;
         t->told = false;
         return;
     }
