@@ -110,16 +110,18 @@ def test_prometheus_has_the_score_each_second(chain):
 
 
 def test_a_fault_goes_all_the_way_to_the_webhook_and_so_does_its_end(chain, binary):
-    until(lambda: chain.prometheus.number("anomaly_detected") == 0, "quiet", 120)
-
     def told(status):
         return [a for a in chain.hook.heard(status, chain.exporter.target)
                 if a["labels"]["alertname"] == rule_of_anomaly()]
 
-    fired, resolved = len(told("firing")), len(told("resolved"))
-    drill = subprocess.run(
-        [binary, "drill", "--fault", "network", "--for", "60s", "--url", chain.tocsin.url],
-        capture_output=True, text=True, timeout=180)
+    for _ in range(3):  # what else this machine does may ring just before
+        until(lambda: chain.prometheus.number("anomaly_detected") == 0, "quiet", 120)
+        fired, resolved = len(told("firing")), len(told("resolved"))
+        drill = subprocess.run(
+            [binary, "drill", "--fault", "network", "--for", "60s", "--url", chain.tocsin.url],
+            capture_output=True, text=True, timeout=180)
+        if "just before the fault" not in drill.stderr:
+            break
     assert drill.returncode == 0, drill.stdout + drill.stderr
 
     until(lambda: len(told("firing")) > fired, "the webhook to hear of it", 30)
