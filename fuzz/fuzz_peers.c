@@ -13,12 +13,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CLEANUP(buf_done) struct buf text;
     struct err err = {0};
 
+    buf_init(&text, 16 << 20);
     if (peers_parse((struct str){(const char *)data, size}, "f.yml", &p, &err) != OK) {
         promise(err.rc == E_CONFIG || err.rc == E_NOMEM, "a failure has its kind");
         promise(strncmp(err.msg, "f.yml:", 6) == 0, "and says where");
         return 0;
     }
-    buf_init(&text, 16 << 20);
     buf_puts(&text, "sources:\n");
     if (p->host)
         buf_puts(&text, "  - host: {}\n");

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real `tocsin run` of a test's own: on a free loopback port, with a data folder of its own."""
+import http.client
 import json
 import os
 import re
 import signal
 import sqlite3
 import subprocess
+import threading
 import time
-import urllib.error
-import urllib.request
 
 
 class Daemon:
@@ -24,6 +24,7 @@ class Daemon:
         self.limits = limits
         self.process = None
         self.url = None
+        self.connections = threading.local()
 
     def start(self):
         log = open(self.log_path, "ab")
@@ -60,12 +61,23 @@ class Daemon:
         raise AssertionError(f"waited {seconds} s in vain; the log:\n{self.log()[-3000:]}")
 
     def get(self, path):
-        """(status, body) of a GET."""
-        try:
-            with urllib.request.urlopen(self.url + path, timeout=30) as answer:
+        """(status, body) of a GET, on a connection that is kept: one for each question would leave as
+        many waiting for their end, which a daemon that watches this machine sees."""
+        host = self.url.removeprefix("http://")
+        for again in (True, False):
+            kept = getattr(self.connections, "kept", None)
+            if kept is None or kept[0] != host:
+                kept = self.connections.kept = (host, http.client.HTTPConnection(host, timeout=30))
+            try:
+                kept[1].request("GET", path)
+                answer = kept[1].getresponse()
                 return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as refusal:
-            return refusal.code, refusal.read().decode()
+            except (http.client.HTTPException, OSError):
+                kept[1].close()
+                self.connections.kept = None
+                if not again:
+                    raise
+        return None
 
     def json(self, path):
         return json.loads(self.get(path)[1])
