@@ -1,55 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/fleet.h"
-
-#include <inttypes.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/hash.h"
-#include "base/log.h"
 #include "base/mem.h"
+#include "daemon/fleet_private.h"
 #include "daemon/restore.h"
 #include "daemon/storekeeper.h"
-
-enum {
-    SOURCES_MAX = 256,
-    TABLE_SIZE = 2 * SHARD_ENTITIES_MAX, /* a power of two, at most half full */
-    SILENT_INTERVALS = 4,                /* without a tick for so long, an entity is stale, */
-    SILENT_LEAST_MS = 10000,             /* and never sooner than this: a second may be lost */
-};
-_Static_assert((TABLE_SIZE & (TABLE_SIZE - 1)) == 0, "the table is looked through by a mask");
-
-struct source {
-    struct fleet *fleet;
-    struct fleet_source s;
-};
-
-struct member {
-    char *instance; /* NULL: this slot is free */
-    struct source *source;
-    bool leaving, stale;
-    int64_t heard_mono_ms;
-    int64_t last_ms; /* of its last frame, as an earlier run left it, then of what was handed on */
-    int64_t set_back_ms; /* by how much its times lag behind a clock that was never set back */
-};
-
-struct fleet {
-    struct fleet_options o;
-    atomic_bool closed;              /* nobody new comes in */
-    pthread_mutex_t lock;            /* of what follows */
-    struct threshold_spec threshold; /* in force: the configuration may be read again */
-    struct confirm_spec confirm;
-    size_t n_sources;
-    struct source source[SOURCES_MAX];
-    size_t n; /* slots ever used are below it */
-    size_t n_free;
-    uint32_t free[SHARD_ENTITIES_MAX]; /* slots to be used again */
-    uint32_t table[TABLE_SIZE]; /* slot + 1 by hash of the instance, linear probing; 0: none */
-    struct member member[SHARD_ENTITIES_MAX];
-};
 
 /* -- the table; the lock is held -- */
 
@@ -149,31 +107,32 @@ static enum rc make_entity(struct fleet *f, const struct fleet_source *s, const 
     return OK;
 }
 
-/* To the store's thread first: what comes of the entity later must find its name there. */
+/* To the store's thread first: what comes of the entity later must find its name there. (A name
+ * that only that thread knows does no harm: the slot's next one takes its place.) Takes e when OK.
+ */
 static enum rc tell_threads(const struct fleet *f, struct entity *e, int64_t trained_ms,
                             size_t slot, struct err *err)
 {
+    CLEANUP(mem_freep)
     struct storekeeper_message *k = storekeeper_message_new(KEEP_ENTITY, slot, NULL, 0);
+    CLEANUP(shard_message_freep)
     struct shard_message *m = shard_message_new(SHARD_ADD, slot, NULL, 0);
 
-    if (k && m) {
-        (void)snprintf(k->instance, sizeof k->instance, "%s", entity_instance(e));
-        k->schema = entity_schema(e);
-        m->trained_ms = trained_ms;
-        if (queue_push(f->o.store, k)) {
-            m->entity = e;
-            if (queue_push(shard_queue(f->o.shard), m))
-                return OK;
-            m->entity = NULL;
-            shard_message_free(m);
-            return err_set(err, E_LIMIT, "entity '%s': the line is full", entity_instance(e));
-        }
+    if (!k || !m)
+        return err_set(err, E_NOMEM, "entity '%s': no memory", entity_instance(e));
+    (void)snprintf(k->instance, sizeof k->instance, "%s", entity_instance(e));
+    k->schema = entity_schema(e);
+    if (!queue_push(f->o.store, k))
+        return err_set(err, E_LIMIT, "entity '%s': the line is full", entity_instance(e));
+    k = NULL; /* the store's thread's now */
+    m->trained_ms = trained_ms;
+    m->entity = e;
+    if (queue_push(shard_queue(f->o.shard), m)) {
+        m = NULL; /* the shard's now */
+        return OK;
     }
-    const bool full = k && m;
-    mem_free(k);
-    shard_message_free(m);
-    return full ? err_set(err, E_LIMIT, "entity '%s': the line is full", entity_instance(e))
-                : err_set(err, E_NOMEM, "entity '%s': no memory", entity_instance(e));
+    m->entity = NULL; /* the caller's still */
+    return err_set(err, E_LIMIT, "entity '%s': the line is full", entity_instance(e));
 }
 
 static void tell_restored(const struct fleet *f, const struct entity *e)
@@ -186,7 +145,7 @@ static void tell_restored(const struct fleet *f, const struct entity *e)
                           m->threshold_widening, true);
 }
 
-static enum rc add(struct source *s, const char *instance, size_t *ret_slot, struct err *err)
+static enum rc add(struct source *s, const char *instance, struct err *err)
 {
     struct fleet *f = s->fleet;
     CLEANUP(entity_freep) struct entity *e = NULL;
@@ -216,7 +175,6 @@ static enum rc add(struct source *s, const char *instance, size_t *ret_slot, str
             f->member[slot] =
                 (struct member){TAKE(name), s, false, false, clock_mono_ms(), last_ms, 0};
             f->table[place_of(f, f->member[slot].instance)] = (uint32_t)slot + 1;
-            *ret_slot = slot;
         } else {
             f->free[f->n_free++] = (uint32_t)slot;
         }
@@ -225,11 +183,9 @@ static enum rc add(struct source *s, const char *instance, size_t *ret_slot, str
     return rc;
 }
 
-/* The entity of this source by its name, made when it is not there. OK: the lock is held. */
-static enum rc reach(struct source *s, const char *instance, struct member **ret, struct err *err)
+enum rc fleet_reach(struct source *s, const char *instance, struct member **ret, struct err *err)
 {
     struct fleet *f = s->fleet;
-    size_t slot;
 
     for (;;) {
         pthread_mutex_lock(&f->lock);
@@ -245,158 +201,12 @@ static enum rc reach(struct source *s, const char *instance, struct member **ret
         if (m)
             return err_set(err, E_CONFIG, "entity '%s' comes from another source already",
                            instance);
-        if (add(s, instance, &slot, err) != OK)
+        if (add(s, instance, err) != OK)
             return err->rc;
     }
 }
 
-/* What it sent is in the line. */
-static void heard(struct member *m, int64_t ts_ms)
-{
-    m->heard_mono_ms = clock_mono_ms();
-    m->last_ms = ts_ms;
-    m->stale = false;
-}
-
-/* -- the door: an entity keeps its slot from the look at it until what is for it is in the line --
- */
-
-/* Takes m, unless full. The lock is held. */
-static enum rc push(struct source *s, const struct member *to, struct shard_message *m,
-                    struct err *err)
-{
-    m->slot = (size_t)(to - s->fleet->member);
-    if (queue_push(shard_queue(s->fleet->o.shard), m))
-        return OK;
-    return err_set(err, E_LIMIT, "the line is full");
-}
-
-/* Ticks come in order, so by our own clock one that is not after the one before it says that the
- * clock was set back; meanwhile an interval has passed. */
-static struct continuity_clocks clocks_of(const struct source *s, struct member *m, int64_t ts_ms)
-{
-    if (s->s.our_clock && m->last_ms && ts_ms <= m->last_ms)
-        m->set_back_ms += m->last_ms + s->s.interval_ms - ts_ms;
-    return (struct continuity_clocks){ts_ms, ts_ms + m->set_back_ms, ts_ms + m->set_back_ms};
-}
-
-static enum rc push_tick(struct source *s, const char *instance, struct shard_message *m,
-                         struct err *err)
-{
-    struct telemetry *t = s->fleet->o.telemetry;
-    const int64_t ts_ms = m->snapshot->ts_ms;
-    const size_t samples = m->snapshot->n;
-    struct member *to = NULL;
-
-    if (reach(s, instance, &to, err) != OK)
-        return err->rc;
-    const int64_t before_ms = to->set_back_ms;
-    m->clocks = clocks_of(s, to, ts_ms);
-    const enum rc rc = push(s, to, m, err);
-    if (rc == OK)
-        heard(to, ts_ms);
-    else
-        to->set_back_ms = before_ms;
-    pthread_mutex_unlock(&s->fleet->lock);
-    telemetry_add(t, TEL_SAMPLES, rc == OK ? samples : 0);
-    telemetry_add(t, TEL_TICKS, rc == OK);
-    return rc;
-}
-
-static enum rc on_tick(void *arg, const char *instance, struct snapshot *snapshot, struct err *err)
-{
-    struct shard_message *m = shard_message_new(SHARD_TICK, 0, NULL, 0);
-
-    if (!m) {
-        snapshot_free(snapshot);
-        return err_set(err, E_NOMEM, "entity '%s': no memory", instance);
-    }
-    m->snapshot = snapshot;
-    if (push_tick(arg, instance, m, err) == OK)
-        return OK;
-    if (err->rc == E_LIMIT)
-        m->snapshot = NULL; /* the caller's still */
-    shard_message_free(m);
-    return err->rc;
-}
-
-/* The first frame of an entity that is of the past says that more of it is coming. */
-static enum rc gather(struct source *s, const struct member *to, struct err *err)
-{
-    struct shard_message *m = shard_message_new(SHARD_GATHER, 0, NULL, 0);
-
-    if (!m)
-        return err_set(err, E_NOMEM, "no memory");
-    if (push(s, to, m, err) == OK)
-        return OK;
-    shard_message_free(m);
-    return err->rc;
-}
-
-static enum rc push_frame(struct source *s, const char *instance, struct shard_message *m,
-                          struct err *err)
-{
-    const int64_t ts_ms = m->ts_ms; /* m is the shard's once it is pushed */
-    struct member *to = NULL;
-
-    if (reach(s, instance, &to, err) != OK)
-        return err->rc;
-    const bool past = clock_wall_ms() - ts_ms > SILENT_INTERVALS * s->s.interval_ms;
-    enum rc rc = to->last_ms == 0 && past ? gather(s, to, err) : OK;
-    if (rc == OK)
-        rc = push(s, to, m, err);
-    if (rc == OK)
-        heard(to, ts_ms);
-    pthread_mutex_unlock(&s->fleet->lock);
-    return rc;
-}
-
-static enum rc on_frame(void *arg, const char *instance, int64_t ts_ms, const double *base,
-                        size_t n, struct err *err)
-{
-    struct shard_message *m = shard_message_new(SHARD_FRAME, 0, base, n);
-
-    if (!m)
-        return err_set(err, E_NOMEM, "entity '%s': no memory", instance);
-    m->ts_ms = ts_ms;
-    if (push_frame(arg, instance, m, err) == OK)
-        return OK;
-    shard_message_free(m);
-    return err->rc;
-}
-
-static enum rc on_last_ms(void *arg, const char *instance, int64_t *ret_ms, struct err *err)
-{
-    struct source *s = arg;
-    struct member *m = NULL;
-
-    if (reach(s, instance, &m, err) != OK)
-        return err->rc;
-    *ret_ms = m->last_ms;
-    pthread_mutex_unlock(&s->fleet->lock);
-    return OK;
-}
-
-static enum rc on_caught_up(void *arg, const char *instance, struct err *err)
-{
-    struct source *s = arg;
-    struct shard_message *m = shard_message_new(SHARD_CAUGHT_UP, 0, NULL, 0);
-    struct member *to = NULL;
-
-    if (!m)
-        return err_set(err, E_NOMEM, "entity '%s': no memory", instance);
-    enum rc rc = reach(s, instance, &to, err);
-    if (rc == OK) {
-        rc = push(s, to, m, err);
-        pthread_mutex_unlock(&s->fleet->lock);
-    }
-    if (rc != OK)
-        shard_message_free(m);
-    return rc;
-}
-
-/* Said once; when the line is full, the next sweep says it. */
-static void tell_stale(struct fleet *f, struct member *m, int64_t ts_ms, const char *why)
+void fleet_tell_stale(struct fleet *f, struct member *m, int64_t ts_ms, const char *why)
 {
     if (m->stale || m->leaving)
         return;
@@ -408,20 +218,6 @@ static void tell_stale(struct fleet *f, struct member *m, int64_t ts_ms, const c
     m->stale = queue_push(shard_queue(f->o.shard), say);
     if (!m->stale)
         shard_message_free(say);
-}
-
-static void on_stale(void *arg, const char *instance, int64_t ts_ms, const char *why)
-{
-    struct source *s = arg;
-    struct member *m = NULL;
-    struct err err;
-
-    /* One that never answered is shown too: a target may be misspelt. When it cannot be made now,
-     * its source will say the same again. */
-    if (reach(s, instance, &m, &err) != OK)
-        return;
-    tell_stale(s->fleet, m, ts_ms, why);
-    pthread_mutex_unlock(&s->fleet->lock);
 }
 
 /* -- the fleet -- */
@@ -458,12 +254,7 @@ enum rc fleet_intake(struct fleet *f, const struct fleet_source *s, struct intak
         return err_set(err, E_LIMIT, "more than %d sources", SOURCES_MAX);
     struct source *at = &f->source[f->n_sources++];
     *at = (struct source){f, *s};
-    *ret = (struct intake){.arg = at,
-                           .tick = on_tick,
-                           .frame = on_frame,
-                           .last_ms = on_last_ms,
-                           .caught_up = on_caught_up,
-                           .stale = on_stale};
+    fleet_door(at, ret);
     return OK;
 }
 
@@ -473,7 +264,7 @@ enum rc fleet_add(const struct intake *source, const char *instance, size_t *ret
     struct source *s = source->arg;
     struct member *m = NULL;
 
-    if (reach(s, instance, &m, err) != OK)
+    if (fleet_reach(s, instance, &m, err) != OK)
         return err->rc;
     *ret_slot = (size_t)(m - s->fleet->member);
     pthread_mutex_unlock(&s->fleet->lock);
@@ -558,7 +349,7 @@ void fleet_sweep(struct fleet *f, int64_t wall_ms, int64_t mono_ms)
         if (silent_ms > f->o.expire_ms)
             forget(f, m);
         else if (silent_ms > (patience > SILENT_LEAST_MS ? patience : SILENT_LEAST_MS))
-            tell_stale(f, m, wall_ms - silent_ms, "nothing comes of it");
+            fleet_tell_stale(f, m, wall_ms - silent_ms, "nothing comes of it");
     }
     pthread_mutex_unlock(&f->lock);
 }

@@ -264,7 +264,7 @@ static void take(struct shard *s, struct shard_message *m)
     case SHARD_ADD:
     case SHARD_SETTINGS:
     case SHARD_MARKS:
-        break; /* run() has them */
+        break; /* on_message has them */
     }
 }
 
@@ -280,8 +280,10 @@ static void on_message(struct shard *s, struct shard_message *message)
         on_marks(s, m);
     else if (m->kind == SHARD_ADD)
         shard_add(s, m);
-    else if (slot->entity) /* else it could not be added, which was said */
+    else if (slot->entity)
         take(s, m);
+    else if (m->kind == SHARD_REMOVE) /* one that could not be added, which was said */
+        s->release(s->release_arg, m->slot);
     if (slot->leaving && slot->entity && !is_trained(slot))
         remove_entity(s, m->slot);
 }

@@ -375,6 +375,27 @@ static void nobody_new_comes_when_all_is_ending(void **state)
                      E_LIMIT);
 }
 
+/* The board has one of that name already: its slot must come back, or the name is lost for ever. */
+static void one_that_could_not_be_added_may_come_again(void **state)
+{
+    struct fixture *x = *state;
+    const int64_t now = clock_wall_ms();
+    const size_t n = profile_base_count(x->profile);
+    size_t slot = 0;
+    struct err err;
+
+    must(board_add(x->board, "a", &slot, &err), &err);
+    start(x);
+    hand_on(x, "a", now);
+    hand_on(x, "b", now);
+    wait_for(x, "b", is_there); /* so that the shard is done with the first */
+    board_remove(x->board, slot);
+    fleet_sweep(x->fleet, now, clock_mono_ms() + EXPIRE_MS + STEP);
+    while (x->door.frame(x->door.arg, "a", now + STEP, x->base, n, &err) != OK)
+        usleep(1000);
+    wait_for(x, "a", is_there);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -389,6 +410,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_full_line_refuses_and_loses_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_wrong_name_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(two_sources_do_not_share_an_entity, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_that_could_not_be_added_may_come_again, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_clock_that_was_set_back_is_named_and_followed, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(nobody_new_comes_when_all_is_ending, set_up, tear_down),
