@@ -9,30 +9,11 @@ import shutil
 import socket
 import subprocess
 import threading
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
 
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def until(found, what, seconds=60):
-    """The first true answer of found(), which may fail to connect."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        try:
-            answer = found()
-            if answer:
-                return answer
-        except (OSError, urllib.error.URLError):
-            pass
-        time.sleep(0.1)
-    raise AssertionError(f"waited {seconds} s for {what() if callable(what) else what}")
+from waiting import free_port, until
 
 
 def need(*programs):

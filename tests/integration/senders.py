@@ -3,12 +3,11 @@
 a test's own on a free loopback port."""
 import json
 import os
-import socket
 import subprocess
-import time
-import urllib.error
 import urllib.parse
 import urllib.request
+
+from waiting import free_port, until
 
 PROMETHEUS = """
 global: {{scrape_interval: 1s, scrape_timeout: 1s}}
@@ -26,26 +25,6 @@ scrape_configs:
   - job_name: node
     static_configs: [{{targets: ["127.0.0.1:{exporter}"]}}]
 """
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def until(found, what, seconds=60):
-    """The first true answer of found(), which may fail as long as nobody listens."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        try:
-            answer = found()
-            if answer:
-                return answer
-        except OSError:  # URLError is one
-            pass
-        time.sleep(0.1)
-    raise AssertionError(f"waited {seconds} s for {what}")
 
 
 class Process:

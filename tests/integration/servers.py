@@ -5,33 +5,13 @@ import http.server
 import json
 import math
 import shutil
-import socket
 import subprocess
 import threading
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
 
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def until(found, what, seconds):
-    """The first true answer of found(), which may fail to connect; an assertion when none came."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        try:
-            answer = found()
-            if answer:
-                return answer
-        except OSError:  # urllib's errors are too
-            pass
-        time.sleep(0.2)
-    raise AssertionError(f"waited {seconds} s in vain for {what}")
+from waiting import free_port, until
 
 
 def fetch(url):
