@@ -93,10 +93,7 @@ static enum rc check_peers(const struct peers *p, struct err *err)
 static enum rc load(const struct check_options *o, struct config *c, struct peers **ret_peers,
                     struct profile **ret, struct err *err)
 {
-    config_defaults(c);
-    if (o->file && config_load(o->file, c, err) != OK)
-        return err->rc;
-    if (config_validate(c, err) != OK || peers_load(o->file, ret_peers, err) != OK ||
+    if (peers_load(o->file, c, ret_peers, err) != OK || config_validate(c, err) != OK ||
         check_peers(*ret_peers, err) != OK)
         return err->rc;
     return verb_profile(c, o->file, NULL, ret, err);

@@ -76,11 +76,7 @@ static enum rc load(void *arg, struct config *ret, struct peers **ret_peers, str
     const char *profile_option = NULL;
     struct config c;
 
-    if (o->file && config_load(o->file, &c, err) != OK)
-        return err->rc;
-    if (!o->file)
-        config_defaults(&c);
-    if (peers_load(o->file, &peers, err) != OK)
+    if (peers_load(o->file, &c, &peers, err) != OK)
         return err->rc;
     for (size_t i = 0; i < o->n; i++) {
         if (config_set(&c, o->override[i].key, o->override[i].value, o->override[i].option, err) !=

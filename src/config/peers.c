@@ -397,14 +397,22 @@ enum rc peers_parse(struct str text, const char *file, struct peers **ret, struc
     return OK;
 }
 
-enum rc peers_load(const char *path, struct peers **ret, struct err *err)
+enum rc peers_load(const char *path, struct config *ret_config, struct peers **ret, struct err *err)
 {
     CLEANUP(mem_freep) char *text = NULL;
+    struct config c;
     size_t n = 0;
 
     if (path && file_read(path, YAML_BYTES_MAX, &text, &n, err) != OK)
         return err->rc;
-    return peers_parse((struct str){text ? text : "", n}, path ? path : "the defaults", ret, err);
+    const struct str all = {text ? text : "", n};
+    config_defaults(&c);
+    if (path && config_parse(all, path, &c, err) != OK)
+        return err->rc;
+    if (peers_parse(all, path ? path : "the defaults", ret, err) != OK)
+        return err->rc;
+    *ret_config = c;
+    return OK;
 }
 
 void peers_free(struct peers *p)

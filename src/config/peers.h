@@ -36,8 +36,11 @@ struct peers {
 
 enum { PEERS_MAX = 64 }; /* sources of one kind */
 
-/* As config_load and config_parse. NULL for path: the defaults, this machine alone. */
-MUST_CHECK enum rc peers_load(const char *path, struct peers **ret, struct err *err);
+/* The whole file, read once (it may be a pipe): *ret_config as config_load, and its peers. NULL for
+ * path: the defaults, this machine alone. As config_load fails, with nothing written. */
+MUST_CHECK enum rc peers_load(const char *path, struct config *ret_config, struct peers **ret,
+                              struct err *err);
+/* As config_parse. */
 MUST_CHECK enum rc peers_parse(struct str text, const char *file, struct peers **ret,
                                struct err *err);
 void peers_free(struct peers *p); /* NULL is fine */

@@ -145,3 +145,11 @@ def test_what_run_would_refuse_of_others_is_told(binary, write, text, sentence):
     done = check(binary, "-c", write(text + "\n"))
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.startswith(f"tocsin: {sentence}") and done.stderr.count("\n") == 1
+
+
+def test_a_configuration_may_come_through_a_pipe(binary):
+    """Read once: what a second look would not find must not be left out in silence."""
+    done = subprocess.run([binary, "check", "-c", "/dev/stdin", "--print"], capture_output=True,
+                          text=True, timeout=60, input="listen: 127.0.0.1:7\nsources: [remote_write: {}]\n")
+    assert done.returncode == 0, done.stderr
+    assert "listen: 127.0.0.1:7" in done.stdout and "- remote_write:" in done.stdout
