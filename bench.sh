@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Builds a release, runs every benchmark, prints one table: figure, budget, peer of the same run.
-#   ./bench.sh           all of it: about three minutes
+#   ./bench.sh           all of it: about five minutes
 #   ./bench.sh --quick   without the minute beside Node Exporter, PyTorch and the runtimes
 # Peers are measured where installed: python3-torch, prometheus-node-exporter, victoria-metrics (Debian
 # packages); with nodejs and npm, ONNX Runtime and LiteRT, which are installed into build-runtimes.

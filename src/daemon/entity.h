@@ -71,8 +71,8 @@ bool entity_caught_up(struct entity *e); /* true: enough was learned, a training
 void entity_set_stale(struct entity *e, int64_t ts_ms, const char *why);
 bool entity_is_stale(const struct entity *e);
 
-int64_t
-entity_last_ms(const struct entity *e); /* of its last frame, of an earlier run too; 0: none */
+/* Of its last frame, of an earlier run too; 0: none. */
+int64_t entity_last_ms(const struct entity *e);
 void entity_set_last(struct entity *e, int64_t ts_ms); /* as the store has it */
 /* The ticks from now on are of a maintenance, or no longer: no clock learns from them (aging.h),
  * and the line is held (detect/line.h). */
