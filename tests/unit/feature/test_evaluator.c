@@ -296,6 +296,44 @@ static void a_push_that_finds_no_memory_takes_nothing_and_may_be_repeated(void *
     assert_true(failures > 10);
 }
 
+/* Ten counters and ten gauges that are asked for as they are. */
+static void most_counters_that_fall_at_once_are_a_reboot(void **state)
+{
+    static const char *const e[] = {"sum(rate(c[5s]))", "sum(g)"};
+    enum { COUNTERS = 10, ALL = 20 };
+    double v[ALL];
+    char name[16];
+    struct world w;
+
+    (void)state;
+    world_init(&w, e, 2);
+    for (int i = 0; i < ALL; i++) {
+        (void)snprintf(name, sizeof name, "%c{n=%d}", i < COUNTERS ? 'c' : 'g', i);
+        (void)world_series(&w, name);
+        v[i] = 100;
+    }
+    assert_int_equal(world_push(&w, 1000, v, ALL), OK);
+    for (int i = COUNTERS; i < ALL; i++)
+        v[i] = 1; /* gauges may fall */
+    for (int i = 0; i < COUNTERS / 2; i++)
+        v[i] = 1; /* and half of the counters: a device went */
+    assert_int_equal(world_push(&w, 2000, v, ALL), OK);
+    assert_false(evaluator_rebooted(w.evaluator));
+    assert_false(isnan(world_ask(&w, 2000, 0)));
+    for (int i = 0; i < COUNTERS; i++)
+        v[i] = 0.5;
+    assert_int_equal(world_push(&w, 3000, v, ALL), OK);
+    assert_true(evaluator_rebooted(w.evaluator));
+    assert_true(isnan(world_ask(&w, 3000, 0))); /* what came before is forgotten */
+    assert_true(world_ask(&w, 3000, 1) == 10);
+    for (int i = 0; i < COUNTERS; i++)
+        v[i] += 1;
+    assert_int_equal(world_push(&w, 4000, v, ALL), OK);
+    assert_false(evaluator_rebooted(w.evaluator));
+    assert_false(isnan(world_ask(&w, 4000, 0)));
+    world_done(&w);
+}
+
 static void a_frame_has_no_infinite_value(void **state)
 {
     static const char *const e[] = {"1 / 0", "k * 1e300"};
@@ -344,6 +382,7 @@ int main(void)
         cmocka_unit_test(time_must_move_on),
         cmocka_unit_test(another_series_set_starts_afresh),
         cmocka_unit_test(a_push_that_finds_no_memory_takes_nothing_and_may_be_repeated),
+        cmocka_unit_test(most_counters_that_fall_at_once_are_a_reboot),
         cmocka_unit_test(a_frame_has_no_infinite_value),
         cmocka_unit_test(windows_that_no_memory_could_hold_are_refused),
     };
