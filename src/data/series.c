@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "data/series.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 
 #include "base/cleanup.h"
 #include "base/hash.h"
 #include "base/mem.h"
 
-enum { CHUNK = 256, CHUNKS = SERIES_MAX / CHUNK, FIRST_SLOTS = 256 };
+/* The first chunk has CHUNK entries, the next one as many, and each further one twice as many: a
+ * set is made for each entity, and most have a hundred series or two. */
+enum { CHUNK = 64, CHUNK_BITS = 6, CHUNKS = 11, FIRST_SLOTS = 256 };
+static_assert(CHUNK == 1 << CHUNK_BITS && SERIES_MAX == CHUNK << (CHUNKS - 1), "see chunk_of");
 
 struct slot {
     uint32_t hash; /* upper half of the series' hash */
@@ -24,9 +28,22 @@ struct series_set {
     struct series *chunks[CHUNKS];
 };
 
+static size_t chunk_of(uint32_t id)
+{
+    return id < CHUNK ? 0 : (size_t)(32 - __builtin_clz(id)) - CHUNK_BITS;
+}
+
+/* Entries of all chunks before it; from the second on that is as many as it has itself. */
+static uint32_t chunk_begin(size_t chunk)
+{
+    return chunk == 0 ? 0 : (uint32_t)CHUNK << (chunk - 1);
+}
+
 static struct series *at(const struct series_set *s, uint32_t id)
 {
-    return &s->chunks[id / CHUNK][id % CHUNK];
+    const size_t chunk = chunk_of(id);
+
+    return &s->chunks[chunk][id - chunk_begin(chunk)];
 }
 
 enum rc series_set_new(struct series_set **ret, struct err *err)
@@ -201,9 +218,10 @@ enum rc series_set_intern(struct series_set *s, struct str name, const struct la
     const uint32_t id = (uint32_t)atomic_load_explicit(&s->count, memory_order_relaxed);
     if (id == SERIES_MAX)
         return err_set(err, E_LIMIT, "more than %d series", SERIES_MAX);
-    if (!s->chunks[id / CHUNK])
-        s->chunks[id / CHUNK] = mem_array(CHUNK, sizeof(struct series));
-    if (!s->chunks[id / CHUNK] || ((id + 1) * 2 > s->n_slots && !grow_slots(s)) ||
+    const size_t chunk = chunk_of(id);
+    if (!s->chunks[chunk])
+        s->chunks[chunk] = mem_array(chunk ? chunk_begin(chunk) : CHUNK, sizeof(struct series));
+    if (!s->chunks[chunk] || ((id + 1) * 2 > s->n_slots && !grow_slots(s)) ||
         !fill_entry(at(s, id), name, sorted, n, text, type))
         return err_set(err, E_NOMEM, "series: no memory for number %u", id);
     for (k = hash & (s->n_slots - 1); s->slots[k].id1;)

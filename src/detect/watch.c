@@ -41,12 +41,17 @@ static uint64_t window_mask(uint32_t of)
     return of == 64 ? UINT64_MAX : (UINT64_C(1) << of) - 1;
 }
 
-static const struct verdict *verdict_of_age(const struct watch *w, uint32_t age)
+static const struct watch_past *past_of_age(const struct watch *w, uint32_t age)
 {
-    return &w->last[(w->head + WATCH_OF_MAX - age) % WATCH_OF_MAX];
+    return &w->past[(w->head + WATCH_OF_MAX - age) % WATCH_OF_MAX];
 }
 
-static void take_peak(struct incident *in, const struct verdict *v)
+static struct watch_past past_of(const struct verdict *v)
+{
+    return (struct watch_past){v->ts_ms, v->score, v->threshold};
+}
+
+static void take_peak(struct incident *in, const struct watch_past *v)
 {
     in->peak_ms = v->ts_ms;
     in->peak_score = v->score;
@@ -104,7 +109,8 @@ static void take_causes(struct watch *w, const struct verdict *v)
 /* Starts at the oldest anomalous verdict of the window, with the worst of them as its peak. */
 static void open_incident(struct watch *w, uint64_t seen)
 {
-    const struct verdict *worst = verdict_of_age(w, 0); /* anomalous: it is what opens */
+    const struct watch_past *worst = past_of_age(w, 0); /* anomalous: it is what opens */
+    uint32_t nth = 0;                                   /* of those that are kept */
 
     w->open = true;
     w->calm = 0;
@@ -112,16 +118,18 @@ static void open_incident(struct watch *w, uint64_t seen)
     memset(&w->incident, 0, sizeof w->incident);
     w->incident.maintenance = w->held;
     for (uint32_t age = 0; age < w->confirm.of; age++) {
-        const struct verdict *v = verdict_of_age(w, age);
-        if (!(seen >> age & 1))
-            continue;
-        w->incident.start_ms = v->ts_ms;
-        take_causes(w, v);
-        if (v->score >= worst->score) /* the first of equals */
-            worst = v;
+        const struct watch_past *v = past_of_age(w, age);
+        if (seen >> age & 1) {
+            w->incident.start_ms = v->ts_ms;
+            if (nth < WATCH_KEPT)
+                take_causes(w, &w->kept[(w->kept_head + WATCH_KEPT - nth) % WATCH_KEPT]);
+            if (v->score >= worst->score) /* the first of equals */
+                worst = v;
+        }
+        nth += (w->recent | w->low) >> age & 1;
     }
     take_peak(&w->incident, worst);
-    w->last_high_ms = verdict_of_age(w, 0)->ts_ms;
+    w->last_high_ms = past_of_age(w, 0)->ts_ms;
 }
 
 static bool is_confirmed(const struct watch *w, uint64_t seen)
@@ -186,7 +194,7 @@ static enum watch_event push_open(struct watch *w, const struct verdict *v, stru
     }
     const bool higher = v->score > w->incident.peak_score;
     if (higher)
-        take_peak(&w->incident, v);
+        take_peak(&w->incident, &w->past[w->head]);
     const bool raised = is_raised(w);
     *ret = w->incident;
     return raised ? WATCH_RAISED : higher ? WATCH_UPDATED : WATCH_QUIET;
@@ -197,9 +205,13 @@ enum watch_event watch_push(struct watch *w, const struct verdict *v, struct inc
     if (isnan(v->score))
         return WATCH_QUIET;
     w->head = (w->head + 1) % WATCH_OF_MAX;
-    w->last[w->head] = *v;
+    w->past[w->head] = past_of(v);
     w->recent = w->recent << 1 | v->anomalous;
     w->low = w->low << 1 | (w->observe > 0 && verdict_watched(v) > v->threshold * w->observe);
+    if ((w->recent | w->low) & 1) {
+        w->kept_head = (w->kept_head + 1) % WATCH_KEPT;
+        w->kept[w->kept_head] = *v;
+    }
     return w->open ? push_open(w, v, ret) : push_closed(w, ret);
 }
 

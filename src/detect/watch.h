@@ -14,16 +14,21 @@
  * back). A NaN score neither opens nor closes: an entity that falls
  * silent in the middle of an incident has not recovered.
  * Its causes are the features with the largest parts, each where its own part was largest, while
- * the verdicts were anomalous: what moved first is still named when what followed it is worse.
- * Two tiers: with `observe`, a share of the threshold, an incident also opens where k of the last
- * `of` are over that share of it, as one that is observed; it closes under the same share of the
- * closing level, and is raised to one that pages when it comes to what would have opened it
- * without. So those that page are the same as without a softer tier, but for their beginning. Held
- * (maintenance), it opens and closes as ever, but what opens is marked so; where it is still open
- * afterwards and confirmed anew, it is raised: maintenance left something behind. Pure: time comes
- * with the verdict. Thread: its holder's. */
+ * the verdicts were anomalous (of those that opened it the newest, WATCH_KEPT over either tier):
+ * what moved first is still named when what followed it is worse. Two tiers: with `observe`, a
+ * share of the threshold, an incident also opens where k of the last `of` are over that share of
+ * it, as one that is observed; it closes under the same share of the closing level, and is raised
+ * to one that pages when it comes to what would have opened it without. So those that page are the
+ * same as without a softer tier, but for their beginning. Held (maintenance), it opens and closes
+ * as ever, but what opens is marked so; where it is still open afterwards and confirmed anew, it is
+ * raised: maintenance left something behind. Pure: time comes with the verdict. Thread: its
+ * holder's. */
 
-enum { WATCH_OF_MAX = CONFIRM_OF_MAX }; /* the recent verdicts are bits of one word */
+enum {
+    WATCH_OF_MAX = CONFIRM_OF_MAX, /* the recent verdicts are bits of one word */
+    WATCH_KEPT = 8, /* of those over a threshold the newest, with their causes: each is 192 bytes,
+                       and a watch is kept for each entity of a fleet */
+};
 
 enum watch_event {
     WATCH_QUIET,   /* no incident, or an open one that this verdict adds nothing to */
@@ -35,11 +40,15 @@ enum watch_event {
 
 struct watch {
     struct confirm_spec confirm;
-    float observe;                     /* share of the threshold; 0: one tier */
-    uint64_t low;                      /* as `recent`, over that share */
-    uint64_t recent;                   /* bit 0: the newest verdict was anomalous */
-    struct verdict last[WATCH_OF_MAX]; /* the last verdicts, newest at `head` */
-    uint32_t head;
+    float observe;   /* share of the threshold; 0: one tier */
+    uint64_t low;    /* as `recent`, over that share */
+    uint64_t recent; /* bit 0: the newest verdict was anomalous */
+    struct watch_past {
+        int64_t ts_ms;
+        float score, threshold;
+    } past[WATCH_OF_MAX];            /* the last verdicts, newest at `head` */
+    struct verdict kept[WATCH_KEPT]; /* those with a bit in recent or low, newest at `kept_head` */
+    uint32_t head, kept_head;
     uint32_t calm; /* verdicts in a row under the closing level */
     bool open;
     bool held;                /* in maintenance */
