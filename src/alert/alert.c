@@ -20,7 +20,7 @@ static void copy_text(char *out, size_t size, const char *z)
 }
 
 void alert_of_incident(const char *instance, const struct schema *schema, const struct incident *in,
-                       struct alert *ret)
+                       const char *words, struct alert *ret)
 {
     *ret = (struct alert){.kind = in->kind,
                           .start_ms = in->start_ms,
@@ -28,6 +28,7 @@ void alert_of_incident(const char *instance, const struct schema *schema, const 
                           .score = in->peak_score,
                           .threshold = in->threshold};
     copy_text(ret->instance, sizeof ret->instance, instance);
+    copy_text(ret->words, sizeof ret->words, words);
     for (size_t i = 0; i < in->n_causes && i < CAUSES_MAX; i++) {
         const struct cause *c = &in->causes[i];
         if (c->feature >= schema->n)
@@ -79,6 +80,7 @@ enum rc alert_of_stored(const struct store_incident *row, struct alert *ret, str
         return err_set(err, E_PARSE, "incident %lld: its causes are no JSON array",
                        (long long)row->id);
     copy_text(a.instance, sizeof a.instance, row->instance);
+    copy_text(a.words, sizeof a.words, row->words ? row->words : "");
     for (size_t i = 0; i < json_array_size(list) && i < CAUSES_MAX; i++)
         if (!read_cause(json_array_get(list, i), &a.causes[a.n_causes++]))
             return err_set(err, E_PARSE, "incident %lld: its cause %zu is damaged",
@@ -139,6 +141,16 @@ static void add_restored(const struct alert *a, struct buf *out)
         buf_puts(out, " as expected it would not have rung.");
 }
 
+/* What the slow change is, without saying again that it is one. */
+static void add_words(const struct alert *a, struct buf *out)
+{
+    static const char said[] = "slow change: ";
+    const size_t n = strncmp(a->words, said, sizeof said - 1) == 0 ? sizeof said - 1 : 0;
+
+    if (a->words[0])
+        buf_printf(out, " %s.", a->words + n);
+}
+
 void alert_describe(const struct alert *a, struct buf *out)
 {
     char since[STR_RFC3339_MAX];
@@ -149,6 +161,7 @@ void alert_describe(const struct alert *a, struct buf *out)
                since);
     add_score(a, out);
     buf_puts(out, ".");
+    add_words(a, out);
     for (size_t i = 0; i < n; i++) {
         buf_puts(out, i ? "; " : " Causes: ");
         add_cause(&a->causes[i], out);

@@ -31,10 +31,11 @@ struct alert {
     float score, threshold;
     size_t n_causes;
     struct alert_cause causes[CAUSES_MAX]; /* largest first */
+    char words[INCIDENT_WORDS_MAX];        /* of a slow change: what it is; else "" */
 };
 
 void alert_of_incident(const char *instance, const struct schema *schema, const struct incident *in,
-                       struct alert *ret);
+                       const char *words, struct alert *ret);
 /* E_PARSE when the causes in the database are not what store/encode.h writes, E_NOMEM. */
 MUST_CHECK enum rc alert_of_stored(const struct store_incident *row, struct alert *ret,
                                    struct err *err);

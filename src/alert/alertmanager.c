@@ -100,13 +100,13 @@ enum rc alertmanager_start(struct alertmanager *am, struct err *err)
 }
 
 void alertmanager_tell(struct alertmanager *am, const char *instance, const struct schema *schema,
-                       const struct incident *in)
+                       const struct incident *in, const char *words)
 {
     struct alert a;
 
     if (!am)
         return;
-    alert_of_incident(instance, schema, in, &a);
+    alert_of_incident(instance, schema, in, words, &a);
     for (size_t i = 0; i < am->n; i++)
         receiver_tell(am->member[i], &a);
 }

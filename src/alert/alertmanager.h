@@ -35,9 +35,10 @@ const char *const *alertmanager_receivers(const struct alertmanager *am, size_t 
  * now if nobody goes on with its incident. A receiver that is no more is ignored. */
 void alertmanager_recall(struct alertmanager *am, const char *receiver, const struct alert *a);
 MUST_CHECK enum rc alertmanager_start(struct alertmanager *am, struct err *err);
-/* An incident opened, changed or closed. Never waits. am may be NULL. */
+/* An incident opened, changed or closed; words: what a slow change is, else "". Never waits. am may
+ * be NULL. */
 void alertmanager_tell(struct alertmanager *am, const char *instance, const struct schema *schema,
-                       const struct incident *in);
+                       const struct incident *in, const char *words);
 /* Sends once what is due (receiver_end), ends the threads and frees all: against receivers that do
  * not answer it takes some three seconds. NULL is fine. */
 void alertmanager_stop(struct alertmanager *am);

@@ -11,6 +11,7 @@
 #include "config/config.h"
 #include "config/peers.h"
 #include "feature/profile.h"
+#include "feature/profile_by.h"
 #include "http/http_access.h"
 #include "source/scrape.h"
 
@@ -73,15 +74,29 @@ static int parse(int argc, char **argv, struct check_options *o)
     return -1;
 }
 
+/* The URL, and that the profile's queries can be asked with its matchers. */
+static enum rc check_prometheus(const char *profile, const struct prometheus_spec *s,
+                                struct err *err)
+{
+    CLEANUP(profile_freep) struct profile *p = NULL;
+    CLEANUP(profile_queries_done) struct profile_queries queries = {0};
+    const struct expr_by by = {s->entity_label, s->match};
+
+    if (http_url_check(s->url, err) != OK || profile_load(profile, s->interval_ms, &p, err) != OK ||
+        profile_queries(p, &by, &queries, err) != OK)
+        return err_wrap(err, "prometheus");
+    return OK;
+}
+
 /* What `tocsin run` would refuse of the others that it is to talk with, before it asks them. */
-static enum rc check_peers(const struct peers *p, struct err *err)
+static enum rc check_peers(const struct peers *p, const char *profile, struct err *err)
 {
     for (size_t i = 0; i < p->n_scrape; i++)
         if (scrape_check(&p->scrape[i], err) != OK)
             return err->rc;
     for (size_t i = 0; i < p->n_prometheus; i++)
-        if (http_url_check(p->prometheus[i].url, err) != OK)
-            return err_wrap(err, "prometheus");
+        if (check_prometheus(profile, &p->prometheus[i], err) != OK)
+            return err->rc;
     for (size_t i = 0; i < p->alertmanager.urls.n; i++)
         if (http_url_check(p->alertmanager.urls.v[i], err) != OK)
             return err_wrap(err, "alertmanager");
@@ -94,9 +109,9 @@ static enum rc load(const struct check_options *o, struct config *c, struct peer
                     struct profile **ret, struct err *err)
 {
     if (peers_load(o->file, c, ret_peers, err) != OK || config_validate(c, err) != OK ||
-        check_peers(*ret_peers, err) != OK)
+        verb_profile(c, o->file, NULL, ret, err) != OK)
         return err->rc;
-    return verb_profile(c, o->file, NULL, ret, err);
+    return check_peers(*ret_peers, c->profile, err);
 }
 
 /* {"file", "valid", "profile", "features"} or {"file", "valid", "error"} */

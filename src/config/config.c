@@ -13,6 +13,7 @@
 #include "config/config_keys.h"
 #include "config/expansion.h"
 #include "config/peers.h"
+#include "config/text.h"
 #include "config/yaml.h"
 #include "data/dataset.h"
 
@@ -77,6 +78,12 @@ static enum rc contradiction(const struct config *c, const char *ret_paths[2], s
         return err_set(err, E_CONFIG,
                        "data_dir: expected a folder; none can be guessed, since neither "
                        "$XDG_STATE_HOME nor $HOME is an absolute path");
+    }
+    if (c->share[0] && !text_is_label(str_of(c->share))) {
+        ret_paths[0] = ret_paths[1] = "model.share";
+        return err_set(err, E_CONFIG,
+                       "model.share: expected the name of a label such as role, found '%.80s'",
+                       c->share);
     }
     if (isnan(c->threshold.value)) {
         ret_paths[0] = ret_paths[1] = "threshold.method";

@@ -27,6 +27,8 @@ struct config {
         char instance[INSTANCE_MAX]; /* label; "" = the machine's node name */
         char procfs[CONFIG_TEXT_MAX], sysfs[CONFIG_TEXT_MAX], rootfs[CONFIG_TEXT_MAX];
     } host;
+    char share[GROUP_NAME_MAX]; /* model: entities with one value of this label have one; "" = none
+                                 */
     struct learn_spec learn;
     struct retrain_spec retrain; /* learn: retrain, window, quarantine */
     struct threshold_spec threshold;

@@ -67,6 +67,8 @@ const struct config_key config_keys[] = {
      .most = 10 * YEAR, .help = "how far back that looks"},
     {"learn", "quarantine", CONFIG_DURATION, MEMBER(retrain.quarantine_ms), .least = 0,
      .most = YEAR, .help = "a frame is used once this has passed without an incident"},
+    {"model", "share", CONFIG_TEXT, MEMBER(share),
+     .help = "entities with one value of this label share a model; \"\" = each has its own"},
     {"model", "layers", CONFIG_LAYERS, MEMBER(learn),
      .help = "widths of the layers, as [14, 8, 4, 8, 14]; [] = from the profile"},
     {"model", "hidden", CONFIG_CHOICE, MEMBER(learn.hidden), .words = hidden_words,

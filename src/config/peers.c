@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "config/spec.h"
+#include "config/text.h"
 #include "config/yaml.h"
 
 #define SECOND 1000.0
@@ -167,7 +168,7 @@ static enum rc check_access(const struct yaml *y, const struct yaml_node *at, co
 static enum rc check_label(const struct yaml *y, const struct yaml_node *at, const char *what,
                            const char *label, struct err *err)
 {
-    if (spec_is_label(str_of(label)))
+    if (text_is_label(str_of(label)))
         return OK;
     return yaml_fail(
         y, at, err, "%s.entity_label: expected the name of a label such as instance, found '%.80s'",
@@ -351,6 +352,11 @@ static enum rc load_write(const struct yaml *y, struct peers *p, struct err *err
     p->write.access.timeout_ms = 30000;
     if (spec_load(y, at, "write", write_keys, &p->write, err) != OK)
         return err->rc;
+    for (size_t i = 0; i < p->write.n_labels; i++)
+        if (strncmp(p->write.labels[i].name, "__", 2) == 0)
+            return yaml_fail(y, at, err,
+                             "write.labels: '%.64s' is reserved, as all names that begin with __",
+                             p->write.labels[i].name);
     return check_access(y, at, "write", &p->write.access, err);
 }
 

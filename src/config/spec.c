@@ -147,18 +147,6 @@ static enum rc load_list(const struct yaml *y, const struct yaml_node *node, con
     return OK;
 }
 
-/* [a-zA-Z_][a-zA-Z0-9_]*, Prometheus's data model */
-bool spec_is_label(struct str s)
-{
-    for (size_t i = 0; i < s.n; i++) {
-        const char c = s.p[i];
-        const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-        if (!letter && (i == 0 || c < '0' || c > '9'))
-            return false;
-    }
-    return s.n > 0;
-}
-
 static enum rc load_labels(const struct yaml *y, const struct yaml_node *node, const char *what,
                            const struct spec_key *k, struct label_text **at, size_t *n,
                            struct err *err)
@@ -173,7 +161,7 @@ static enum rc load_labels(const struct yaml *y, const struct yaml_node *node, c
         return no_memory(err);
     for (size_t i = 0; i < node->n; i++) {
         struct label_text *l = &(*at)[*n];
-        if (!spec_is_label(node->keys[i].scalar))
+        if (!text_is_label(node->keys[i].scalar))
             return yaml_fail(y, &node->keys[i], err,
                              "%s.%s: expected the name of a label (letters, digits, _), "
                              "found '%.40s'",

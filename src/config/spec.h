@@ -47,6 +47,4 @@ void spec_done(const struct spec_key *keys, void *at);
 void spec_print(const struct spec_key *keys, const void *at, int indent, struct buf *out);
 
 /* A default or a copy. E_NOMEM. */
-/* Whether s can be the name of a label. */
-bool spec_is_label(struct str s);
 MUST_CHECK enum rc spec_text(char **at, const char *text, struct err *err);

@@ -23,6 +23,8 @@ struct entity {
     int64_t interval_ms;
     int64_t ready_ms; /* no frame before this time: windows fill; 0 = set at the next tick */
 
+    char group[GROUP_NAME_MAX];
+
     enum phase phase;
     bool gathering;          /* more of the past is coming: no training yet */
     struct dataset *learned; /* NULL unless learning */
@@ -247,6 +249,22 @@ bool entity_is_stale(const struct entity *e)
     return e->stale[0] != '\0';
 }
 
+void entity_set_group(struct entity *e, const char *name)
+{
+    (void)snprintf(e->group, sizeof e->group, "%s", name);
+    str_make_printable(e->group);
+}
+
+bool entity_can_train(const struct entity *e)
+{
+    return e->phase == PHASE_LEARNING && !e->gathering && e->learned->rows > 0;
+}
+
+bool entity_is_gathering(const struct entity *e)
+{
+    return e->phase == PHASE_LEARNING && e->gathering;
+}
+
 int64_t entity_last_ms(const struct entity *e)
 {
     return e->frame_ms;
@@ -287,7 +305,8 @@ void entity_training_failed(struct entity *e, struct dataset *d)
     assert(e->phase == PHASE_TRAINING);
     e->phase = PHASE_LEARNING;
     e->learned = d;
-    e->wanted_rows = d->rows + d->rows / 4 + 1;
+    const uint64_t more = d->rows + d->rows / 4 + 1;
+    e->wanted_rows = more > e->wanted_rows ? more : e->wanted_rows;
 }
 
 enum rc entity_set_model(struct entity *e, struct model *m, uint64_t model_id, struct err *err)
@@ -468,6 +487,7 @@ void entity_view(const struct entity *e, struct entity_view *ret)
 
     memset(ret, 0, sizeof *ret);
     memcpy(ret->instance, e->instance, sizeof ret->instance);
+    memcpy(ret->group, e->group, sizeof ret->group);
     ret->phase = e->phase;
     entity_progress(e, &ret->learned_rows, &ret->wanted_rows);
     ret->ts_ms = e->frame_ms;

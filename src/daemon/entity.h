@@ -107,6 +107,11 @@ MUST_CHECK enum rc entity_set_model(struct entity *e, struct model *m, uint64_t 
 void entity_set_confirm(struct entity *e, struct confirm_spec confirm);
 
 const char *entity_instance(const struct entity *e);
+/* The group that it is in (model.share), for its view; "": none. */
+void entity_set_group(struct entity *e, const char *name);
+/* It has frames to learn from, and all that are coming of its past. */
+bool entity_can_train(const struct entity *e);
+bool entity_is_gathering(const struct entity *e); /* more of its past is coming */
 /* The watching ends: WATCH_CLOSED and the incident when one was open, else WATCH_QUIET. */
 enum watch_event entity_end(struct entity *e, struct incident *ret);
 /* The slow change that is open, or false. It outlives the watching: a restart goes on with it. */

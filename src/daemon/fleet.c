@@ -98,7 +98,8 @@ static enum rc make_entity(struct fleet *f, const struct fleet_source *s, const 
                                             .threshold = threshold,
                                             .settings = settings_learn_hash(&f->o.learn),
                                             .now_ms = clock_wall_ms(),
-                                            .wanted_rows = wanted};
+                                            .wanted_rows = wanted,
+                                            .shelf = f->shelf};
     CLEANUP(entity_freep) struct entity *e = NULL;
 
     if (entity_new(&o, &e, err) != OK || restore_entity(e, &restore, ret_trained_ms, err) != OK)
@@ -172,8 +173,10 @@ static enum rc add(struct source *s, const char *instance, struct err *err)
         rc = tell_threads(f, e, trained_ms, slot, err);
         if (rc == OK) {
             e = NULL; /* the shard's now */
-            f->member[slot] =
-                (struct member){TAKE(name), s, false, false, clock_mono_ms(), last_ms, 0};
+            f->member[slot] = (struct member){.instance = TAKE(name),
+                                              .source = s,
+                                              .heard_mono_ms = clock_mono_ms(),
+                                              .last_ms = last_ms};
             f->table[place_of(f, f->member[slot].instance)] = (uint32_t)slot + 1;
         } else {
             f->free[f->n_free++] = (uint32_t)slot;
@@ -228,6 +231,10 @@ enum rc fleet_new(const struct fleet_options *o, struct fleet **ret, struct err 
 
     if (!f)
         return err_set(err, E_NOMEM, "fleet: no memory");
+    if (o->share && model_shelf_new(&f->shelf, err) != OK) {
+        mem_free(f);
+        return err->rc;
+    }
     f->o = *o;
     f->threshold = o->threshold;
     f->confirm = o->confirm;
@@ -244,6 +251,7 @@ void fleet_free(struct fleet *f)
     for (size_t i = 0; i < f->n; i++)
         mem_free(f->member[i].instance);
     (void)pthread_mutex_destroy(&f->lock);
+    model_shelf_free(f->shelf);
     mem_free(f);
 }
 

@@ -27,6 +27,7 @@ struct fleet_options {
     struct confirm_spec confirm;
     struct learn_spec learn;
     int64_t expire_ms;
+    bool share; /* entities may have one model together */
 };
 
 /* What one configured source makes its entities with. */

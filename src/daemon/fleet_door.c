@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+
 #include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "daemon/fleet_private.h"
 
@@ -127,6 +132,46 @@ static enum rc on_last_ms(void *arg, const char *instance, int64_t *ret_ms, stru
     return OK;
 }
 
+/* The lock is held. */
+static enum rc push_group(struct source *s, struct member *to, const char *name, struct err *err)
+{
+    const uint64_t hash = name[0] ? hash_bytes(name, strlen(name), 0) | 1 : 0;
+
+    if (to->group == hash)
+        return OK;
+    struct shard_message *m = shard_message_new(SHARD_GROUP, 0, NULL, 0);
+    if (!m)
+        return err_set(err, E_NOMEM, "no memory");
+    (void)snprintf(m->why.msg, sizeof m->why.msg, "%s", name);
+    if (push(s, to, m, err) != OK) {
+        shard_message_free(m);
+        return err->rc;
+    }
+    to->group = hash;
+    return OK;
+}
+
+static enum rc on_group(void *arg, const char *instance, const char *name, struct err *err)
+{
+    struct source *s = arg;
+    struct member *m = NULL;
+    const bool fits = strlen(name) < GROUP_NAME_MAX && str_is_utf8(str_of(name));
+
+    enum rc rc = fleet_reach(s, instance, &m, err);
+    if (rc != OK)
+        return rc;
+    const bool told = m->unfit == !fits;
+    rc = push_group(s, m, fits ? name : "", err);
+    m->unfit = !fits;
+    pthread_mutex_unlock(&s->fleet->lock);
+    if (fits || told)
+        return rc;
+    announce_break(s->fleet->o.announcer);
+    log_event(LOG_WARN, "an entity has a model of its own", "instance", instance, "why",
+              "its group's name is longer than 63 bytes, or no UTF-8", NULL);
+    return rc;
+}
+
 static enum rc on_caught_up(void *arg, const char *instance, struct err *err)
 {
     struct source *s = arg;
@@ -165,6 +210,7 @@ void fleet_door(struct source *s, struct intake *ret)
                            .tick = on_tick,
                            .frame = on_frame,
                            .last_ms = on_last_ms,
+                           .group = on_group,
                            .caught_up = on_caught_up,
                            .stale = on_stale};
 }

@@ -26,6 +26,8 @@ struct member {
     char *instance; /* NULL: this slot is free */
     struct source *source;
     bool leaving, stale;
+    bool unfit;     /* its group's name is none, which was said */
+    uint64_t group; /* a hash of the name that the shard was told; 0: none */
     int64_t heard_mono_ms;
     int64_t last_ms; /* of its last frame, as an earlier run left it, then of what was handed on */
     int64_t set_back_ms; /* by how much its times lag behind a clock that was never set back */
@@ -33,6 +35,7 @@ struct member {
 
 struct fleet {
     struct fleet_options o;
+    struct model_shelf *shelf;       /* NULL: no model is shared */
     atomic_bool closed;              /* nobody new comes in */
     pthread_mutex_t lock;            /* of what follows */
     struct threshold_spec threshold; /* in force: the configuration may be read again */

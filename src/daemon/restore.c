@@ -41,11 +41,13 @@ enum rc restore_model(struct store_reader *r, const char *instance, uint64_t sch
     if (model_files_load(o->models_dir, row.file, &kept, err) != OK)
         return err->rc;
     ret->id = row.model_id;
-    if (model_keeps_threshold(kept, &o->threshold)) {
+    if (model_keeps_threshold(kept, &o->threshold))
         ret->model = TAKE(kept);
-        return OK;
-    }
-    return model_with_threshold(kept, &o->threshold, &ret->model, err);
+    else if (model_with_threshold(kept, &o->threshold, &ret->model, err) != OK)
+        return err->rc;
+    if (o->shelf)
+        ret->model = model_shelf_swap(o->shelf, ret->id, ret->model);
+    return OK;
 }
 
 static enum rc take_model(struct entity *e, const struct restore_options *o, struct store_reader *r,

@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "daemon/entity.h"
+#include "daemon/model_shelf.h"
 #include "data/settings.h"
 
 /* restore - what an earlier run left: the entity's model, or the frames that it was learning from;
@@ -18,7 +19,8 @@ struct restore_options {
     struct threshold_spec threshold; /* in force now: the model is asked for it anew */
     uint64_t settings;               /* settings_learn_hash in force now: others are worth a line */
     int64_t now_ms;
-    uint64_t wanted_rows; /* of frames to go on learning from */
+    uint64_t wanted_rows;      /* of frames to go on learning from */
+    struct model_shelf *shelf; /* of models that are shared; NULL: none is */
 };
 
 struct store_reader;

@@ -224,16 +224,16 @@ static bool on_frame(void *arg, int64_t ts_ms, const float *frame, size_t n)
 
 enum rc retrain_gather(struct retrain *r, struct dataset **ret, struct err *err)
 {
-    enum { RUNS = RETRAIN_ROWS_MAX / RETRAIN_RUN };
+    const int64_t runs = (int64_t)(r->q.rows_max / RETRAIN_RUN);
     CLEANUP(dataset_freep) struct dataset *d = NULL;
     const int64_t span = r->to_ms - r->from_ms + 1;
     enum rc rc = dataset_new(r->q.schema->n, &d, err);
 
     start_read(r, err);
-    for (int64_t i = 0; i < RUNS && rc == OK && !is_stopping(r); i++) {
+    for (int64_t i = 0; i < runs && rc == OK && !is_stopping(r); i++) {
         struct gathering g = {r, d, 0};
-        const int64_t from = r->from_ms + span * i / RUNS; /* a span of years fits: times are ms */
-        const int64_t to = r->from_ms + span * (i + 1) / RUNS - 1;
+        const int64_t from = r->from_ms + span * i / runs; /* a span of years fits: times are ms */
+        const int64_t to = r->from_ms + span * (i + 1) / runs - 1;
         if (to >= from)
             rc = finish_read(r, store_read_frames(r->reader, r->q.instance, r->q.schema->hash, from,
                                                   to, false, on_frame, &g, err));

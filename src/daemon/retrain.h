@@ -42,8 +42,8 @@ struct retrain_question {
     int64_t memory_ms; /* of the rolling windows: the margin after an incident */
     struct retrain_spec spec;
     struct confirm_spec confirm;
-    uint64_t least_rows;
-    const atomic_bool *stopping; /* cuts all short: E_STATE */
+    uint64_t least_rows, rows_max; /* to learn from; at most RETRAIN_ROWS_MAX */
+    const atomic_bool *stopping;   /* cuts all short: E_STATE */
 };
 
 struct retrain;

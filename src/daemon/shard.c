@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -33,6 +34,9 @@ void shard_message_free(void *message)
     snapshot_free(m->snapshot);
     model_unref(m->model);
     dataset_free(m->dataset);
+    for (size_t i = 0; i < m->pool.n; i++)
+        dataset_free(m->pool.v[i].dataset);
+    mem_free(m->pool.v);
     marks_free(m->marks);
     mem_free(m);
 }
@@ -156,11 +160,11 @@ static void end_entity(struct shard *s, size_t at, bool for_good)
     if (for_good)
         shard_keep_reference(s, at, slot->now.wall_ms, true);
     entity_free(TAKE(slot->entity));
+    mem_free(TAKE(slot->joins));
     mem_free(TAKE(slot->told));
 }
 
-/* The trainer must not find another entity in the slot that its answer goes to. */
-static bool is_trained(const struct shard_slot *slot)
+bool shard_is_trained(const struct shard_slot *slot)
 {
     return slot->retraining || entity_phase(slot->entity) == PHASE_TRAINING;
 }
@@ -170,7 +174,7 @@ static void remove_entity(struct shard *s, size_t at)
     struct shard_slot *slot = &s->slot[at];
 
     slot->leaving = true;
-    if (is_trained(slot))
+    if (shard_is_trained(slot))
         return;
     announce_break(s->o.announcer);
     log_event(LOG_INFO, "entity forgotten: nothing was heard of it for long", "instance",
@@ -178,9 +182,23 @@ static void remove_entity(struct shard *s, size_t at)
     shard_write_score(s, at, &(struct verdict){.ts_ms = entity_last_ms(slot->entity) + 1}, true);
     board_remove(s->o.board, slot->board_slot);
     s->n_watching -= entity_phase(slot->entity) == PHASE_WATCHING;
+    shard_leave_group(s, at);
     end_entity(s, at, true);
     *slot = (struct shard_slot){0};
     s->release(s->release_arg, at);
+}
+
+void shard_end_waiting(struct shard *s, size_t at)
+{
+    struct shard_slot *slot = &s->slot[at];
+
+    if (!slot->entity || shard_is_trained(slot))
+        return;
+    CLEANUP(mem_freep) char *joins = TAKE(slot->joins);
+    if (slot->leaving)
+        remove_entity(s, at);
+    else if (joins)
+        shard_join_group(s, at, joins);
 }
 
 /* The configuration was read again: the same model with another threshold. */
@@ -196,7 +214,7 @@ static void on_settings(struct shard *s, const struct shard_message *m)
         if (!e)
             continue;
         entity_set_confirm(e, m->confirm);
-        if (entity_model(e) && shard_apply_threshold(s, e, &err) != OK) {
+        if (entity_model(e) && shard_apply_threshold(s, i, &err) != OK) {
             announce_break(s->o.announcer);
             log_event(LOG_ERROR, "the new threshold was not taken", "instance", entity_instance(e),
                       "err", err.msg, NULL);
@@ -249,6 +267,9 @@ static void take(struct shard *s, struct shard_message *m)
     case SHARD_REMOVE:
         remove_entity(s, m->slot);
         break;
+    case SHARD_GROUP:
+        shard_join_group(s, m->slot, m->why.msg);
+        break;
     case SHARD_MODEL:
         shard_take_model(s, m);
         break;
@@ -284,8 +305,9 @@ static void on_message(struct shard *s, struct shard_message *message)
         take(s, m);
     else if (m->kind == SHARD_REMOVE) /* one that could not be added, which was said */
         s->release(s->release_arg, m->slot);
-    if (slot->leaving && slot->entity && !is_trained(slot))
-        remove_entity(s, m->slot);
+    if (m->group)
+        shard_end_group_training(s, m);
+    shard_end_waiting(s, m->slot);
 }
 
 static void *run(void *arg)
@@ -351,6 +373,9 @@ void shard_stop(struct shard *s)
     for (size_t i = 0; i < s->n; i++)
         if (s->slot[i].entity)
             end_entity(s, i, false);
+    for (size_t i = 0; i < s->n_groups; i++)
+        model_unref(s->groups[i].model);
+    mem_free(s->groups);
     marks_free(s->marks);
     mem_free(s);
 }

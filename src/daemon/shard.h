@@ -23,6 +23,7 @@ enum shard_message_kind {
     SHARD_GATHER,          /* its past is coming: no training yet, */
     SHARD_CAUGHT_UP,       /* now it may */
     SHARD_STALE,           /* ts_ms, why.msg: nothing is heard of it */
+    SHARD_GROUP,           /* why.msg: it shares the model of this group from now on; "": none */
     SHARD_REMOVE,          /* the entity goes; its slot is given back (shard_on_release) */
     SHARD_MODEL,           /* model, model_id: trained, watch with it */
     SHARD_TRAINING_FAILED, /* dataset comes back, why */
@@ -30,6 +31,16 @@ enum shard_message_kind {
     SHARD_RETRAIN,         /* learn anew; why.msg says for what reason */
     SHARD_MARKS,    /* marks: what operators said by now, in place of what they said before */
     SHARD_SETTINGS, /* confirm, threshold, retrain: the configuration was read again */
+};
+
+/* What those of a group have learned from, beside the one that the message is about. */
+struct pooled {
+    size_t slot;
+    struct dataset *dataset;
+};
+struct pool {
+    size_t n;
+    struct pooled *v;
 };
 
 struct shard_message { /* owns what it points to */
@@ -45,6 +56,9 @@ struct shard_message { /* owns what it points to */
     bool by_operator;   /* the model: not the trainer's answer */
     uint64_t judged_by; /* the live model that it was found no worse than; 0: the first one */
     struct dataset *dataset;
+    size_t group;     /* an answer: for all of this group, by its number; 0: for the one alone */
+    struct pool pool; /* their datasets: given back where it is of no use; `dataset` then too */
+    bool unsaved;     /* the model has no file: no row may speak of it */
     struct err why;
     struct confirm_spec confirm;
     struct threshold_spec threshold;

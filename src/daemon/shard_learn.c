@@ -31,15 +31,23 @@ static struct trainer_job *new_job(const struct shard *s, size_t at)
 void shard_order_training(struct shard *s, size_t at)
 {
     struct entity *e = s->slot[at].entity;
-    struct trainer_job *job = new_job(s, at);
+    struct shard_group *g = shard_group_of(s, at);
 
+    if (g && (g->training || shard_group_gathers(s, at)))
+        return; /* for it too, or the next one is: it learns on meanwhile */
+    struct trainer_job *job = new_job(s, at);
     if (!job)
         return;
-    job->dataset = entity_take_training(e);
-    if (queue_push(s->o.trainer, job))
-        return;
+    if (shard_pool_group(s, at, job)) {
+        job->dataset = entity_take_training(e);
+        if (queue_push(s->o.trainer, job))
+            return;
+        entity_training_failed(e, TAKE(job->dataset));
+        shard_unpool(s, &job->reply->pool);
+    }
     telemetry_add(s->o.telemetry, TEL_TRAININGS_FAILED, 1); /* or everything is stopping */
-    entity_training_failed(e, TAKE(job->dataset));
+    if (g)
+        g->training = false;
     trainer_job_free(job);
 }
 
@@ -49,9 +57,15 @@ void shard_order_retraining(struct shard *s, size_t at, const char *reason)
     struct entity *e = slot->entity;
     uint64_t rows, wanted;
 
+    struct shard_group *g = shard_group_of(s, at);
+
     if (slot->retraining || entity_phase(e) != PHASE_WATCHING)
         return;
+    if (g && !shard_shares(s, at, slot->group, g->model_id)) /* its own, of an operator's choice */
+        g = NULL;
     slot->trained_mono_ms = slot->now.mono_ms; /* whatever comes of it: not again at each tick */
+    if (g && g->training)
+        return;
     struct trainer_job *job = new_job(s, at);
     if (!job)
         return;
@@ -65,9 +79,11 @@ void shard_order_retraining(struct shard *s, size_t at, const char *reason)
     job->memory_ms =
         profile_window_ms(entity_profile(e)) + (int64_t)s->o.confirm.of * job->interval_ms;
     job->least_rows = wanted / 2;
-    slot->retraining = queue_push(s->o.trainer, job);
+    slot->retraining = (!g || shard_list_group(s, at, job)) && queue_push(s->o.trainer, job);
     if (slot->retraining)
         return;
+    if (g)
+        g->training = false;
     telemetry_add(s->o.telemetry, TEL_TRAININGS_FAILED, 1);
     trainer_job_free(job);
 }
@@ -84,10 +100,15 @@ void shard_follow_drift(struct shard *s, size_t at, const struct aging_step *ste
     drift_describe(&step->drift, entity_schema(e), text);
     announce_break(s->o.announcer);
     log_event(LOG_INFO, "the model drifts", "instance", entity_instance(e), "why", text, NULL);
-    if (slot->drifted && slot->now.mono_ms - slot->drift_mono_ms < DAY_MS)
+    struct shard_group *g = shard_group_of(s, at);
+    if (g && !shard_shares(s, at, slot->group, g->model_id)) /* its own, of an operator's choice */
+        g = NULL;
+    bool *drifted = g ? &g->drifted : &slot->drifted;
+    int64_t *drift_mono_ms = g ? &g->drift_mono_ms : &slot->drift_mono_ms;
+    if (*drifted && slot->now.mono_ms - *drift_mono_ms < DAY_MS)
         return;
-    slot->drifted = true;
-    slot->drift_mono_ms = slot->now.mono_ms;
+    *drifted = true;
+    *drift_mono_ms = slot->now.mono_ms;
     int n = snprintf(reason, sizeof reason, "drift: %s", text);
     n = n < (int)sizeof reason ? n : (int)sizeof reason - 1;
     while (n > 0 && !str_is_utf8((struct str){reason, (size_t)n})) /* cut within a letter */
@@ -98,14 +119,14 @@ void shard_follow_drift(struct shard *s, size_t at, const struct aging_step *ste
 /* A model of minutes is soon of a small part of what is known. A first history leaves a few peaks
  * of scores to set a threshold by; sixteen times as much leaves those that a tail is fitted to
  * (model/tail.h), so that a budget may take the percentile's place before the first night. */
-static bool is_outgrown(const struct model *m, int64_t since_ms)
+static bool is_outgrown(const struct model *m, size_t entities, int64_t since_ms)
 {
     enum { GROWN = 16 };
 
     if (!m || m->threshold_spec.method != THRESHOLD_STAGED || m->threshold_by == THRESHOLD_BUDGET)
         return false;
     const uint64_t rows = m->stats.train_rows + m->stats.validation_rows;
-    return since_ms >= GROWN * (int64_t)rows * m->interval_ms;
+    return since_ms >= GROWN * (int64_t)(rows / entities) * m->interval_ms;
 }
 
 void shard_follow_schedule(struct shard *s, size_t at, const struct continuity_clocks *now)
@@ -123,7 +144,7 @@ void shard_follow_schedule(struct shard *s, size_t at, const struct continuity_c
         return;
     if (since_ms >= s->o.retrain.every_ms)
         shard_order_retraining(s, at, "schedule");
-    else if (is_outgrown(entity_model(slot->entity), since_ms))
+    else if (is_outgrown(entity_model(slot->entity), shard_learned_from(s, at), since_ms))
         shard_order_retraining(s, at, "the history has grown");
 }
 
@@ -133,13 +154,24 @@ static bool is_judged_by(const struct model *m, const struct threshold_spec *t)
            m->threshold_spec.observe == t->observe && m->threshold_spec.scope == t->scope;
 }
 
-enum rc shard_apply_threshold(struct shard *s, struct entity *e, struct err *err)
+enum rc shard_apply_threshold(struct shard *s, size_t at, struct err *err)
 {
     CLEANUP(model_unrefp) struct model *changed = NULL;
     const struct threshold_spec wanted = settings_share(&s->o.threshold, s->n_watching);
+    struct entity *e = s->slot[at].entity;
+    struct shard_group *g = shard_group_of(s, at);
 
     if (is_judged_by(entity_model(e), &wanted) || model_keeps_threshold(entity_model(e), &wanted))
         return OK;
+    if (g && g->model && g->model_id == entity_model_id(e)) { /* once for all that share it */
+        if (!is_judged_by(g->model, &wanted)) {
+            if (model_with_threshold(g->model, &wanted, &changed, err) != OK)
+                return err->rc;
+            model_unref(g->model);
+            g->model = TAKE(changed);
+        }
+        return entity_set_model(e, g->model, g->model_id, err);
+    }
     if (model_with_threshold(entity_model(e), &wanted, &changed, err) != OK)
         return err->rc;
     return entity_set_model(e, changed, entity_model_id(e), err);
@@ -165,7 +197,7 @@ void shard_follow_fleet(struct shard *s, size_t at)
     const double wanted = settings_share(&s->o.threshold, s->n_watching).value;
     if (wanted < now * step && wanted > now / step)
         return;
-    if (shard_apply_threshold(s, e, &err) == OK)
+    if (shard_apply_threshold(s, at, &err) == OK)
         return;
     announce_break(s->o.announcer);
     log_event(LOG_ERROR, "the share of the fleet's budget was not taken", "instance",
@@ -181,7 +213,7 @@ static enum rc check_judge(const struct entity *e, const struct shard_message *m
     return err_set(err, E_STATE, "another model went live while it was judged");
 }
 
-void shard_take_model(struct shard *s, const struct shard_message *m)
+void shard_take_model(struct shard *s, struct shard_message *m)
 {
     struct shard_slot *slot = &s->slot[m->slot];
     struct entity *e = slot->entity;
@@ -191,8 +223,12 @@ void shard_take_model(struct shard *s, const struct shard_message *m)
         slot->retraining = false;
         slot->trained_mono_ms = slot->now.mono_ms;
     }
+    if (m->group) {
+        shard_take_group_model(s, m);
+        return;
+    }
     if (check_judge(e, m, &err) != OK || entity_set_model(e, m->model, m->model_id, &err) != OK ||
-        shard_apply_threshold(s, e, &err)) {
+        shard_apply_threshold(s, m->slot, &err)) {
         announce_break(s->o.announcer);
         log_event(LOG_ERROR, "the new model was not taken", "instance", entity_instance(e), "err",
                   err.msg, NULL);
@@ -202,11 +238,7 @@ void shard_take_model(struct shard *s, const struct shard_message *m)
     }
     shard_keep_live(s, m->slot);
     shard_count_watching(s);
-    const struct model *now = entity_model(e);
-    announce_watching(s->o.announcer, entity_instance(e), entity_schema(e)->n,
-                      now->stats.train_rows + now->stats.validation_rows, now->threshold,
-                      now->threshold_widening, false);
-    shard_tell_threshold(s, e);
+    shard_tell_watching(s, m->slot);
     shard_publish(s, slot);
 }
 
@@ -218,5 +250,6 @@ void shard_take_failure(struct shard *s, struct shard_message *m)
     log_event(LOG_ERROR, "training failed, learning goes on", "instance",
               entity_instance(slot->entity), "err", m->why.msg, NULL);
     entity_training_failed(slot->entity, TAKE(m->dataset));
+    shard_unpool(s, &m->pool);
     shard_publish(s, slot);
 }

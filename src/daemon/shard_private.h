@@ -10,8 +10,23 @@
  *
  * Thread: the shard's own. */
 
+/* Entities that share a model: of like features, interval and value of the label model.share. */
+struct shard_group {
+    char name[GROUP_NAME_MAX];
+    uint64_t schema_hash;
+    int64_t interval_ms;
+    size_t n;      /* entities in it */
+    bool training; /* the trainer has not answered yet */
+    bool drifted;  /* a drift of one of them ordered a training, then: */
+    int64_t drift_mono_ms;
+    struct model *model; /* NULL: none yet */
+    uint64_t model_id;
+};
+
 struct shard_slot {
     struct entity *entity; /* NULL: nobody has this slot */
+    size_t group;          /* its number, from 1; 0: it has a model of its own */
+    char *joins;           /* the group that it joins once the trainer has answered; NULL: none */
     bool leaving;          /* gone, as soon as the trainer has answered */
     size_t board_slot;
     enum presence_state *told; /* [schema->n] what was said of each feature */
@@ -36,6 +51,8 @@ struct shard {
     struct marks *marks;  /* NULL until the first are told */
     size_t n, n_watching; /* slots ever used are below it; entities that have a model */
     struct shard_slot slot[SHARD_ENTITIES_MAX];
+    size_t n_groups; /* numbers ever used */
+    struct shard_group *groups;
     struct entity_view view; /* scratch */
 };
 
@@ -47,6 +64,10 @@ void shard_publish(struct shard *s, struct shard_slot *slot);
 void shard_keep_frame(struct shard *s, size_t at, int64_t ts_ms, const struct entity_step *step);
 /* The store's live model is the one in use, in the order in which models came to be. */
 void shard_keep_live(struct shard *s, size_t at);
+/* The same of a model that another entity of its group was trained with. */
+void shard_keep_model(struct shard *s, size_t at, const char *reason);
+/* It watches with another model from now on. */
+void shard_tell_watching(struct shard *s, size_t at);
 /* What others keep of it beside us (config: write); ended: no more will come. */
 void shard_write_score(struct shard *s, size_t at, const struct verdict *v, bool ended);
 /* Which of the two a staged threshold is now. */
@@ -73,10 +94,35 @@ void shard_order_retraining(struct shard *s, size_t at, const char *reason);
 /* The model no longer fits what it is shown: learn anew, at most once a day. */
 void shard_follow_drift(struct shard *s, size_t at, const struct aging_step *step);
 void shard_follow_schedule(struct shard *s, size_t at, const struct continuity_clocks *now);
-void shard_take_model(struct shard *s, const struct shard_message *m);
+void shard_take_model(struct shard *s, struct shard_message *m);
 void shard_take_failure(struct shard *s, struct shard_message *m);
 /* The threshold may have been set anew while the model was trained or restored. */
-MUST_CHECK enum rc shard_apply_threshold(struct shard *s, struct entity *e, struct err *err);
+MUST_CHECK enum rc shard_apply_threshold(struct shard *s, size_t at, struct err *err);
 /* More or fewer entities are watched: the part of a fleet's budget that this one has is another. */
 void shard_follow_fleet(struct shard *s, size_t at);
 void shard_count_watching(struct shard *s);
+
+/* shard_group.c: entities that share a model; no group is no error */
+struct shard_group *shard_group_of(const struct shard *s, size_t at); /* NULL: none */
+void shard_join_group(struct shard *s, size_t at, const char *name);  /* "": none any more */
+void shard_leave_group(struct shard *s, size_t at);
+struct trainer_job;
+/* Into the job, which is about `at`: what the others in its group have learned from so far; or who
+ * they are, once they watch. False: no memory. Then nothing was taken. */
+bool shard_pool_group(struct shard *s, size_t at, struct trainer_job *job);
+bool shard_list_group(struct shard *s, size_t at, struct trainer_job *job);
+/* Entities whose frames its model is about: those of its group, or 1. */
+size_t shard_learned_from(const struct shard *s, size_t at);
+/* All of them learn on with what was taken of them. */
+void shard_unpool(struct shard *s, struct pool *pool);
+/* Some of the group is still being told of its past: it is waited for. */
+bool shard_group_gathers(const struct shard *s, size_t at);
+/* It watches with that model, in that group. */
+bool shard_shares(const struct shard *s, size_t at, size_t group, uint64_t model_id);
+void shard_take_group_model(struct shard *s, struct shard_message *m);
+/* The trainer has answered, whatever came of it. */
+void shard_end_group_training(struct shard *s, const struct shard_message *m);
+/* It is not trained any more: what waited for that is done. */
+void shard_end_waiting(struct shard *s, size_t at);
+/* The trainer has not answered yet: it must not find another entity in the slot. */
+bool shard_is_trained(const struct shard_slot *slot);

@@ -4,8 +4,10 @@
 #include "alert/alertmanager.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "daemon/model_files.h"
 #include "daemon/shard_private.h"
 #include "daemon/storekeeper.h"
 #include "writeback/score_writer.h"
@@ -54,6 +56,32 @@ void shard_keep_live(struct shard *s, size_t at)
         m->ts_ms = s->slot[at].now.wall_ms;
     }
     keep(s, m);
+}
+
+void shard_keep_model(struct shard *s, size_t at, const char *reason)
+{
+    const struct entity *e = s->slot[at].entity;
+    struct storekeeper_message *m = storekeeper_message_new(KEEP_MODEL, at, NULL, 0);
+
+    if (m) {
+        model_files_describe(entity_model(e), entity_model_id(e), &m->model);
+        m->model.state = STORE_MODEL_LIVE;
+        /* one that joins before its first tick has no time of its own */
+        m->model.state_ms = s->slot[at].now.wall_ms ? s->slot[at].now.wall_ms : clock_wall_ms();
+        (void)snprintf(m->model.reason, sizeof m->model.reason, "%s", reason);
+    }
+    keep(s, m);
+}
+
+void shard_tell_watching(struct shard *s, size_t at)
+{
+    const struct entity *e = s->slot[at].entity;
+    const struct model *m = entity_model(e);
+
+    announce_watching(s->o.announcer, entity_instance(e), m->schema->n,
+                      m->stats.train_rows + m->stats.validation_rows, m->threshold,
+                      m->threshold_widening, false);
+    shard_tell_threshold(s, e);
 }
 
 void shard_tell_threshold(struct shard *s, const struct entity *e)
@@ -160,7 +188,7 @@ void shard_tell_incident(struct shard *s, size_t at, const struct entity_step *s
     }
     keep_incident(s, at, &step->incident, "");
     if (incident_pages(&step->incident))
-        alertmanager_tell(s->o.alertmanager, entity_instance(e), schema, &step->incident);
+        alertmanager_tell(s->o.alertmanager, entity_instance(e), schema, &step->incident, "");
 }
 
 void shard_tell_slow(struct shard *s, size_t at, enum watch_event event,
@@ -182,7 +210,8 @@ void shard_tell_slow(struct shard *s, size_t at, enum watch_event event,
                                       : "slow incident grew",
               "instance", entity_instance(e), "why", text, NULL);
     keep_incident(s, at, &slow->incident, text);
-    alertmanager_tell(s->o.alertmanager, entity_instance(e), entity_schema(e), &slow->incident);
+    alertmanager_tell(s->o.alertmanager, entity_instance(e), entity_schema(e), &slow->incident,
+                      text);
 }
 
 void shard_tell_slow_goes_on(struct shard *s, size_t at)
@@ -197,7 +226,8 @@ void shard_tell_slow_goes_on(struct shard *s, size_t at)
     announce_break(s->o.announcer);
     log_event(LOG_WARN, "slow incident goes on", "instance", entity_instance(e), "why", text, NULL);
     keep_incident(s, at, &slow.incident, text);
-    alertmanager_tell(s->o.alertmanager, entity_instance(e), entity_schema(e), &slow.incident);
+    alertmanager_tell(s->o.alertmanager, entity_instance(e), entity_schema(e), &slow.incident,
+                      text);
 }
 
 static bool is_state_due(const struct shard *s, size_t at, int64_t resume_ms, int64_t ts_ms)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/sources.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <sys/random.h>
 
@@ -35,6 +36,7 @@ struct sources {
     size_t n_jobs, n_servers;
     struct opened *jobs; /* [n_jobs] */
     struct scrape_job *scrape_jobs;
+    pthread_mutex_t scrape_lock; /* of the pointer: it is asked from the server's thread */
     struct scrape *scrape;
     struct server *servers; /* [n_servers] */
     struct opened pushed;
@@ -81,7 +83,7 @@ static enum rc open_jobs(struct sources *s, struct err *err)
         if (open_door(s, p->scrape[i].interval_ms, true, job, err) != OK)
             return err_wrap(err, "scrape job '%s'", p->scrape[i].job);
         s->scrape_jobs[i] =
-            (struct scrape_job){&p->scrape[i], &job->door, wants_labels, job->profile};
+            (struct scrape_job){&p->scrape[i], &job->door, wants_labels, job->profile, s->o.share};
     }
     return OK;
 }
@@ -179,6 +181,7 @@ static enum rc open_pushed(struct sources *s, struct err *err)
                                            .telemetry = s->o.telemetry,
                                            .wants = wants_series,
                                            .wants_arg = s->pushed.profile,
+                                           .share = s->o.share,
                                            .seed = secret()};
     return remote_write_new(&o, &s->remote_write, err);
 }
@@ -191,6 +194,7 @@ enum rc sources_open(const struct sources_options *o, struct sources **ret, stru
 
     if (!s)
         return err_set(err, E_NOMEM, "sources: no memory");
+    (void)pthread_mutex_init(&s->scrape_lock, NULL); /* of the default kind: cannot fail on Linux */
     s->o = *o;
     if ((o->peers->n_scrape && open_jobs(s, err) != OK) ||
         (o->peers->n_prometheus && open_servers(s, err) != OK) ||
@@ -210,17 +214,50 @@ void sources_receiver(struct sources *s, struct push_receiver *ret)
                                       s->o.peers->remote_write.body_limit};
 }
 
+static struct target_list *list_targets(void *arg)
+{
+    struct sources *s = arg;
+
+    pthread_mutex_lock(&s->scrape_lock);
+    struct target_list *list = s->scrape ? scrape_targets(s->scrape) : NULL;
+    pthread_mutex_unlock(&s->scrape_lock);
+    return list;
+}
+
+void sources_lister(struct sources *s, struct target_lister *ret)
+{
+    *ret = (struct target_lister){0};
+    if (s->n_jobs)
+        *ret = (struct target_lister){s, list_targets};
+}
+
+static enum rc start_scrape(struct sources *s, struct err *err)
+{
+    const struct scrape_options o = {s->scrape_jobs, s->n_jobs, scrape_says, s, s->o.telemetry};
+
+    pthread_mutex_lock(&s->scrape_lock);
+    const enum rc rc = scrape_open(&o, &s->scrape, err);
+    pthread_mutex_unlock(&s->scrape_lock);
+    return rc;
+}
+
+static void stop_scrape(struct sources *s)
+{
+    pthread_mutex_lock(&s->scrape_lock);
+    struct scrape *scrape = TAKE(s->scrape);
+    pthread_mutex_unlock(&s->scrape_lock);
+    scrape_close(scrape);
+}
+
 enum rc sources_start(struct sources *s, struct err *err)
 {
-    const struct scrape_options scrape = {s->scrape_jobs, s->n_jobs, scrape_says, s};
-
     if (s->remote_write && remote_write_start(s->remote_write, err) != OK)
         return err->rc;
-    if (s->n_jobs && scrape_open(&scrape, &s->scrape, err) != OK)
+    if (s->n_jobs && start_scrape(s, err) != OK)
         return err->rc;
     for (size_t i = 0; i < s->n_servers; i++) {
         struct server *v = &s->servers[i];
-        const struct prometheus_hooks hooks = {v, filled, server_says, last_ms};
+        const struct prometheus_hooks hooks = {v, s->o.share, filled, server_says, last_ms};
         if (prometheus_start(v->spec, &v->features, &v->o.door, &hooks, &v->source, err) != OK)
             return of_server(v, err);
     }
@@ -235,8 +272,7 @@ void sources_stop(struct sources *s)
         prometheus_stop(s->servers[i].source);
         s->servers[i].source = NULL;
     }
-    scrape_close(s->scrape);
-    s->scrape = NULL;
+    stop_scrape(s);
     if (s->remote_write)
         remote_write_stop(s->remote_write);
 }
@@ -257,5 +293,6 @@ void sources_free(struct sources *s)
     mem_free(s->servers);
     mem_free(s->jobs);
     mem_free(s->scrape_jobs);
+    (void)pthread_mutex_destroy(&s->scrape_lock);
     mem_free(s);
 }

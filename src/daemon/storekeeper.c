@@ -414,6 +414,10 @@ static void take(struct storekeeper *k, const struct storekeeper_message *m)
         give_slot(k, m);
         return;
     }
+    /* A group's model is as many rows as there are entities in it, within one second. */
+    if ((m->kind == KEEP_MODEL || m->kind == KEEP_LIVE) && k->n_models == MODELS_MAX &&
+        open_transaction(k))
+        commit(k);
     remember(k, m);
     if (!open_transaction(k)) {
         telemetry_add(k->o.telemetry, TEL_DROPPED_STORE_FAILED, m->kind == KEEP_FRAME);

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "daemon/lesson.h"
 #include "daemon/model_files.h"
 #include "daemon/shard.h"
 #include "daemon/storekeeper.h"
@@ -41,6 +42,7 @@ void trainer_job_free(void *job)
     dataset_free(j->dataset);
     model_unref(j->live);
     shard_message_free(j->reply);
+    mem_free(j->member);
     mem_free(j);
 }
 
@@ -53,21 +55,18 @@ static bool on_epoch(void *arg, uint32_t done, uint32_t of, double validation_ms
     return !atomic_load_explicit(&t->stopping, memory_order_relaxed);
 }
 
-static enum rc train(struct trainer *t, const struct trainer_job *j, const struct dataset *d,
-                     struct model **ret, struct err *err)
+static enum rc train(struct trainer *t, const struct trainer_job *j, const struct dataset *const *v,
+                     size_t n, struct model **ret, struct err *err)
 {
-    struct model_provenance p = {
-        .created_ms = clock_wall_ms(),
-        .first_ms = d->rows ? d->ts_ms[0] : 0,
-        .last_ms = d->rows ? d->ts_ms[d->rows - 1] : 0,
-        .seed = t->o.learn.seed,
-    };
+    struct model_provenance p = {.created_ms = clock_wall_ms(), .seed = t->o.learn.seed};
 
-    (void)snprintf(p.instance, sizeof p.instance, "%s", j->instance);
+    (void)snprintf(p.instance, sizeof p.instance, "%s%s", j->group[0] ? MODEL_OF_GROUP : "",
+                   j->group[0] ? j->group : j->instance);
     (void)snprintf(p.profile, sizeof p.profile, "%s", j->profile);
     (void)snprintf(p.version, sizeof p.version, "%s", TOCSIN_VERSION);
     announce_training(t->o.announcer, j->instance, 0, 1);
-    return model_train(d, NULL, j->schema, &t->o.learn, &j->threshold, &p, on_epoch, t, ret, err);
+    return lesson_train(v, n, RETRAIN_ROWS_MAX, j->schema, &t->o.learn, &j->threshold, &p, on_epoch,
+                        t, ret, err);
 }
 
 /* Its row in the store: new, or in another state. */
@@ -103,13 +102,27 @@ static void reply(struct trainer *t, struct trainer_job *j)
     }
 }
 
+/* From the job's own frames and those of the others in its group. */
+static enum rc train_on_pool(struct trainer *t, struct trainer_job *j, struct err *err)
+{
+    const struct pool *pool = &j->reply->pool;
+    CLEANUP(mem_freep) const struct dataset **v = mem_array(pool->n + 1, sizeof(void *));
+
+    if (!v)
+        return err_set(err, E_NOMEM, "no memory for the frames of %zu entities", pool->n + 1);
+    v[0] = j->dataset;
+    for (size_t i = 0; i < pool->n; i++)
+        v[i + 1] = pool->v[i].dataset;
+    return train(t, j, v, pool->n + 1, &j->reply->model, err);
+}
+
 /* A first model that cannot be saved still watches: only a restart would miss it. */
 static enum rc train_first(struct trainer *t, struct trainer_job *j, struct err *err)
 {
     struct shard_message *m = j->reply;
     struct err unsaved;
 
-    if (train(t, j, j->dataset, &m->model, err) != OK) {
+    if (train_on_pool(t, j, err) != OK) {
         m->kind = SHARD_TRAINING_FAILED;
         m->why = *err;
         m->dataset = TAKE(j->dataset);
@@ -117,12 +130,15 @@ static enum rc train_first(struct trainer *t, struct trainer_job *j, struct err 
     }
     m->kind = SHARD_MODEL;
     m->model_id = model_id(m->model);
+    if (j->group[0])
+        m->dataset = TAKE(j->dataset); /* of a group it may be that it is not for this one */
     if (atomic_load(&t->stopping))
         return OK;
     if (model_files_save(t->models_dir, m->model, m->model_id, &unsaved) == OK) {
         record(t, j, m->model, m->model_id, STORE_MODEL_LIVE, "the first one", "");
         return OK;
     }
+    m->unsaved = true;
     announce_break(t->o.announcer);
     telemetry_add(t->o.telemetry, TEL_STORE_ERRORS, 1);
     log_event(LOG_ERROR, "the model could not be saved; a restart will learn again", "err",
@@ -174,21 +190,18 @@ static void judge(struct trainer *t, struct trainer_job *j, const struct promoti
 }
 
 /* The live model saw exactly these: the same data and seed would give the same model. */
-static bool is_known(const struct model *live, const struct dataset *d)
+static bool is_known(const struct model *live, const struct dataset *const *v, size_t n)
 {
-    return live->stats.train_rows + live->stats.validation_rows == d->rows &&
-           live->provenance.first_ms == d->ts_ms[0] &&
-           live->provenance.last_ms == d->ts_ms[d->rows - 1];
+    int64_t first_ms, last_ms;
+    size_t rows;
+
+    lesson_span(v, n, &first_ms, &last_ms, &rows);
+    return live->stats.train_rows + live->stats.validation_rows == rows &&
+           live->provenance.first_ms == first_ms && live->provenance.last_ms == last_ms;
 }
 
-static uint64_t larger(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
-
-/* A feature may stand still for as long as it did before the thinning, or the live model knew. Not
- * over the rows in which it was seen, which a model file holds to: such a one is never frozen. */
-static enum rc correct_stillness(struct retrain *r, const struct model *live, struct model *m,
+/* A feature may stand still for as long as it did before the thinning, or the live model knew. */
+static enum rc correct_stillness(struct panel *p, const struct model *live, struct model *m,
                                  struct err *err)
 {
     const size_t n = m->schema->n;
@@ -196,13 +209,10 @@ static enum rc correct_stillness(struct retrain *r, const struct model *live, st
 
     if (!longest)
         return err_set(err, E_NOMEM, "no memory for %zu features", n);
-    if (retrain_stillness(r, longest, err) != OK)
+    if (panel_stillness(p, longest, err) != OK)
         return err->rc;
-    for (size_t i = 0; i < n; i++) {
-        const uint64_t still =
-            larger(larger(m->scaler.longest_still[i], longest[i]), live->scaler.longest_still[i]);
-        m->scaler.longest_still[i] = still < m->scaler.seen[i] ? still : m->scaler.seen[i];
-    }
+    lesson_allow_stillness(m, longest);
+    lesson_allow_stillness(m, live->scaler.longest_still);
     return OK;
 }
 
@@ -221,7 +231,7 @@ static enum rc save_whole(struct trainer *t, const struct model *m, uint64_t mod
 
 /* Both by the same kind of threshold: a budget that a longer history holds rings less often than
  * the percentile before it, on purpose, which is no fault of the model. */
-static enum rc rehearse(const struct trainer_job *j, struct retrain *r, struct model *m,
+static enum rc rehearse(const struct trainer_job *j, struct panel *r, struct model *m,
                         struct promotion_figures *ret, struct err *err)
 {
     CLEANUP(model_unrefp) struct model *live = NULL;
@@ -229,11 +239,11 @@ static enum rc rehearse(const struct trainer_job *j, struct retrain *r, struct m
     const struct threshold_spec young = threshold_young(&j->threshold);
 
     if (j->threshold.method != THRESHOLD_STAGED)
-        return retrain_rehearse(r, j->live, m, ret, err);
+        return panel_rehearse(r, j->live, m, ret, err);
     if (model_with_threshold(j->live, &young, &live, err) != OK ||
         model_with_threshold(m, &young, &candidate, err) != OK)
         return err->rc;
-    return retrain_rehearse(r, live, candidate, ret, err);
+    return panel_rehearse(r, live, candidate, ret, err);
 }
 
 /* Learn anew from what the store has, and judge. *ret_skipped: nothing to learn from, no failure.
@@ -250,31 +260,31 @@ static enum rc train_again(struct trainer *t, struct trainer_job *j, bool *ret_s
                                        .spec = j->retrain,
                                        .confirm = j->confirm,
                                        .least_rows = j->least_rows,
+                                       .rows_max = RETRAIN_ROWS_MAX,
                                        .stopping = &t->stopping};
-    CLEANUP(retrain_closep) struct retrain *r = NULL;
-    CLEANUP(dataset_freep) struct dataset *d = NULL;
+    CLEANUP(panel_closep) struct panel *r = NULL;
     CLEANUP(model_unrefp) struct model *m = NULL;
+    const struct dataset *const *v = NULL;
+    size_t n = 0;
     struct promotion_figures figures = {0};
 
     j->reply->kind = SHARD_UNCHANGED;
     announce_break(t->o.announcer);
     log_event(LOG_INFO, "learning anew", "instance", j->instance, "reason", j->reason, NULL);
-    if (retrain_open(&q, &r, err) != OK)
+    if (panel_open(&q, j->member, j->n_members, &r, err) != OK)
         return err->rc;
-    retrain_sweep(r, t->models_dir, j->live_id);
-    if (retrain_gather(r, &d, err) != OK) {
+    panel_sweep(r, t->models_dir, j->live_id);
+    if (panel_gather(r, &v, &n, err) != OK) {
         *ret_skipped = err->rc == E_STATE;
         return err->rc;
     }
-    if (is_known(j->live, d)) {
+    if (is_known(j->live, v, n)) {
         *ret_skipped = true;
-        return err_set(
-            err, E_STATE,
-            "the live model was learned from the same %zu frames, nothing has come since "
-            "that is fit to learn from",
-            d->rows);
+        return err_set(err, E_STATE,
+                       "the live model was learned from the same frames, nothing has come since "
+                       "that is fit to learn from");
     }
-    if (train(t, j, d, &m, err) != OK || correct_stillness(r, j->live, m, err) != OK)
+    if (train(t, j, v, n, &m, err) != OK || correct_stillness(r, j->live, m, err) != OK)
         return err->rc;
     const uint64_t id = model_id(m);
     if (save_whole(t, m, id, err) != OK)

@@ -6,7 +6,7 @@
 #include "base/err.h"
 #include "base/queue.h"
 #include "daemon/announce.h"
-#include "daemon/retrain.h"
+#include "daemon/panel.h"
 #include "data/dataset.h"
 #include "data/schema.h"
 #include "data/settings.h"
@@ -20,7 +20,8 @@
  * reason. Later it takes its material from the store, and its model goes to the shard only when
  * detect/promotion.h finds it no worse than the live one; the shard gets an answer in any case. A
  * model is saved before it is used, and the store's thread records it with its state and the
- * reason. Thread: start and stop from main. */
+ * reason. Of entities that share a model it is all of them that are learned from and judged by.
+ * Thread: start and stop from main. */
 struct trainer;
 
 struct shard_message;
@@ -29,6 +30,7 @@ struct trainer_job {             /* owns the dataset and the reply */
     struct shard_message *reply; /* made beforehand: the answer must not fail for want of memory */
     size_t slot;
     char instance[INSTANCE_MAX];
+    char group[GROUP_NAME_MAX]; /* for which it is trained; "": for the one alone */
     char profile[96];
     const struct schema *schema;     /* lent: the profile's, lives as long as the daemon */
     struct dataset *dataset;         /* NULL: from the store, and what follows is set */
@@ -40,7 +42,14 @@ struct trainer_job {             /* owns the dataset and the reply */
     struct confirm_spec confirm;
     int64_t interval_ms, memory_ms; /* of ticks; of the rolling windows */
     uint64_t least_rows;
+    /* Of a group: the entities whose past it is; NULL: the one alone. With a dataset, the others'
+     * are in the reply's pool. */
+    char (*member)[INSTANCE_MAX];
+    size_t n_members;
 };
+
+/* What the provenance of a group's model begins with, in place of an instance. */
+#define MODEL_OF_GROUP "group "
 
 void trainer_job_free(void *job); /* NULL is fine; void * for queue_free */
 

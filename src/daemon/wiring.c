@@ -209,7 +209,8 @@ static enum rc make_fleet(struct daemon *d, struct err *err)
                                     threshold_of(&d->config),
                                     d->config.confirm,
                                     d->config.learn,
-                                    d->config.expire_ms};
+                                    d->config.expire_ms,
+                                    d->config.share[0] != '\0'};
 
     restore_sweep(&restore);
     return fleet_new(&o, &d->fleet, err);
@@ -231,8 +232,9 @@ static enum rc add_host(struct daemon *d, struct err *err)
 
 static enum rc open_sources(struct daemon *d, struct err *err)
 {
-    const struct sources_options o = {d->peers, d->config.profile, d->fleet, &d->telemetry,
-                                      d->announcer};
+    const struct sources_options o = {d->peers,     d->config.profile,
+                                      d->fleet,     &d->telemetry,
+                                      d->announcer, d->config.share[0] ? d->config.share : NULL};
 
     return sources_open(&o, &d->sources, err);
 }
@@ -259,6 +261,7 @@ static enum rc start(struct daemon *d, struct err *err)
 
     storekeeper_tell_marks(d->storekeeper, d->database, shard_queue(d->shard));
     sources_receiver(d->sources, &serve.receiver);
+    sources_lister(d->sources, &serve.targets);
     if (serve_start(&serve, d->board, &d->server, err) != OK)
         return err->rc;
     url_host(d->config.listen, host, sizeof host);
@@ -313,6 +316,7 @@ static void tell_what_waits(const struct config *old, const struct config *new,
         {"profile", strcmp(old->profile, new->profile) != 0},
         {"sources, alerts or write", memcmp(&old->host, &new->host, sizeof old->host) != 0 ||
                                          old_peers->hash != new_peers->hash},
+        {"model.share", strcmp(old->share, new->share) != 0},
         {"expire", old->expire_ms != new->expire_ms},
         {"learn or model (at the next training: --relearn)",
          settings_learn_hash(&old->learn) != settings_learn_hash(&new->learn)},

@@ -65,6 +65,11 @@ enum rc dataset_append(struct dataset *d, int64_t ts_ms, const float *frame, str
                        "dataset: a row of %" PRId64 " ms does not come after the last, %" PRId64
                        " ms",
                        ts_ms, d->ts_ms[d->rows - 1]);
+    return dataset_append_run(d, ts_ms, frame, err);
+}
+
+enum rc dataset_append_run(struct dataset *d, int64_t ts_ms, const float *frame, struct err *err)
+{
     if (d->rows == d->capacity) {
         size_t rows = d->capacity ? d->capacity * 2 : FIRST_ROWS;
         if (rows > rows_max(d) && d->capacity < rows_max(d))
@@ -77,6 +82,15 @@ enum rc dataset_append(struct dataset *d, int64_t ts_ms, const float *frame, str
     memcpy(d->X + d->rows * d->n, frame, d->n * sizeof *frame);
     d->rows++;
     return OK;
+}
+
+void dataset_span(const struct dataset *d, int64_t *ret_first_ms, int64_t *ret_last_ms)
+{
+    *ret_first_ms = *ret_last_ms = d->ts_ms[0];
+    for (size_t r = 1; r < d->rows; r++) {
+        *ret_first_ms = d->ts_ms[r] < *ret_first_ms ? d->ts_ms[r] : *ret_first_ms;
+        *ret_last_ms = d->ts_ms[r] > *ret_last_ms ? d->ts_ms[r] : *ret_last_ms;
+    }
 }
 
 static int by_value(const void *a, const void *b)
@@ -95,7 +109,8 @@ int64_t dataset_interval_ms(const struct dataset *d)
     const size_t steps = d->rows - 1, n = steps < MOST ? steps : MOST;
     for (size_t i = 0; i < n; i++) {
         const size_t r = i * steps / n;
-        distance[i] = (uint64_t)d->ts_ms[r + 1] - (uint64_t)d->ts_ms[r]; /* rows ascend */
+        distance[i] =
+            (uint64_t)d->ts_ms[r + 1] - (uint64_t)d->ts_ms[r]; /* back to another run: huge */
     }
     qsort(distance, n, sizeof distance[0], by_value);
     return distance[n / 2] > INT64_MAX ? INT64_MAX : (int64_t)distance[n / 2];

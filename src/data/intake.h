@@ -30,6 +30,12 @@ struct intake {
      * past begins after that. Makes the entity; E_CONFIG and E_LIMIT as tick. */
     enum rc (*last_ms)(void *arg, const char *instance, int64_t *ret_ms, struct err *err);
 
+    /* The entity is one of those that are alike, which share a model: the value of the label that
+     * the configuration says (model.share), as far as GROUP_NAME_MAX allows; "": it has none. To be
+     * said before its first tick, and again when it is another or after the entity was stale.
+     * Makes the entity; E_CONFIG and E_LIMIT as tick. */
+    enum rc (*group)(void *arg, const char *instance, const char *name, struct err *err);
+
     /* No more of the entity's past is coming: learn from what came. Until this is called, an entity
      * whose first frame was of the past only gathers. E_LIMIT: full, try again. */
     enum rc (*caught_up)(void *arg, const char *instance, struct err *err);

@@ -22,6 +22,11 @@
 #define PUSHED_HELP "Samples of such bodies, by what became of them."
 #define WRITTEN "tocsin_scores_written_total"
 #define WRITTEN_HELP "Samples of scores written back by remote write, by result."
+#define SCRAPES "tocsin_scrapes_total"
+#define SCRAPES_HELP                                                                               \
+    "Scrapes, by result: failed had no good answer, dropped one that was not taken, late were "    \
+    "left "                                                                                        \
+    "out."
 
 const struct telemetry_row telemetry_rows[TEL_COUNT] = {
     [TEL_TICKS] = {"tocsin_collections_total", "", "Collections of samples that worked."},
@@ -84,4 +89,8 @@ const struct telemetry_row telemetry_rows[TEL_COUNT] = {
     [TEL_WRITTEN_DROPPED] = {WRITTEN, "result=\"dropped\"", WRITTEN_HELP},
     [TEL_WRITE_RETRIES] = {"tocsin_score_write_retries_total", "",
                            "Times that scores had to be sent again."},
+    [TEL_SCRAPES] = {SCRAPES, "result=\"ok\"", SCRAPES_HELP},
+    [TEL_SCRAPES_FAILED] = {SCRAPES, "result=\"failed\"", SCRAPES_HELP},
+    [TEL_SCRAPES_DROPPED] = {SCRAPES, "result=\"dropped\"", SCRAPES_HELP},
+    [TEL_SCRAPES_LATE] = {SCRAPES, "result=\"late\"", SCRAPES_HELP},
 };

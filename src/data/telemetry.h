@@ -61,6 +61,10 @@ enum telemetry_id {
     TEL_WRITTEN_REFUSED,    /* ... {result="refused"} */
     TEL_WRITTEN_DROPPED,    /* ... {result="dropped"}: the queue was full */
     TEL_WRITE_RETRIES,      /* tocsin_score_write_retries_total */
+    TEL_SCRAPES,            /* tocsin_scrapes_total{result="ok"} */
+    TEL_SCRAPES_FAILED,     /* ... {result="failed"}: no good answer */
+    TEL_SCRAPES_DROPPED,    /* ... {result="dropped"}: a good answer that was not taken */
+    TEL_SCRAPES_LATE,       /* ... {result="late"}: left out, the one before was under way */
     TEL_COUNT
 };
 

@@ -9,8 +9,9 @@
  * Plain values, copied freely. Feature numbers are of the schema that the model carries. */
 
 enum {
-    CAUSES_MAX = 8,     /* features named by a verdict or an incident */
-    INSTANCE_MAX = 128, /* bytes of an entity's name (label `instance`), with the NUL */
+    CAUSES_MAX = 8,      /* features named by a verdict or an incident */
+    INSTANCE_MAX = 128,  /* bytes of an entity's name (label `instance`), with the NUL */
+    GROUP_NAME_MAX = 64, /* the same of the group whose model it has (configuration: model.share) */
 };
 
 struct cause {

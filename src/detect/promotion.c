@@ -155,7 +155,7 @@ bool promotion_judge(const struct promotion_figures *f, char ret_reason[PROMOTIO
                        f->unmarked_missed, f->unmarked, PROMOTION_MISSED);
         return false;
     }
-    if (f->candidate_opened > f->live_opened + PROMOTION_OPENED) {
+    if (f->candidate_opened > f->live_opened + PROMOTION_OPENED * (f->entities ? f->entities : 1)) {
         (void)snprintf(ret_reason, PROMOTION_REASON_MAX,
                        "it opens %" PRIu32 " incidents in %" PRIu64
                        " quiet frames, the live model %" PRIu32,

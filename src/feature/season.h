@@ -32,8 +32,8 @@ struct season {
     float *offset;   /* [slots][n] */
 };
 
-/* From X[rows][n] with ascending ts_ms[rows] (Unix ms), interval_ms apart as a rule. Features that
- * are weightless in the schema have no season. E_NOMEM. */
+/* From X[rows][n] with ts_ms[rows] (Unix ms) in the order of days, interval_ms apart as a rule.
+ * Features that are weightless in the schema have no season. E_NOMEM. */
 MUST_CHECK enum rc season_fit(const int64_t *ts_ms, const float *X, size_t rows,
                               const struct schema *schema, int64_t interval_ms, struct season *ret,
                               struct err *err);

@@ -84,10 +84,10 @@ struct model {
  * it cancels: E_STATE. May be NULL. */
 typedef bool model_progress_fn(void *arg, uint32_t done, uint32_t of, double validation_mse);
 
-/* Learn from d (time order), its last spec->validation part held back; or, with validation not
- * NULL, all of d and that. threshold->confirm is what a budget counts alarms by, now or later.
- * Missing values are filled as in scoring. Deterministic: same data, spec and seed give the same
- * bytes. E_STATE when there are too few rows, E_NOMEM, E_CONFIG. */
+/* Learn from d (time order, or a pool of several entities), its last spec->validation part held
+ * back; or, with validation not NULL, all of d and that. threshold->confirm is what a budget counts
+ * alarms by, now or later. Missing values are filled as in scoring. Deterministic: same data, spec
+ * and seed give the same bytes. E_STATE when there are too few rows, E_NOMEM, E_CONFIG. */
 MUST_CHECK enum rc model_train(const struct dataset *d, const struct dataset *validation,
                                const struct schema *schema, const struct learn_spec *spec,
                                const struct threshold_spec *threshold,

@@ -331,7 +331,7 @@ static enum rc score_validation(struct learner *l, struct confirm_spec confirm, 
     for (size_t r = 0; r < v->rows; r++) {
         departure_push(d, ts[r], raw_rows(v) + r * v->d->n, &s);
         const float watched = fminf(s.score, s.evidence); /* both are NaN or neither is */
-        if (r > 0 && interval_ms > 0 && ts[r] - ts[r - 1] > DEPARTURE_GAP * interval_ms)
+        if (r > 0 && interval_ms > 0 && departure_is_gap(interval_ms, ts[r - 1], ts[r]))
             tail_builder_gap(tail);
         tail_builder_push(tail, watched);
         if (!isnan(watched))
@@ -413,17 +413,17 @@ static void set_provenance(struct learner *l, const struct model_provenance *pro
                            const struct learn_spec *spec)
 {
     struct model_provenance *const p = &l->m->provenance;
-    const struct part *const t = &l->train, *const v = &l->validation;
-    const int64_t t_last = t->d->ts_ms[t->first + t->rows - 1];
-    const int64_t v_last = v->d->ts_ms[v->first + v->rows - 1];
+    int64_t first_ms, last_ms;
 
     *p = *provenance;
     p->seed = spec->seed;
     p->settings = settings_learn_hash(spec);
-    p->first_ms = t->d->ts_ms[t->first];
-    if (v->d->ts_ms[v->first] < p->first_ms)
-        p->first_ms = v->d->ts_ms[v->first];
-    p->last_ms = t_last > v_last ? t_last : v_last;
+    dataset_span(l->train.d, &p->first_ms, &p->last_ms);
+    dataset_span(l->validation.d, &first_ms, &last_ms);
+    if (first_ms < p->first_ms)
+        p->first_ms = first_ms;
+    if (last_ms > p->last_ms)
+        p->last_ms = last_ms;
 }
 
 enum rc model_train(const struct dataset *d, const struct dataset *validation,

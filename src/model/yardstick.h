@@ -23,7 +23,7 @@
 struct yardstick_rows {
     size_t rows;
     int64_t interval_ms;  /* between two, as a rule; 0 when not known */
-    const int64_t *ts_ms; /* [rows], ascending */
+    const int64_t *ts_ms; /* [rows], ascending but at gaps */
     const float *X;       /* [rows][n] natural units */
     const float *Y;       /* [rows][n] the same less the season; may be X */
     const uint8_t *skip;  /* [rows] 1 for rows that are not to count, or NULL */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/mem.h"
 #include "serve/api_private.h"
 #include "serve/metrics.h"
@@ -32,6 +33,17 @@ enum rc api_new(struct board *board, const char *database, const char *version, 
     a->started_ms = started_ms;
     *ret = a;
     return OK;
+}
+
+void api_set_targets(struct api *a, const struct target_lister *targets)
+{
+    a->targets = *targets;
+}
+
+/* NULL: there is nothing to tell. */
+static struct target_list *list_targets(const struct api *a)
+{
+    return a->targets.list ? a->targets.list(a->targets.arg) : NULL;
 }
 
 void api_free(struct api *a)
@@ -149,15 +161,18 @@ static void metrics(struct api *a, const struct api_request *q, const struct par
                     struct api_answer *ret)
 {
     const enum exposition form = accept_exposition(q->accept);
+    CLEANUP(target_list_freep) struct target_list *targets = NULL;
     struct process_cost cost;
     size_t n;
 
     (void)p;
     if (!snapshot(a, &n, ret))
         return;
+    targets = list_targets(a);
     process_cost(&cost);
     const struct metrics_input in = {.views = a->views,
                                      .n = n,
+                                     .targets = targets,
                                      .telemetry = board_telemetry(a->board),
                                      .process = &cost,
                                      .started_ms = a->started_ms,
@@ -258,6 +273,24 @@ static void entities(struct api *a, const struct api_request *q, const struct pa
     api_json_answer(ret, 200, o);
 }
 
+static void targets(struct api *a, const struct api_request *q, const struct params *p,
+                    struct api_answer *ret)
+{
+    CLEANUP(target_list_freep) struct target_list *all = list_targets(a);
+    json_t *o = json_object(), *list = json_array();
+    int bad = json_object_set_new(o, "targets", list); /* o owns list from here */
+
+    (void)q;
+    for (size_t i = 0; all && i < all->n; i++)
+        if (!(p->given & PARAM_INSTANCE) || strcmp(p->instance, all->v[i].instance) == 0)
+            bad |= json_array_append_new(list, api_json_target(&all->v[i]));
+    if (bad) {
+        json_decref(o);
+        o = NULL;
+    }
+    api_json_answer(ret, 200, o);
+}
+
 static void healthz(struct api *a, const struct api_request *q, const struct params *p,
                     struct api_answer *ret)
 {
@@ -349,6 +382,7 @@ static const struct route {
     {"/predict", PARAM_INSTANCE, 0, predict},
     {"/api/v1/status", 0, 0, status},
     {"/api/v1/entities", PARAM_INSTANCE, 0, entities},
+    {"/api/v1/targets", PARAM_INSTANCE, 0, targets},
     {"/api/v1/scores", PARAM_INSTANCE | PARAM_FROM | PARAM_TO | PARAM_LIMIT, SCORES_MAX,
      api_scores},
     {"/api/v1/incidents", PARAM_INSTANCE | PARAM_FROM | PARAM_TO | PARAM_LIMIT, INCIDENTS_MAX,

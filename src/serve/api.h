@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
+#include "data/targets.h"
 #include "serve/board.h"
 #include "serve/params.h"
 
@@ -35,6 +36,8 @@ struct api;
 /* All strings are lent and must outlive the api; database NULL: there is no store. */
 MUST_CHECK enum rc api_new(struct board *board, const char *database, const char *version,
                            int64_t started_ms, struct api **ret, struct err *err);
+/* Before the first request: who tells of those that are scraped. */
+void api_set_targets(struct api *a, const struct target_lister *targets);
 void api_free(struct api *a); /* NULL is fine */
 static inline void api_freep(struct api **a)
 {

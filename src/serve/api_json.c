@@ -161,12 +161,35 @@ double api_progress(const struct entity_view *v)
     return fmin(1, (double)v->learned_rows / (double)v->wanted_rows);
 }
 
+json_t *api_json_target(const struct target_view *t)
+{
+    json_t *o = json_object();
+    int bad = json_object_set_new(o, "job", api_json_text(t->job));
+
+    bad |= json_object_set_new(o, "instance", api_json_text(t->instance));
+    bad |= json_object_set_new(o, "url", api_json_text(t->url));
+    bad |= json_object_set_new(o, "state",
+                               json_string(!t->asked ? "unknown"
+                                           : t->up   ? "up"
+                                                     : "down"));
+    bad |= json_object_set_new(o, "error", api_json_text(t->error));
+    bad |= json_object_set_new(o, "timestamp", api_json_time(t->last_ms));
+    bad |= json_object_set_new(o, "duration_seconds", api_json_float((float)t->duration_s));
+    bad |= json_object_set_new(o, "scrapes", json_integer((json_int_t)t->scrapes));
+    bad |= json_object_set_new(o, "failures", json_integer((json_int_t)t->failures));
+    bad |= json_object_set_new(o, "dropped", json_integer((json_int_t)t->dropped));
+    bad |= json_object_set_new(o, "samples", json_integer((json_int_t)t->samples));
+    bad |= json_object_set_new(o, "taken", json_integer((json_int_t)t->taken));
+    return finished(o, bad);
+}
+
 json_t *api_json_entity(const struct entity_view *v)
 {
     json_t *o = json_object();
     const float score = v->scored ? v->score : NAN, threshold = v->scored ? v->threshold : NAN;
     int bad = json_object_set_new(o, "instance", api_json_text(v->instance));
 
+    bad |= json_object_set_new(o, "group", v->group[0] ? api_json_text(v->group) : json_null());
     bad |= json_object_set_new(o, "phase", json_string(phase_name(v->phase)));
     bad |= json_object_set_new(o, "progress", json_real(api_progress(v)));
     bad |= json_object_set_new(o, "learned", json_integer((json_int_t)v->learned_rows));

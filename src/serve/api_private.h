@@ -11,6 +11,7 @@ struct api {
     struct board *board;
     const char *database, *version;
     int64_t started_ms;
+    struct target_lister targets;
     struct store_reader *reader; /* NULL until needed, and after an error */
     struct entity_view *views;   /* [capacity], scratch of api_snapshot */
     size_t capacity;
@@ -26,6 +27,7 @@ json_t *api_json_time(int64_t ms);    /* the same, but null for 0 = not yet */
 json_t *api_json_causes(const struct cause_view *c, size_t n);
 json_t *api_json_slow(const struct entity_view *v); /* null while no slow change is open */
 json_t *api_json_entity(const struct entity_view *v);
+json_t *api_json_target(const struct target_view *t);
 double api_progress(const struct entity_view *v); /* 0..1 */
 
 /* api.c. Takes root (NULL: a 503 that says no memory). */

@@ -39,6 +39,7 @@ struct incident_view {
 
 struct entity_view {
     char instance[INSTANCE_MAX];
+    char group[GROUP_NAME_MAX]; /* that shares a model; "": none */
     enum phase phase;
     uint64_t learned_rows, wanted_rows; /* progress of learning */
     bool scored;                        /* the fields below hold a verdict */

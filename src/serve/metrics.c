@@ -371,6 +371,42 @@ static void write_methods(const struct writer *w, const struct metrics_input *in
     }
 }
 
+static bool is_first_of_job(const struct target_list *l, size_t i)
+{
+    if (i > 0 && strcmp(l->v[i - 1].job, l->v[i].job) == 0)
+        return false; /* most stand beside another of their job */
+    for (size_t k = 0; k < i; k++)
+        if (strcmp(l->v[k].job, l->v[i].job) == 0)
+            return false;
+    return true;
+}
+
+static void write_targets(const struct writer *w, const struct target_list *l)
+{
+    static const struct family f = {"tocsin_scrape_targets", "",
+                                    "Targets that are scraped, by how their last scrape ended.",
+                                    GAUGE};
+    static const char *const states[] = {"up", "down", "unknown"};
+
+    if (l && l->n)
+        write_head(w, &f);
+    for (size_t i = 0; l && i < l->n; i++) {
+        size_t count[3] = {0};
+        if (!is_first_of_job(l, i))
+            continue;
+        for (size_t k = i; k < l->n; k++)
+            if (strcmp(l->v[k].job, l->v[i].job) == 0)
+                count[!l->v[k].asked ? 2 : l->v[k].up ? 0 : 1]++;
+        for (size_t k = 0; k < 3; k++) {
+            buf_printf(w->out, "%s{", f.name);
+            write_label(w->out, "job", l->v[i].job);
+            buf_puts(w->out, ",");
+            write_label(w->out, "state", states[k]);
+            buf_printf(w->out, "} %zu\n", count[k]);
+        }
+    }
+}
+
 static void write_process(const struct writer *w, const struct metrics_input *in)
 {
     static const struct family build = {"tocsin_build_info", "", "Which tocsin this is.", INFO};
@@ -423,6 +459,7 @@ void metrics_format(const struct metrics_input *in, enum exposition form, struct
     write_feature_errors(&w, in);
     write_phases(&w, in);
     write_methods(&w, in);
+    write_targets(&w, in->targets);
     write_process(&w, in);
     write_telemetry(&w, in->telemetry);
     if (form == EXPOSITION_OPENMETRICS)

@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "data/targets.h"
 #include "data/telemetry.h"
 #include "serve/accept.h"
 #include "serve/board.h"
@@ -20,6 +21,7 @@
 struct metrics_input {
     const struct entity_view *views; /* [n] */
     size_t n;
+    const struct target_list *targets; /* NULL: nobody is scraped */
     const struct telemetry *telemetry;
     const struct process_cost *process;
     int64_t started_ms, now_ms;

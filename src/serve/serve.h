@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "data/push.h"
+#include "data/targets.h"
 #include "serve/board.h"
 
 /* serve - the HTTP server (libmicrohttpd, one thread of its own): /metrics, /predict, JSON API,
@@ -18,6 +19,7 @@ struct serve_options {
     const char *listen;   /* "127.0.0.1:8001", "[::1]:0"; port 0 = any free one */
     const char *database; /* path of the store; NULL: none, its endpoints answer 503 */
     const char *version;
+    struct target_lister targets;  /* for /api/v1/targets and /metrics; until serve_stop */
     struct push_receiver receiver; /* take NULL: nothing is received; POST /api/v1/write is a 404 */
 };
 

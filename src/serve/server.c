@@ -454,6 +454,7 @@ enum rc serve_start(const struct serve_options *o, struct board *board, struct s
             OK ||
         start_http(s, listen_fd, err) != OK)
         return err->rc;
+    api_set_targets(s->api, &o->targets);
     listen_fd = -1; /* the library's now */
     if (start_thread(s, err) != OK)
         return err->rc;

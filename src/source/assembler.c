@@ -187,12 +187,33 @@ enum rc assembler_series(struct assembler *a, uint32_t entity, struct str name,
     return OK;
 }
 
+void assembler_set_group(struct assembler *a, uint32_t entity, struct str name)
+{
+    struct watched *e = &a->entities[entity];
+    const size_t n = name.n < GROUP_NAME_MAX ? name.n : GROUP_NAME_MAX;
+
+    if (n == 0 || (strncmp(e->group, name.p, n) == 0 && e->group[n] == '\0'))
+        return;
+    memcpy(e->group, name.p, n);
+    e->group[n] = '\0';
+    e->grouped = false;
+}
+
+static void tell_group(const struct assembler *a, struct watched *e)
+{
+    struct err err;
+
+    if (e->group[0] && !e->grouped)
+        e->grouped = a->o.intake->group(a->o.intake->arg, e->name, e->group, &err) == OK;
+}
+
 /* The intake's answer to a tick. False: it is full, and the tick waits. */
 static bool hand_on(struct assembler *a, struct watched *e, struct snapshot *s, int64_t mono_ms)
 {
     struct err err;
 
     a->n_handed++;
+    tell_group(a, e);
     const enum rc rc = a->o.intake->tick(a->o.intake->arg, e->name, s, &err);
     if (rc == E_LIMIT) {
         a->n_pending += e->pending == NULL;
@@ -256,6 +277,7 @@ static void advance(struct assembler *a, struct watched *e, int64_t mono_ms, boo
             return;
         if (!s) {
             e->silent = true;
+            e->grouped = false;
             a->o.intake->stale(a->o.intake->arg, e->name, e->tick_ms,
                                "all its series were marked stale");
         }
@@ -394,6 +416,7 @@ static void mind_silence(struct assembler *a, struct watched *e, int64_t wall_ms
         mono_ms - e->heard_ms <= most)
         return;
     e->silent = true;
+    e->grouped = false;
     str_from_duration_ms(most, lasted);
     (void)snprintf(why, sizeof why, "nothing came for %s", lasted);
     a->o.intake->stale(a->o.intake->arg, e->name, wall_ms, why);

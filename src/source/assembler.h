@@ -65,6 +65,9 @@ MUST_CHECK enum rc assembler_entity(struct assembler *a, struct str instance, ui
 MUST_CHECK enum rc assembler_series(struct assembler *a, uint32_t entity, struct str name,
                                     const struct label *labels, size_t n_labels,
                                     enum metric_type type, uint32_t *ret, struct err *err);
+/* The entity is like others (intake->group), which is said before its next tick; "": this series
+ * does not tell. */
+void assembler_set_group(struct assembler *a, uint32_t entity, struct str name);
 uint8_t assembler_generation(const struct assembler *a, uint32_t entity);
 
 struct assembler_cell;

@@ -43,8 +43,10 @@ struct watched { /* an entity */
     bool silent;  /* intake->stale was told */
     bool touched; /* in assembler.touched */
     bool anchored;
+    bool grouped; /* its group was told, since it was silent last */
     uint8_t generation;
     char name[INSTANCE_MAX];
+    char group[GROUP_NAME_MAX + 1]; /* "": it is like nobody; one byte more than is taken */
     struct series_set *set;
     struct point *last; /* [n_last]: the newest sample that went into a tick, of each series */
     size_t n_last, n_live;

@@ -14,12 +14,15 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "source/prom_chunk.h"
+#include "source/prom_groups.h"
 
 enum {
     FULL_WAIT_MS = 20,         /* before a frame is handed on again to a line that was full */
     SLEEP_MOST_MS = 10000,     /* then the wall clock is looked at again: it may have jumped */
     FORGET_MS = 3600 * 1000,   /* without a value; a reboot or an update takes minutes */
     SAID_MAX = 256,            /* causes remembered as said; then they may come again */
+    GROUPS_MS = 600 * 1000,    /* between two looks at who is like whom, */
+    GROUPS_SOON_MS = 30000,    /* and where somebody is new, or the server could not say */
     GAP_LEAST_MS = 3600 * 1000 /* of a gap that is filled, where backfill_ms is less */
 };
 
@@ -28,6 +31,8 @@ struct entity { /* same number as in the grid */
     bool past;    /* its past was asked for, and caught_up not yet said */
     bool stale;   /* and said so */
     bool refused; /* the intake will not have it */
+    bool grouped; /* it was told that it is like others, */
+    bool alike;   /* and is by the answer in hand */
 };
 
 struct prometheus_source {
@@ -44,6 +49,7 @@ struct prometheus_source {
     struct entity *entities; /* [room] */
     size_t room;
     int64_t late_ms, next_ms;
+    int64_t groups_ms; /* mono: when it is asked next who is like whom */
     bool begun, caught_up, filling_past;
     uint64_t said[SAID_MAX]; /* causes */
     size_t n_said;
@@ -178,7 +184,48 @@ static enum rc know(struct prometheus_source *s, size_t n, int64_t now_ms, struc
     }
     for (size_t i = n; i < all; i++)
         s->entities[i] = (struct entity){.seen_ms = now_ms};
+    if (all > n && s->groups_ms > clock_mono_ms() + GROUPS_SOON_MS)
+        s->groups_ms = clock_mono_ms() + GROUPS_SOON_MS;
     return OK;
+}
+
+static void tell_group(void *arg, const char *instance, const char *group)
+{
+    struct prometheus_source *s = arg;
+    const int64_t number = prom_grid_entity(s->grid, instance, false);
+    struct err err;
+
+    if (number < 0 || s->entities[number].refused)
+        return; /* a target that no feature asks for */
+    s->entities[number].alike = group[0] != '\0';
+    s->entities[number].grouped = group[0] != '\0';
+    while (s->intake.group(s->intake.arg, instance, group, &err) == E_LIMIT)
+        if (!wait_ms(s, FULL_WAIT_MS))
+            return;
+}
+
+/* Who is like whom; those that were, and are in no answer any more, are like nobody. A server that
+ * cannot say costs models that are not shared, and is asked again soon. */
+static void ask_groups(struct prometheus_source *s, int64_t at_ms)
+{
+    const struct prom_groups g = {s->spec->entity_label, s->hooks.share, s->spec->match};
+    const int64_t now_ms = clock_mono_ms();
+    struct err err;
+
+    if (!s->hooks.share || now_ms < s->groups_ms || prom_grid_entities(s->grid) == 0)
+        return;
+    for (size_t i = 0; i < prom_grid_entities(s->grid); i++)
+        s->entities[i].alike = false;
+    s->groups_ms = now_ms + GROUPS_SOON_MS;
+    if (prom_groups_ask(s->client, &g, at_ms, tell_group, s, &err) != OK) {
+        if (!atomic_load(&s->stop))
+            say(s, err.rc, err.msg);
+        return;
+    }
+    s->groups_ms = now_ms + GROUPS_MS;
+    for (size_t i = 0; i < prom_grid_entities(s->grid); i++)
+        if (s->entities[i].grouped && !s->entities[i].alike)
+            tell_group(s, prom_grid_name(s->grid, i), "");
 }
 
 /* Who is there now, and since when their past is wanted. *ret_any: somebody is. */
@@ -191,6 +238,7 @@ static enum rc begin(struct prometheus_source *s, int64_t newest_ms, bool *ret_a
         rc = E_NOMEM;
     if (rc != OK)
         return rc;
+    ask_groups(s, newest_ms);
     s->next_ms = newest_ms;
     for (size_t i = 0; i < prom_grid_entities(s->grid); i++) {
         struct entity *e = &s->entities[i];
@@ -227,6 +275,7 @@ static enum rc live(struct prometheus_source *s, struct err *err)
         if (!s->entities[i].past && at - s->entities[i].seen_ms > FORGET_MS)
             forget(s, i); /* one whose past has just come may have been away for long */
     s->next_ms = at + s->spec->interval_ms;
+    ask_groups(s, at);
     publish(s, true);
     return OK;
 }

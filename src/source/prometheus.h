@@ -35,7 +35,9 @@ enum {
 struct prometheus_source;
 
 struct prometheus_hooks {
-    void *arg; /* the first argument of each; each may be NULL */
+    void *arg;         /* the first argument of each; each may be NULL */
+    const char *share; /* the label of `up` that says which entities are alike (intake->group);
+                          NULL: nobody asks */
     /* How much of the past was asked for, of the span in hand: what comes in meanwhile, or is left
      * after the server was away, is another one, shorter. */
     void (*progress)(void *arg, uint64_t done, uint64_t of);

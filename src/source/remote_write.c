@@ -142,6 +142,8 @@ static enum rc meet(struct remote_write *r, const struct write_series *s, struct
         if (rc == OK)
             rc = assembler_series(r->assembler, entity, series.name, labels, n, s->type, &number,
                                   err);
+        if (rc == OK && r->o.share)
+            assembler_set_group(r->assembler, entity, series_label(&series, str_of(r->o.share)));
         if (rc != OK && rc != E_CONFIG)
             return rc;
         if (rc == E_CONFIG)

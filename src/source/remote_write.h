@@ -30,7 +30,9 @@ struct remote_write_options {
      * Asked once a series. */
     bool (*wants)(void *arg, const struct series *s);
     void *wants_arg;
-    uint64_t seed; /* one that no sender knows: see known_series.h */
+    const char *share; /* the label of series that says whom their entity is like (intake->group);
+                          NULL: nobody asks */
+    uint64_t seed;     /* one that no sender knows: see known_series.h */
 };
 
 MUST_CHECK enum rc remote_write_new(const struct remote_write_options *o, struct remote_write **ret,

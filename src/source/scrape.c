@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "data/verdict.h"
 #include "source/scrape_private.h"
 
 enum {
@@ -98,6 +99,7 @@ static void fail(struct scrape *s, struct scrape_target *t, struct scrape_outcom
     const struct intake *in = s->jobs[t->job].intake;
 
     o->error = why;
+    t->grouped = false;
     in->stale(in->arg, t->instance, o->wall_ms, why);
     scrape_board_put(&s->board, t, o);
 }
@@ -120,11 +122,29 @@ static enum rc parse(struct scrape *s, struct scrape_target *t, const struct scr
                             x->wall_ms, ret, counts, err);
 }
 
+/* Whom the target is like, once. A line that is full is so for the tick as well, which tells. */
+static void tell_group(const struct scrape *s, struct scrape_target *t)
+{
+    const struct scrape_job *job = &s->jobs[t->job];
+    char name[GROUP_NAME_MAX + 1] = "";
+    struct err err;
+
+    if (!job->share || t->grouped)
+        return;
+    for (size_t i = 0; i < t->n_labels; i++)
+        if (str_eq(t->labels[i].name, str_of(job->share)))
+            (void)snprintf(name, sizeof name, "%.*s", (int)t->labels[i].value.n,
+                           t->labels[i].value.p);
+    t->grouped = job->intake->group(job->intake->arg, t->instance, name, &err) == OK;
+}
+
 /* Hand on what came. */
 static void give(struct scrape *s, struct scrape_target *t, struct snapshot *snapshot,
                  struct scrape_outcome *o, struct err *err)
 {
     const struct intake *in = s->jobs[t->job].intake;
+
+    tell_group(s, t);
     const enum rc rc = in->tick(in->arg, t->instance, snapshot, err);
     if (rc == OK) {
         t->told = false;
@@ -193,9 +213,7 @@ static void begin(struct scrape *s, struct scrape_target *t, int64_t wall_ms)
     struct err err;
 
     if (t->transfer) {
-        (void)pthread_mutex_lock(&s->board.lock);
-        s->board.late++;
-        (void)pthread_mutex_unlock(&s->board.lock);
+        telemetry_add(s->board.telemetry, TEL_SCRAPES_LATE, 1);
         return;
     }
     enum rc rc = take_out(s, &x, &err);
@@ -413,6 +431,7 @@ enum rc scrape_open(const struct scrape_options *options, struct scrape **ret, s
         return err->rc;
     s->board.jobs = s->jobs;
     s->board.table = &s->table;
+    s->board.telemetry = options->telemetry;
     s->multi = curl_multi_init();
     if (!s->multi)
         return err_set(err, E_NOMEM, "scrape: libcurl could not be started");
@@ -461,7 +480,7 @@ void scrape_close(struct scrape *s)
     mem_free(s);
 }
 
-struct scrape_view *scrape_targets_view(struct scrape *s)
+struct target_list *scrape_targets(struct scrape *s)
 {
     return scrape_board_view(&s->board);
 }

@@ -9,6 +9,8 @@
 #include "data/intake.h"
 #include "data/series.h"
 #include "data/source_spec.h"
+#include "data/targets.h"
+#include "data/telemetry.h"
 
 /* scrape - asks exporters for their metrics, as Prometheus does (scrape_config)
  *
@@ -41,6 +43,8 @@ struct scrape_job {
     const struct intake *intake;
     bool (*wants)(void *arg, struct str name, const struct label *labels, size_t n_labels);
     void *wants_arg;
+    const char
+        *share; /* the label of a target that says whom it is like (intake->group); or NULL */
 };
 
 struct scrape_options {
@@ -48,6 +52,7 @@ struct scrape_options {
     size_t n_jobs;
     void (*say)(void *arg, const char *sentence); /* for a log; NULL is fine */
     void *say_arg;
+    struct telemetry *telemetry; /* lent */
 };
 
 struct scrape;
@@ -63,27 +68,5 @@ MUST_CHECK enum rc scrape_open(const struct scrape_options *options, struct scra
 /* Requests under way are given up. NULL is fine. */
 void scrape_close(struct scrape *s);
 
-/* What became of a target, for an API and for metrics. */
-struct scrape_target_view {
-    const char *job, *instance, *url;
-    bool asked;        /* an answer came, or failed, at least once */
-    bool up;           /* the last scrape worked */
-    int64_t last_ms;   /* of the last scrape, Unix milliseconds */
-    double duration_s; /* of the last scrape */
-    uint64_t scrapes;  /* so far */
-    uint64_t failures; /* of them */
-    uint64_t dropped;  /* ticks that were not taken: the line was full, or it cannot be an entity */
-    size_t samples;    /* of the last good body */
-    size_t taken;      /* of them, into the snapshot */
-    const char *error; /* of the last scrape, "" */
-};
-
-struct scrape_view {
-    size_t n;
-    struct scrape_target_view *v; /* by job, then by instance */
-    uint64_t late; /* scrapes that were left out because the one before was still under way */
-};
-
-/* A copy of this moment; scrape_view_free. NULL: no memory. */
-struct scrape_view *scrape_targets_view(struct scrape *s);
-void scrape_view_free(struct scrape_view *v); /* NULL is fine */
+/* A copy of this moment. NULL: no memory. */
+struct target_list *scrape_targets(struct scrape *s);

@@ -10,7 +10,7 @@
 void scrape_board_put(struct scrape_board *b, struct scrape_target *t,
                       const struct scrape_outcome *o)
 {
-    struct scrape_target_view *s = &t->shown;
+    struct target_view *s = &t->shown;
 
     (void)pthread_mutex_lock(&b->lock);
     s->asked = true;
@@ -18,6 +18,11 @@ void scrape_board_put(struct scrape_board *b, struct scrape_target *t,
     s->last_ms = o->wall_ms;
     s->duration_s = o->duration_s;
     s->scrapes++;
+    telemetry_add(b->telemetry,
+                  !o->up       ? TEL_SCRAPES_FAILED
+                  : o->dropped ? TEL_SCRAPES_DROPPED
+                               : TEL_SCRAPES,
+                  1);
     s->failures += !o->up;
     s->dropped += o->dropped;
     if (o->up) {
@@ -30,11 +35,13 @@ void scrape_board_put(struct scrape_board *b, struct scrape_target *t,
 
 static size_t text_bytes(const struct scrape_board *b)
 {
+    char url[HTTP_SHOWN_MAX];
     size_t n = 0;
 
     for (size_t i = 0; i < b->table->n; i++) {
         const struct scrape_target *t = b->table->v[i];
-        n += strlen(b->jobs[t->job].spec->job) + strlen(t->instance) + strlen(t->url) +
+        http_url_shown(t->url, url); /* a query may have a token in it */
+        n += strlen(b->jobs[t->job].spec->job) + strlen(t->instance) + strlen(url) +
              strlen(t->error) + 4;
     }
     return n;
@@ -49,37 +56,33 @@ static const char *put_text(char **to, const char *s)
     return p;
 }
 
-static struct scrape_view *copy(const struct scrape_board *b)
+static struct target_list *copy(const struct scrape_board *b)
 {
     const size_t n = b->table->n;
-    struct scrape_view *view = mem_alloc(sizeof *view + n * sizeof *view->v + text_bytes(b));
+    struct target_list *view = mem_alloc(sizeof *view + n * sizeof *view->v + text_bytes(b));
 
     if (!view)
         return NULL;
     view->n = n;
-    view->v = (struct scrape_target_view *)(view + 1);
-    view->late = b->late;
+    view->v = (struct target_view *)(view + 1);
     char *to = (char *)(view->v + n);
     for (size_t i = 0; i < n; i++) {
         const struct scrape_target *t = b->table->v[i];
+        char url[HTTP_SHOWN_MAX];
+        http_url_shown(t->url, url);
         view->v[i] = t->shown;
         view->v[i].job = put_text(&to, b->jobs[t->job].spec->job);
         view->v[i].instance = put_text(&to, t->instance);
-        view->v[i].url = put_text(&to, t->url);
+        view->v[i].url = put_text(&to, url);
         view->v[i].error = put_text(&to, t->error);
     }
     return view;
 }
 
-struct scrape_view *scrape_board_view(struct scrape_board *b)
+struct target_list *scrape_board_view(struct scrape_board *b)
 {
     (void)pthread_mutex_lock(&b->lock);
-    struct scrape_view *view = copy(b);
+    struct target_list *view = copy(b);
     (void)pthread_mutex_unlock(&b->lock);
     return view;
-}
-
-void scrape_view_free(struct scrape_view *v)
-{
-    mem_free(v);
 }

@@ -29,11 +29,12 @@ struct scrape_target {
     int64_t due_mono_ms;              /* when it is asked next */
     int64_t due_wall_ms;              /* the same as a time stamp, before clocks shift */
     bool told;                        /* why none is, was said */
+    bool grouped;                     /* whom it is like was said, since it was stale last */
     struct scrape_transfer *transfer; /* under way, or NULL */
     struct exposition_layout *layout; /* from the first answer on */
 
     /* Under the board's lock: what the view shows. */
-    struct scrape_target_view shown; /* job, instance, url and error are not set */
+    struct target_view shown; /* job, instance, url and error are not set */
     char error[SCRAPE_WHY_MAX];
 
     bool replaced; /* while the table is set: see its events */
@@ -122,10 +123,10 @@ struct scrape_board {
     pthread_mutex_t lock; /* held for a copy, or for a change of what is shown */
     const struct scrape_job *jobs;
     const struct scrape_table *table;
-    uint64_t late;
+    struct telemetry *telemetry;
 };
 
-struct scrape_view *scrape_board_view(struct scrape_board *b);
+struct target_list *scrape_board_view(struct scrape_board *b);
 
 /* How a scrape ended. */
 struct scrape_outcome {

@@ -68,7 +68,9 @@ def test_wrong_key_is_told_with_its_place(binary, write):
     (b"sources: [push: {}]\n", ":1:11: source 'push' is not known; known: host, scrape, "),
     (b"confirm: {k: 5, of: 3}\n", ":1:14: confirm.k: expected at most confirm.of (3), found 5"),
     (b"data_dir: ${TOCSIN_TEST_UNSET}\n", "'TOCSIN_TEST_UNSET' is not set"),
-], ids=range(10))
+    (b"model: {share: a-b}\n", ":1:16: model.share: expected the name of a label such as role"),
+    (b"write: {url: 'http://h/', labels: {__name__: a}}\n", ":1:8: write.labels: '__name__' is reserved"),
+], ids=range(12))
 def test_bad_files_get_one_sentence_with_a_place(binary, write, text, sentence):
     path = write(text)
     done = check(binary, "-c", path)
@@ -138,6 +140,7 @@ def test_wrong_command_lines_are_usage_errors(binary, options):
     ("sources: [{scrape: {job: a, targets: ['h:99999']}}]", "scrape 'a': "),
     ("sources: [{scrape: {job: a, file_sd: ['/a/*/b.json']}}]", "scrape 'a': "),
     ("sources: [{prometheus: {url: 'http://h:99999'}}]", "prometheus: 'http://h:99999' is not a URL"),
+    ("sources: [{prometheus: {url: 'http://h:1', match: 'job='}}]", "prometheus: "),
     ("alerts: {alertmanager: {urls: ['http://u:gehei/m@h']}}", "alertmanager: 'http://h' is not a URL"),
     ("write: {url: 'http://h:x/'}", "write: 'http://h:x/' is not a URL"),
 ])

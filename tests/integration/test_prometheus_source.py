@@ -23,7 +23,7 @@ SCRAPES = """
 global: {{scrape_interval: 1s, scrape_timeout: 1s}}
 scrape_configs:
   - job_name: one
-    static_configs: [{{targets: ["127.0.0.1:{port}"], labels: {{instance: one}}}}]
+    static_configs: [{{targets: ["127.0.0.1:{port}"], labels: {{instance: one, role: "a \\"db\\""}}}}]
   - job_name: two
     static_configs: [{{targets: ["127.0.0.1:{port}"], labels: {{instance: two}}}}]
 """
@@ -121,12 +121,13 @@ def test_a_query_for_all_gives_each_machine_its_own_value(servers, tool, end, tm
 class Source:
     """A prom_source, with what it printed as tuples."""
 
-    def __init__(self, tool, url, profile, interval, backfill, last_ms=None, match=None):
+    def __init__(self, tool, url, profile, interval, backfill, last_ms=None, match=None, share=None):
         command = [tool("prom_source"), url, str(profile), interval, backfill]
         self.process = subprocess.Popen(
             command + ([] if last_ms is None else [str(last_ms)]), stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            env={**os.environ, **({"TOCSIN_MATCH": match} if match else {})})
+            env={**os.environ, **({"TOCSIN_MATCH": match} if match else {}),
+                 **({"TOCSIN_SHARE": share} if share else {})})
         self.lines = []
         threading.Thread(target=self.read, daemon=True).start()
 
@@ -382,6 +383,14 @@ def test_a_server_that_is_away_makes_all_stale_and_the_gap_is_filled(source, scr
         times = s.times(name)
         assert set(b - a for a, b in zip(times, times[1:])) == {1000}, "nothing is left out"
     assert len(s.of("stale")) == 2 and stats["failures"] >= 1 and stats["up"] == 1
+
+
+def test_who_is_like_whom_is_told_before_the_first_frame(source, scraping):
+    s = source(scraping.url, "node", "1s", "10s", match='job=~"one|two"', share="role")
+    until(lambda: len(s.of("caught_up")) == 2, "both to be caught up", 60)
+    assert [line[1:] for line in s.of("group")] == [("one", 'a "db"')]  # the other has no such label
+    kinds = [line[0] for line in s.lines]
+    assert kinds.index("group") < kinds.index("frame")
 
 
 def test_an_exporter_that_dies_makes_its_machine_stale(source, scraping):

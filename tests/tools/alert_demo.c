@@ -79,7 +79,7 @@ static void introduce(size_t slot)
 static void tell(size_t slot, const struct incident *in)
 {
     keep(storekeeper_incident_new(slot, in, ""));
-    alertmanager_tell(receivers, names[slot], schema, in);
+    alertmanager_tell(receivers, names[slot], schema, in, "");
 }
 
 static size_t slot_of(const char *instance)

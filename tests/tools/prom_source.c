@@ -8,7 +8,8 @@
  *   progress DONE OF             said RC SENTENCE
  *   stats REQUESTS FAILURES RETRIES HALVINGS MISSING FRAMES ENTITIES UP    at the end
  * Every fiftieth frame is at first refused, as by a line that is full. LAST_MS: of the newest frame
- * of every entity. TOCSIN_MATCH in the environment goes into every selector. */
+ * of every entity. TOCSIN_MATCH in the environment goes into every selector; with TOCSIN_SHARE, the
+ * name of a label: group NAME VALUE. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -45,6 +46,14 @@ static enum rc caught_up(void *arg, const char *instance, struct err *err)
 {
     (void)arg, (void)err;
     printf("caught_up\t%s\n", instance);
+    fflush(stdout);
+    return OK;
+}
+
+static enum rc group(void *arg, const char *instance, const char *name, struct err *err)
+{
+    (void)arg, (void)err;
+    printf("group\t%s\t%s\n", instance, name);
     fflush(stdout);
     return OK;
 }
@@ -108,9 +117,13 @@ static enum rc run(char **argv, struct sink *sink, struct prometheus_spec *spec,
                                   .tick = take_tick,
                                   .frame = take_frame,
                                   .caught_up = caught_up,
+                                  .group = group,
                                   .stale = stale};
-    const struct prometheus_hooks hooks = {
-        .arg = sink, .progress = progress, .said = said, .last_ms = last_ms};
+    const struct prometheus_hooks hooks = {.arg = sink,
+                                           .share = getenv("TOCSIN_SHARE"),
+                                           .progress = progress,
+                                           .said = said,
+                                           .last_ms = last_ms};
     enum rc rc = prometheus_start(spec, &features, &intake, &hooks, &source, err);
     while (rc == OK && read(STDIN_FILENO, &byte, 1) > 0)
         ;

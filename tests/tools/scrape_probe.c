@@ -18,9 +18,10 @@
 enum { LIST_MAX = 8192 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of standard output */
-static bool full;                                        /* the intake refuses every tick */
-static bool foreign;                                     /* and every entity, for good */
-static const char *only = "";                            /* prefix of what is wanted */
+static struct telemetry telemetry;
+static bool full;             /* the intake refuses every tick */
+static bool foreign;          /* and every entity, for good */
+static const char *only = ""; /* prefix of what is wanted */
 
 static void print(json_t *o)
 {
@@ -92,11 +93,11 @@ static bool wants(void *arg, struct str name, const struct label *labels, size_t
 
 static void print_view(struct scrape *s)
 {
-    struct scrape_view *view = scrape_targets_view(s);
+    struct target_list *view = scrape_targets(s);
     json_t *targets = json_array();
 
     for (size_t i = 0; view && i < view->n; i++) {
-        const struct scrape_target_view *t = &view->v[i];
+        const struct target_view *t = &view->v[i];
         (void)json_array_append_new(
             targets,
             json_pack("{s:s, s:s, s:s, s:b, s:b, s:f, s:I, s:I, s:I, s:I, s:I, s:s}", "job", t->job,
@@ -106,7 +107,7 @@ static void print_view(struct scrape *s)
                       (json_int_t)t->samples, "taken", (json_int_t)t->taken, "error", t->error));
     }
     print(json_pack("{s:s, s:o}", "event", "view", "targets", targets));
-    scrape_view_free(view);
+    target_list_free(view);
 }
 
 static void set(struct scrape_spec *spec, char *word)
@@ -166,8 +167,8 @@ int main(int argc, char **argv)
     static char job[] = "test";
     struct scrape_spec spec = {.job = job, .interval_ms = 1000};
     const struct intake intake = {.tick = on_tick, .stale = on_stale};
-    const struct scrape_job jobs[] = {{&spec, &intake, wants, NULL}};
-    const struct scrape_options options = {jobs, 1, on_say, NULL};
+    const struct scrape_job jobs[] = {{&spec, &intake, wants, NULL, NULL}};
+    const struct scrape_options options = {jobs, 1, on_say, NULL, &telemetry};
     struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
     struct scrape *s;
     struct err err;

@@ -30,6 +30,6 @@ static inline struct alert sample_alert(const char *instance)
     const struct incident in = sample_incident();
     struct alert a;
 
-    alert_of_incident(instance, (const struct schema *)(const void *)&sample_schema, &in, &a);
+    alert_of_incident(instance, (const struct schema *)(const void *)&sample_schema, &in, "", &a);
     return a;
 }

@@ -50,6 +50,9 @@ static void a_slow_change_is_told_as_one(void **state)
     assert_string_equal(words(alert_summarize, &a),
                         "web1: slow change, 1.25 times the limit, mostly cpu_busy_ratio");
     assert_non_null(strstr(words(alert_describe, &a), "Slow change since "));
+    (void)snprintf(a.words, sizeof a.words, "slow change: memory_used +1 %%/h for 3d");
+    assert_non_null(
+        strstr(words(alert_describe, &a), "limit. memory_used +1 %/h for 3d. Causes: "));
     assert_null(strstr(text, "not have rung"));
 }
 

@@ -72,7 +72,7 @@ static void nobody_to_tell_is_fine(void **state)
     const struct incident in = sample_incident();
 
     (void)state;
-    alertmanager_tell(NULL, "web1", (const struct schema *)(const void *)&sample_schema, &in);
+    alertmanager_tell(NULL, "web1", (const struct schema *)(const void *)&sample_schema, &in, "");
 }
 
 static void without_memory_nothing_is_left(void **state)

@@ -54,6 +54,7 @@ static void assert_same(const struct config *a, const struct config *b)
     assert_string_equal(a->host.procfs, b->host.procfs);
     assert_string_equal(a->host.sysfs, b->host.sysfs);
     assert_string_equal(a->host.rootfs, b->host.rootfs);
+    assert_string_equal(a->share, b->share);
     assert_int_equal(a->learn.for_ms, b->learn.for_ms);
     assert_memory_equal(&a->learn.validation, &b->learn.validation, sizeof(double));
     assert_int_equal(a->learn.seed, b->learn.seed);
@@ -630,6 +631,7 @@ static void random_config(struct rng *r, struct config *c)
     random_text(r, c->profile, sizeof c->profile);
     random_text(r, c->host.instance, sizeof c->host.instance);
     random_text(r, c->host.rootfs, sizeof c->host.rootfs);
+    (void)snprintf(c->share, sizeof c->share, "%s", rng_below(r, 2) ? "role_2" : "");
     c->host.interval_ms = 100 + (int64_t)rng_below(r, 3599900);
     c->learn.validation = 1e-9 + (double)rng_float(r) * 0.98;
     const int64_t enough = 24 + (int64_t)(17 / (1 - c->learn.validation));

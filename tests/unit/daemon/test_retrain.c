@@ -65,6 +65,7 @@ static int set_up(void **state)
                                     .memory_ms = 5 * STEP,
                                     .spec = {0, 100000 * STEP, 20 * STEP},
                                     .confirm = {3, 5},
+                                    .rows_max = RETRAIN_ROWS_MAX,
                                     .least_rows = 20,
                                     .stopping = &x.stopping};
     return 0;

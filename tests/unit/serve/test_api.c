@@ -583,10 +583,60 @@ static void no_memory_is_an_answer_too(void **state)
     }
 }
 
+/* Two targets: one that answers, and one that was not asked yet. */
+static struct target_list *two_targets(void *arg)
+{
+    struct target_list *l = mem_alloc(sizeof *l + 2 * sizeof *l->v);
+
+    (void)arg;
+    assert_non_null(l);
+    l->v = (struct target_view *)(l + 1);
+    l->n = 2;
+    l->v[0] = (struct target_view){.job = "node",
+                                   .instance = "a:9100",
+                                   .url = "http://a:9100/metrics",
+                                   .asked = true,
+                                   .up = true,
+                                   .last_ms = NOW_MS,
+                                   .duration_s = 0.25,
+                                   .scrapes = 7,
+                                   .failures = 2,
+                                   .samples = 507,
+                                   .taken = 105,
+                                   .error = ""};
+    l->v[1] = (struct target_view){
+        .job = "node", .instance = "b:9100", .url = "http://b:9100/metrics", .error = ""};
+    return l;
+}
+
+static void targets_are_told_as_their_last_scrape_ended(void **state)
+{
+    struct fixture *f = *state;
+
+    json_t *root = ask(f, "/api/v1/targets", 200);
+    assert_int_equal(json_array_size(json_object_get(root, "targets")), 0); /* nobody is scraped */
+    json_decref(root);
+    api_set_targets(f->api, &(struct target_lister){NULL, two_targets});
+    root = ask(f, "/api/v1/targets", 200);
+    const json_t *list = json_object_get(root, "targets");
+    assert_int_equal(json_array_size(list), 2);
+    assert_string_equal(text_of(json_array_get(list, 0), "state"), "up");
+    assert_true(number(json_array_get(list, 0), "failures") == 2);
+    assert_true(number(json_array_get(list, 0), "taken") == 105);
+    assert_string_equal(text_of(json_array_get(list, 1), "state"), "unknown");
+    assert_true(json_is_null(json_object_get(json_array_get(list, 1), "timestamp")));
+    json_decref(root);
+    root = ask(f, "/api/v1/targets?instance=b:9100", 200);
+    assert_int_equal(json_array_size(json_object_get(root, "targets")), 1);
+    json_decref(root);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+        TEST(targets_are_told_as_their_last_scrape_ended),
         TEST(predict_keeps_the_classic_contract),
         TEST(status_tells_the_least_advanced_phase),
         TEST(entities_show_all_that_is_known),

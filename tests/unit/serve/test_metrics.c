@@ -21,11 +21,14 @@ static struct telemetry telemetry;
 static const struct process_cost cost = {
     .cpu_seconds = 1.5, .resident_bytes = 9 << 20, .open_fds = 12, .max_fds = 1024};
 
+static const struct target_list *targets; /* of the next scrape */
+
 static struct exposition_text scrape_text(const struct entity_view *v, size_t n,
                                           enum exposition form, char **ret_text)
 {
     const struct metrics_input in = {.views = v,
                                      .n = n,
+                                     .targets = targets,
                                      .telemetry = &telemetry,
                                      .process = &cost,
                                      .started_ms = NOW_MS - 1000,
@@ -84,6 +87,27 @@ static void every_state_is_well_formed_in_both_formats(void **state)
             exposition_done(&e);
         }
     }
+}
+
+static void targets_are_counted_by_job_and_state(void **state)
+{
+    struct target_view v[] = {{.job = "a", .asked = true, .up = true},
+                              {.job = "a", .asked = true, .up = true},
+                              {.job = "b"},
+                              {.job = "a", .asked = true}}; /* two sources may have one name */
+    const struct target_list list = {4, v};
+
+    (void)state;
+    targets = &list;
+    for (int form = EXPOSITION_TEXT; form <= EXPOSITION_OPENMETRICS; form++) {
+        struct exposition_text e = scrape(NULL, 0, (enum exposition)form);
+        assert_true(value(&e, "tocsin_scrape_targets", "job=\"a\",state=\"up\"") == 2);
+        assert_true(value(&e, "tocsin_scrape_targets", "job=\"a\",state=\"down\"") == 1);
+        assert_true(value(&e, "tocsin_scrape_targets", "job=\"a\",state=\"unknown\"") == 0);
+        assert_true(value(&e, "tocsin_scrape_targets", "job=\"b\",state=\"unknown\"") == 1);
+        exposition_done(&e);
+    }
+    targets = NULL;
 }
 
 static void a_ringing_entity_has_its_numbers(void **state)
@@ -300,6 +324,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_state_is_well_formed_in_both_formats),
+        cmocka_unit_test(targets_are_counted_by_job_and_state),
         cmocka_unit_test(a_ringing_entity_has_its_numbers),
         cmocka_unit_test(a_slow_change_is_told_beside_the_score),
         cmocka_unit_test(an_entity_is_stale_ten_intervals_after_its_last_frame),

@@ -32,6 +32,18 @@ static enum rc on_tick(void *arg, const char *instance, struct snapshot *s, stru
     return OK;
 }
 
+static enum rc on_group(void *arg, const char *instance, const char *name, struct err *err)
+{
+    struct fake_intake *f = arg;
+
+    f->groups++;
+    if (f->full)
+        return err_set(err, E_LIMIT, "full");
+    (void)snprintf(f->group, sizeof f->group, "%s", name);
+    (void)snprintf(f->grouped, sizeof f->grouped, "%s", instance);
+    return OK;
+}
+
 static void on_stale(void *arg, const char *instance, int64_t ts_ms, const char *why)
 {
     struct fake_tick *t = add(arg, instance, ts_ms);
@@ -42,7 +54,7 @@ static void on_stale(void *arg, const char *instance, int64_t ts_ms, const char 
 void fake_intake_init(struct fake_intake *f)
 {
     memset(f, 0, sizeof *f);
-    f->intake = (struct intake){.arg = f, .tick = on_tick, .stale = on_stale};
+    f->intake = (struct intake){.arg = f, .tick = on_tick, .group = on_group, .stale = on_stale};
 }
 
 void fake_intake_clear(struct fake_intake *f)

@@ -23,6 +23,8 @@ struct fake_intake {
     bool full;          /* tick answers E_LIMIT */
     const char *unlike; /* an instance that is answered with E_CONFIG, or NULL */
     size_t asked;       /* calls of tick */
+    char group[FAKE_NAME_MAX], grouped[FAKE_NAME_MAX]; /* what was told last, and of whom */
+    size_t groups;                                     /* calls of group */
 };
 
 void fake_intake_init(struct fake_intake *f);

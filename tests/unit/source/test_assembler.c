@@ -365,6 +365,39 @@ static void a_silent_entity_is_stale_once(void **state)
     assert_int_equal(fake.n, 2);
 }
 
+static void whom_an_entity_is_like_is_told_once_before_its_tick(void **state)
+{
+    uint32_t h;
+    struct err err;
+
+    (void)state;
+    assert_int_equal(assembler_entity(a, STR("h"), &h, &err), OK);
+    assembler_set_group(a, h, STR("db"));
+    assembler_set_group(a, h, STR("")); /* a series that does not tell */
+    assert_int_equal(fake.groups, 0);   /* nobody knows yet whether it will have a tick */
+    start_h();
+    assert_int_equal(fake.groups, 1);
+    assert_string_equal(fake.group, "db");
+    assert_string_equal(fake.grouped, "h");
+    assembler_set_group(a, h, STR("db"));
+    add("h", "x", T0 + INTERVAL, 1);
+    add("h", "y", T0 + INTERVAL, 2);
+    (void)push();
+    assert_int_equal(fake.groups, 1);
+    assembler_set_group(a, h, STR("web")); /* another one from now on */
+    add("h", "x", T0 + 2 * INTERVAL, 1);
+    add("h", "y", T0 + 2 * INTERVAL, 2);
+    (void)push();
+    assert_int_equal(fake.groups, 2);
+    assert_string_equal(fake.group, "web");
+    pass(10 * INTERVAL); /* silent: it may be forgotten */
+    add("h", "x", T0 + 13 * INTERVAL, 1);
+    add("h", "y", T0 + 13 * INTERVAL, 2);
+    (void)push();
+    pass(ASSEMBLER_SETTLE_MS);
+    assert_int_equal(fake.groups, 3);
+}
+
 static void the_past_is_fed_in_order_as_it_comes(void **state)
 {
     (void)state;
@@ -658,6 +691,7 @@ int main(void)
         TEST_A(an_entity_whose_series_all_ended_is_stale),
         TEST_A(a_series_of_another_rhythm_keeps_its_value_for_five_minutes),
         TEST_A(a_silent_entity_is_stale_once),
+        TEST_A(whom_an_entity_is_like_is_told_once_before_its_tick),
         TEST_A(the_past_is_fed_in_order_as_it_comes),
         TEST_A(shards_that_run_ahead_lose_nothing),
         TEST_A(a_full_intake_refuses_the_next_push_as_a_whole),

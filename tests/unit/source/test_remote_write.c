@@ -37,7 +37,7 @@ static int begin(void **state)
 {
     (void)state;
     struct err err;
-    const struct remote_write_options o = {&spec, &fake.intake, &telemetry, wants, NULL, 42};
+    const struct remote_write_options o = {&spec, &fake.intake, &telemetry, wants, NULL, NULL, 42};
 
     fake_intake_init(&fake);
     memset(&telemetry, 0, sizeof telemetry);
