@@ -82,10 +82,17 @@ class Judge:
         """Without a fault or what one leaves behind."""
         return sum(self.quiet) / 3600
 
+    def _is_of_a_fault(self, opened, closed):
+        """It opened in a fault or while its traces stood, and closed in time."""
+        o = self.o
+        return any(first <= opened <= last + o.settle and closed <= last + 1 + o.linger
+                   for first, last, *_ in self.events)  # fmt: skip
+
     def false_alarms(self, found):
-        """Incidents that are open while there is nothing, those that outlast a fault among them:
+        """Incidents that are open while there is nothing, those that long outlast a fault among them:
         a bell that never stops tells nobody anything."""
-        return sum(any(self.quiet[rows[-1] : closed]) for rows, closed in found)
+        return sum(any(self.quiet[rows[-1] : closed]) and not self._is_of_a_fault(rows[-1], closed)
+                   for rows, closed in found)  # fmt: skip
 
     def at(self, factor):
         """What comes of it with the threshold times factor."""

@@ -202,7 +202,7 @@ def test_the_table_of_faults_is_the_documented_one():
 
 def judge(ratios, events, contributions=None):
     contributions = contributions or (["a", "b"], [[0.0, 0.0]] * len(ratios))
-    options = types.SimpleNamespace(k=3, of=5, within=10, settle=5)
+    options = types.SimpleNamespace(k=3, of=5, within=10, settle=5, linger=10)
     groups = {"a": "cpu", "b": "disk"}
     return scoring.Judge(ratios, events, contributions, groups, options)
 
@@ -233,6 +233,12 @@ def test_alarms_without_a_fault_are_false_and_set_the_bound():
     assert j.best_factor() == 1.5
     assert j.at(1.5)["false_alarms"] == 0 and j.at(1.5)["strong"] == 1
     ratios[52:] = [3.0] * 48  # one that never ends
+    assert judge(ratios, events).at(1.5)["false_alarms"] == 1
+    ratios[52:] = [3.0] * 14 + [0.1] * 34  # one that closes in the tenth row after its fault,
+    assert judge(ratios, events).at(1.5)["false_alarms"] == 0
+    ratios[66] = 3.0  # or the eleventh
+    assert judge(ratios, events).at(1.5)["false_alarms"] == 1
+    ratios = [0.1] * 66 + [3.0] * 3 + [0.1] * 31  # and one that opens when its traces are gone
     assert judge(ratios, events).at(1.5)["false_alarms"] == 1
 
 
