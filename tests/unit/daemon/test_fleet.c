@@ -338,6 +338,40 @@ static void tick(const struct intake *door, struct series_set *set, int64_t ts_m
 }
 
 /* Its ticks are taken at once, and not when the clock has come again to where it was. */
+static bool is_of_db(bool found, const struct entity_view *v)
+{
+    return found && strcmp(v->group, "db") == 0;
+}
+
+static bool is_of_none(bool found, const struct entity_view *v)
+{
+    return found && v->group[0] == '\0';
+}
+
+static void whom_an_entity_is_like_is_told_before_and_after_its_first_frame(void **state)
+{
+    struct fixture *x = *state;
+    const size_t before = queue_length(shard_queue(x->shard));
+    char longer[GROUP_NAME_MAX + 1];
+    struct err err;
+
+    must(x->door.group(x->door.arg, "a", "db", &err), &err);
+    must(x->door.group(x->door.arg, "a", "db", &err), &err);
+    /* the entity and its group: what is known is not said again */
+    assert_int_equal(queue_length(shard_queue(x->shard)), before + 2);
+    start(x);
+    wait_for(x, "a", is_of_db);
+    hand_on(x, "b", clock_wall_ms());
+    must(x->door.group(x->door.arg, "b", "db", &err), &err);
+    wait_for(x, "b", is_of_db);
+    must(x->door.group(x->door.arg, "b", "", &err), &err);
+    wait_for(x, "b", is_of_none);
+    memset(longer, 'x', sizeof longer - 1);
+    longer[sizeof longer - 1] = '\0';
+    must(x->door.group(x->door.arg, "a", longer, &err), &err); /* no name for a group: its own */
+    wait_for(x, "a", is_of_none);
+}
+
 static void a_clock_that_was_set_back_is_named_and_followed(void **state)
 {
     struct fixture *x = *state;
@@ -412,6 +446,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(two_sources_do_not_share_an_entity, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_that_could_not_be_added_may_come_again, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(
+            whom_an_entity_is_like_is_told_before_and_after_its_first_frame, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_clock_that_was_set_back_is_named_and_followed, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(nobody_new_comes_when_all_is_ending, set_up, tear_down),
