@@ -49,7 +49,7 @@ TABLE = {
     "forks": ("forks", lambda c, m: (1000, 0, 0), lambda c, m: (100, 0, 0),
               "forks page_faults", ""),
     "processes": ("processes", lambda c, m: (4000, 0, 200), lambda c, m: (1500, 0, 60),
-                  "forks page_faults", ""),
+                  "threads forks page_faults", ""),
     "files": ("files", lambda c, m: (20000, 0, 0), lambda c, m: (1000, 0, 0), "files_open", ""),
     "timers": ("timers", lambda c, m: (8 * c, 0, 30000 * c), lambda c, m: (4 * c, 0, 8000 * c),
                "context_switches interrupts", ""),

@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <math.h>
 
+#include <string.h>
+
 #include "source/host_parse.h"
 #include "source/host_scan.h"
 
@@ -151,12 +153,17 @@ enum rc host_parse_stat(struct host_rows *t, struct str text, struct host_sample
 enum rc host_name_loadavg(struct host_rows *t, struct str key, unsigned column, uint32_t *ret_id,
                           struct err *err)
 {
-    static const char *const names[] = {"node_load1", "node_load5", "node_load15"};
+    static const char *const names[] = {"node_load1", "node_load5", "node_load15",
+                                        "node_processes_threads"};
 
     (void)key;
     return series_set_intern(t->set, str_of(names[column]), NULL, 0, METRIC_GAUGE, ret_id, err);
 }
 
+/* "0.21 1.37 12.39 2/711 32118": three averages, threads that run and all of them, the newest. What
+ * Node Exporter's collector `processes` adds up from every process is here in one number. */
+/* "0.21 1.37 12.39 2/711 32118": averages, threads that can run and all of them, the newest
+ * process. Of all threads Node Exporter's collector `processes` has the sum over every process. */
 enum rc host_parse_loadavg(struct host_rows *t, struct str text, struct host_samples *out,
                            struct err *err)
 {
@@ -177,5 +184,11 @@ enum rc host_parse_loadavg(struct host_rows *t, struct str text, struct host_sam
         if (host_rows_emit(t, row, i, load, out, err) != OK)
             return err->rc;
     }
-    return OK;
+    const struct str threads = scan_word(&s);
+    const char *slash = threads.n ? memchr(threads.p, '/', threads.n) : NULL;
+    uint64_t n;
+    if (!slash ||
+        !str_to_u64((struct str){slash + 1, (size_t)(threads.p + threads.n - slash) - 1}, &n))
+        return OK; /* a stand-in for the kernel that has the averages alone */
+    return host_rows_emit(t, row, 3, (double)n, out, err);
 }

@@ -7,7 +7,7 @@
 const struct host_format host_formats[HOST_FORMATS] = {
     [HOST_CPU]        = {"stat",            10, false, NULL, host_parse_cpu, host_name_cpu},
     [HOST_STAT]       = {"stat",             1, false, NULL, host_parse_stat, host_name_stat},
-    [HOST_LOADAVG]    = {"loadavg",          3, false, NULL, host_parse_loadavg, host_name_loadavg},
+    [HOST_LOADAVG]    = {"loadavg",          4, false, NULL, host_parse_loadavg, host_name_loadavg},
     [HOST_MEMINFO]    = {"meminfo",          2, false, NULL, host_parse_meminfo, host_name_meminfo},
     [HOST_VMSTAT]     = {"vmstat",           1, false, NULL, host_parse_vmstat, host_name_vmstat},
     [HOST_PSI_CPU]    = {"pressure/cpu",     1, false, "cpu", host_parse_pressure, host_name_pressure},

@@ -23,7 +23,7 @@ def need(*programs):
 
 # What a machine is made to show: metric and labels, and the mean of a gauge or the rate of a counter.
 GAUGES = {
-    "node_load1": 0.7, "node_load5": 0.6, "node_procs_running": 3, "node_procs_blocked": 1,
+    "node_load1": 0.7, "node_load5": 0.6, "node_procs_running": 3, "node_processes_threads": 240, "node_procs_blocked": 1,
     "node_memory_MemAvailable_bytes": 3e9, "node_memory_MemFree_bytes": 1e9, "node_memory_Dirty_bytes": 1e6,
     "node_memory_Writeback_bytes": 1e5, "node_netstat_Tcp_CurrEstab": 40,
     "node_sockstat_sockets_used": 300, "node_sockstat_TCP_tw": 20, "node_sockstat_TCP_orphan": 1,

@@ -55,7 +55,8 @@ class Server:
         config.write_text(CONFIG.format(port=exporter_port))
         log = open(folder / "log", "wb")
         self.exporter = subprocess.Popen(
-            ["prometheus-node-exporter", f"--web.listen-address=127.0.0.1:{exporter_port}"],
+            ["prometheus-node-exporter", f"--web.listen-address=127.0.0.1:{exporter_port}",
+             "--collector.processes"],
             stdout=log, stderr=log)
         self.prometheus = subprocess.Popen(
             ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={folder}/data",

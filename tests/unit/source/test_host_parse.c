@@ -217,6 +217,10 @@ static void load_and_open_files_are_gauges(void **state)
 {
     (void)state;
     check(HOST_LOADAVG, "0.21 1.37 12.39 2/711 32118\n",
+          "node_load1 0.21\nnode_load5 1.37\nnode_load15 12.39\nnode_processes_threads 711\n");
+    check(HOST_LOADAVG, "0.21 1.37 12.39\n",
+          "node_load1 0.21\nnode_load5 1.37\nnode_load15 12.39\n");
+    check(HOST_LOADAVG, "0.21 1.37 12.39 2/ 32118\n",
           "node_load1 0.21\nnode_load5 1.37\nnode_load15 12.39\n");
     check(HOST_FILE_NR, "704\t0\t2466170\n",
           "node_filefd_allocated 704\nnode_filefd_maximum 2466170\n");
