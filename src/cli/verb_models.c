@@ -244,8 +244,8 @@ static enum rc promote(struct models *x, struct err *err)
 
     if (find_word(x, 1, &m, err) != OK)
         return err->rc;
-    return make_live(x, m, "promoted by an operator", STORE_MODEL_RETIRED,
-                     "replaced by an operator", err);
+    return make_live(x, m, STORE_MODEL_PROMOTED, STORE_MODEL_RETIRED, "replaced by an operator",
+                     err);
 }
 
 /* The one that is taken back is rejected, so that a second rollback goes further back. */
@@ -256,7 +256,7 @@ static enum rc rollback(struct models *x, struct err *err)
 
     if (find(x, &s, "", &m, err) != OK)
         return err->rc;
-    return make_live(x, m, "an operator went back to it", STORE_MODEL_REJECTED,
+    return make_live(x, m, STORE_MODEL_ROLLED_BACK, STORE_MODEL_REJECTED,
                      "taken back by an operator", err);
 }
 

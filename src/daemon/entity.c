@@ -26,7 +26,8 @@ struct entity {
     char group[GROUP_NAME_MAX];
 
     enum phase phase;
-    bool gathering;          /* more of the past is coming: no training yet */
+    bool gathering;          /* more of the past is coming: no training yet, and no verdicts */
+    bool chosen;             /* its model, by an operator, for it alone */
     struct dataset *learned; /* NULL unless learning */
     uint64_t wanted_rows;
 
@@ -161,6 +162,8 @@ static enum rc take_frame(struct entity *e, int64_t ts_ms, struct entity_step *r
     ret->frame = e->frame;
     if (e->phase == PHASE_LEARNING) {
         ret->training_due = !e->gathering && e->learned->rows >= e->wanted_rows;
+    } else if (e->phase == PHASE_WATCHING && e->gathering) {
+        line_recall(&e->line, ts_ms, e->frame); /* its past is no news: nobody is paged for it */
     } else if (e->phase == PHASE_WATCHING) {
         judge(e, ret);
     }
@@ -227,7 +230,7 @@ enum rc entity_frame(struct entity *e, int64_t ts_ms, const double *base, size_t
 
 void entity_gather(struct entity *e)
 {
-    e->gathering = e->phase == PHASE_LEARNING;
+    e->gathering = e->phase != PHASE_TRAINING;
 }
 
 bool entity_caught_up(struct entity *e)
@@ -253,6 +256,16 @@ void entity_set_group(struct entity *e, const char *name)
 {
     (void)snprintf(e->group, sizeof e->group, "%s", name);
     str_make_printable(e->group);
+}
+
+void entity_set_chosen(struct entity *e, bool chosen)
+{
+    e->chosen = chosen;
+}
+
+bool entity_is_chosen(const struct entity *e)
+{
+    return e->chosen;
 }
 
 bool entity_can_train(const struct entity *e)

@@ -63,7 +63,8 @@ MUST_CHECK enum rc entity_tick(struct entity *e, const struct snapshot *s,
  * also for another n. */
 MUST_CHECK enum rc entity_frame(struct entity *e, int64_t ts_ms, const double *base, size_t n,
                                 struct entity_step *ret, struct err *err);
-/* Its past is coming: until entity_caught_up, a learning entity only gathers. */
+/* Its past is coming: until entity_caught_up, a learning entity only gathers, and one that watches
+ * judges nothing. */
 void entity_gather(struct entity *e);
 bool entity_caught_up(struct entity *e); /* true: enough was learned, a training is due */
 
@@ -109,6 +110,9 @@ void entity_set_confirm(struct entity *e, struct confirm_spec confirm);
 const char *entity_instance(const struct entity *e);
 /* The group that it is in (model.share), for its view; "": none. */
 void entity_set_group(struct entity *e, const char *name);
+/* Its model is one that an operator made live for it alone: no example for others. */
+void entity_set_chosen(struct entity *e, bool chosen);
+bool entity_is_chosen(const struct entity *e);
 /* It has frames to learn from, and all that are coming of its past. */
 bool entity_can_train(const struct entity *e);
 bool entity_is_gathering(const struct entity *e); /* more of its past is coming */

@@ -54,7 +54,9 @@ static void split(const struct dataset *const *v, size_t n, double validation,
                   const struct dataset **helds)
 {
     for (size_t i = 0; i < n; i++) {
-        const size_t cut = v[i]->rows - (size_t)((double)v[i]->rows * validation + 0.5);
+        const size_t part = (size_t)((double)v[i]->rows * validation + 0.5);
+        const size_t least = v[i]->rows < 2 * VALIDATION_ROWS_MIN ? 0 : VALIDATION_ROWS_MIN;
+        const size_t cut = v[i]->rows - (part > least ? part : least);
         train[i] = (struct dataset){.rows = cut, .n = v[i]->n, .ts_ms = v[i]->ts_ms, .X = v[i]->X};
         held[i] = (struct dataset){.rows = v[i]->rows - cut,
                                    .n = v[i]->n,

@@ -39,10 +39,13 @@ enum rc panel_open(const struct retrain_question *q, char (*member)[INSTANCE_MAX
             one.rows_max = RETRAIN_ROWS_MAX / n;
             one.least_rows = 1; /* they count together */
         }
-        if (retrain_open(&one, &p->member[p->n], err) != OK)
-            return err->rc;
-        p->n++;
+        const enum rc rc = retrain_open(&one, &p->member[p->n], err);
+        if (rc != OK && (rc == E_NOMEM || n <= 1))
+            return rc;
+        p->n += rc == OK; /* the others have a past too */
     }
+    if (p->n == 0)
+        return err->rc;
     *ret = TAKE(p);
     return OK;
 }

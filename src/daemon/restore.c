@@ -41,6 +41,8 @@ enum rc restore_model(struct store_reader *r, const char *instance, uint64_t sch
     if (model_files_load(o->models_dir, row.file, &kept, err) != OK)
         return err->rc;
     ret->id = row.model_id;
+    ret->chosen = strcmp(row.reason, STORE_MODEL_PROMOTED) == 0 ||
+                  strcmp(row.reason, STORE_MODEL_ROLLED_BACK) == 0;
     if (model_keeps_threshold(kept, &o->threshold))
         ret->model = TAKE(kept);
     else if (model_with_threshold(kept, &o->threshold, &ret->model, err) != OK)
@@ -64,6 +66,7 @@ static enum rc take_model(struct entity *e, const struct restore_options *o, str
         log_event(LOG_WARN, "the model was made with other learn or model settings", "instance",
                   entity_instance(e), "hint", "--relearn applies the new ones", NULL);
     rc = entity_set_model(e, got.model, got.id, err);
+    entity_set_chosen(e, got.chosen);
     model_unref(got.model);
     return rc;
 }

@@ -28,7 +28,8 @@ struct store_reader;
 struct restored {
     struct model *model; /* one reference, the caller's */
     uint64_t id;
-    bool known; /* the store has one, whatever became of it; also on failure */
+    bool known;  /* the store has one, whatever became of it; also on failure */
+    bool chosen; /* by an operator, for this entity */
 };
 
 /* The live model of this entity with this schema from the store and its folder, asked for the

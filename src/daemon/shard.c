@@ -305,6 +305,8 @@ static void on_message(struct shard *s, struct shard_message *message)
         take(s, m);
     else if (m->kind == SHARD_REMOVE) /* one that could not be added, which was said */
         s->release(s->release_arg, m->slot);
+    else
+        shard_unpool(s, &m->pool);
     if (m->group)
         shard_end_group_training(s, m);
     shard_end_waiting(s, m->slot);

@@ -73,13 +73,27 @@ size_t shard_learned_from(const struct shard *s, size_t at)
 {
     const struct shard_group *g = shard_group_of(s, at);
 
-    return g && shard_shares(s, at, s->slot[at].group, g->model_id) ? g->n : 1;
+    if (!g || !shard_shares(s, at, s->slot[at].group, g->model_id))
+        return 1;
+    return g->n < PANEL_MAX ? g->n : PANEL_MAX;
+}
+
+/* It was trained when the group's model was, wherever it was then. */
+static void note_training(struct shard_slot *slot, const struct model *m)
+{
+    const int64_t made_ms = m->provenance.created_ms;
+
+    slot->trained_ms = made_ms > slot->trained_ms ? made_ms : slot->trained_ms;
+    if (!slot->now.mono_ms)
+        return; /* its first tick will look */
+    const int64_t ago_ms = slot->now.wall_ms > made_ms ? slot->now.wall_ms - made_ms : 0;
+    if (slot->now.mono_ms - ago_ms > slot->trained_mono_ms)
+        slot->trained_mono_ms = slot->now.mono_ms - ago_ms;
 }
 
 /* Its entity watches with the group's model from now on, whatever it had before. recorded: the
  * trainer put the model's row for it. */
-static bool give_model(struct shard *s, size_t at, const struct shard_group *g, bool recorded,
-                       bool unsaved)
+static bool give_model(struct shard *s, size_t at, const struct shard_group *g, bool recorded)
 {
     struct entity *e = s->slot[at].entity;
     struct err err;
@@ -92,9 +106,11 @@ static bool give_model(struct shard *s, size_t at, const struct shard_group *g, 
         return false;
     }
     s->n_watching += !was_watching;
-    if (recorded)
+    entity_set_chosen(e, false);
+    note_training(&s->slot[at], g->model);
+    if (recorded && !g->unsaved)
         shard_keep_live(s, at);
-    else if (!unsaved)
+    else if (!g->unsaved)
         shard_keep_model(s, at, "the group's");
     shard_tell_watching(s, at);
     shard_publish(s, &s->slot[at]);
@@ -107,6 +123,13 @@ static bool is_made_for(const struct model *m, const struct shard_group *g)
 
     (void)snprintf(of_group, sizeof of_group, MODEL_OF_GROUP "%s", g->name);
     return strcmp(m->provenance.instance, of_group) == 0;
+}
+
+/* It was made for a group that this is not: of machines that do something else. */
+static bool is_foreign(const struct model *m, const struct shard_group *g)
+{
+    return strncmp(m->provenance.instance, MODEL_OF_GROUP, sizeof MODEL_OF_GROUP - 1) == 0 &&
+           !is_made_for(m, g);
 }
 
 /* What an entity brings from an earlier run, or from before it was in the group, against what the
@@ -128,13 +151,14 @@ static void adopt(struct shard *s, size_t at, struct shard_group *g)
     model_unref(g->model);
     g->model = entity_model_ref(s->slot[at].entity);
     g->model_id = entity_model_id(s->slot[at].entity);
+    g->unsaved = g->unsaved && g->model_id == before;
     for (size_t i = 0; i < s->n; i++) {
         const struct shard_slot *slot = &s->slot[i];
         if (!slot->entity || slot->group != s->slot[at].group || i == at)
             continue;
         if (entity_phase(slot->entity) == PHASE_LEARNING ||
             (before && shard_shares(s, i, slot->group, before)))
-            (void)give_model(s, i, g, false, false);
+            (void)give_model(s, i, g, false);
     }
 }
 
@@ -143,10 +167,12 @@ static void follow_group(struct shard *s, size_t at, struct shard_group *g)
     const struct entity *e = s->slot[at].entity;
     const struct model *own = entity_model(e);
 
-    if (own && (!g->model || entity_model_id(e) != g->model_id) && is_better(own, g))
+    if (own && entity_model_id(e) == g->model_id)
+        return;
+    if (own && !entity_is_chosen(e) && !is_foreign(own, g) && is_better(own, g))
         adopt(s, at, g);
-    else if (g->model && (!own || entity_model_id(e) != g->model_id))
-        (void)give_model(s, at, g, false, false);
+    else if (g->model)
+        (void)give_model(s, at, g, false);
 }
 
 void shard_leave_group(struct shard *s, size_t at)
@@ -212,6 +238,7 @@ bool shard_pool_group(struct shard *s, size_t at, struct trainer_job *job)
             !entity_can_train(slot->entity))
             continue;
         pool->v[pool->n++] = (struct pooled){i, entity_take_training(slot->entity)};
+        shard_publish(s, slot);
     }
     memcpy(job->group, g->name, sizeof job->group);
     job->reply->group = s->slot[at].group;
@@ -223,8 +250,30 @@ void shard_unpool(struct shard *s, struct pool *pool)
 {
     for (size_t i = 0; i < pool->n; i++) {
         struct entity *e = s->slot[pool->v[i].slot].entity;
-        if (e && entity_phase(e) == PHASE_TRAINING)
-            entity_training_failed(e, TAKE(pool->v[i].dataset));
+        if (!e || entity_phase(e) != PHASE_TRAINING)
+            continue;
+        entity_training_failed(e, TAKE(pool->v[i].dataset));
+        shard_publish(s, &s->slot[pool->v[i].slot]);
+    }
+}
+
+/* The one that asks, and evenly chosen others, not the same ones each time. */
+static void choose_members(const struct shard *s, size_t at, size_t others, size_t most,
+                           struct trainer_job *job)
+{
+    const size_t group = s->slot[at].group, room = most - 1;
+    const size_t turn = others ? s->groups[group - 1].turn % others : 0;
+    size_t seen = 0;
+
+    (void)snprintf(job->member[job->n_members++], sizeof job->member[0], "%s",
+                   entity_instance(s->slot[at].entity));
+    for (size_t i = 0; i < s->n; i++) {
+        if (i == at || !shard_shares(s, i, group, job->live_id))
+            continue;
+        const size_t k = (seen++ + turn) % others;
+        if (k * room / others != (k + 1) * room / others && job->n_members < most)
+            (void)snprintf(job->member[job->n_members++], sizeof job->member[0], "%s",
+                           entity_instance(s->slot[i].entity));
     }
 }
 
@@ -232,7 +281,7 @@ bool shard_list_group(struct shard *s, size_t at, struct trainer_job *job)
 {
     struct shard_group *g = shard_group_of(s, at);
     const size_t group = s->slot[at].group;
-    size_t watching = 0, seen = 0;
+    size_t watching = 0;
 
     for (size_t i = 0; i < s->n; i++)
         watching += shard_shares(s, i, group, job->live_id);
@@ -240,14 +289,11 @@ bool shard_list_group(struct shard *s, size_t at, struct trainer_job *job)
     job->member = mem_array(most, sizeof *job->member);
     if (!job->member)
         return false;
-    for (size_t i = 0; i < s->n; i++) {
-        if (!shard_shares(s, i, group, job->live_id))
-            continue;
-        s->slot[i].trained_mono_ms = s->slot[i].now.mono_ms;
-        if (job->n_members < most && seen++ * most / watching == job->n_members) /* evenly */
-            (void)snprintf(job->member[job->n_members++], sizeof job->member[0], "%s",
-                           entity_instance(s->slot[i].entity));
-    }
+    choose_members(s, at, watching - 1, most, job);
+    g->turn += most;
+    for (size_t i = 0; i < s->n; i++)
+        if (shard_shares(s, i, group, job->live_id))
+            s->slot[i].trained_mono_ms = s->slot[i].now.mono_ms;
     memcpy(job->group, g->name, sizeof job->group);
     job->reply->group = group;
     g->training = true;
@@ -270,6 +316,7 @@ static enum rc set_group_model(const struct shard *s, struct shard_group *g,
     model_unref(g->model);
     g->model = judged;
     g->model_id = m->model_id;
+    g->unsaved = m->unsaved;
     return OK;
 }
 
@@ -308,12 +355,14 @@ void shard_take_group_model(struct shard *s, struct shard_message *m)
         log_event(LOG_ERROR, "the new model was not taken", "group", g->name, "err", err.msg, NULL);
     } else {
         for (size_t i = 0; i < s->n; i++) {
-            if (!is_meant(s, i, m, before) || !give_model(s, i, g, i == m->slot, m->unsaved))
-                continue;
-            s->slot[i].trained_mono_ms = s->slot[i].now.mono_ms;
+            if (is_meant(s, i, m, before) && give_model(s, i, g, i == m->slot))
+                s->slot[i].trained_mono_ms = s->slot[i].now.mono_ms;
         }
     }
     give_back(s, m); /* those that it was not given to */
+    const struct entity *e = s->slot[m->slot].entity;
+    if (entity_phase(e) == PHASE_WATCHING && entity_model_id(e) != m->model_id)
+        shard_keep_live(s, m->slot); /* the trainer's row says otherwise */
 }
 
 void shard_end_group_training(struct shard *s, const struct shard_message *m)

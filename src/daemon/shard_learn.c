@@ -7,6 +7,9 @@
 #include "daemon/trainer.h"
 #include "model/assemble.h"
 
+/* Under this factor of a fleet's budget the threshold hardly moves. */
+static const double FLEET_STEP = 1.1;
+
 /* NULL, counted: no memory. */
 static struct trainer_job *new_job(const struct shard *s, size_t at)
 {
@@ -119,14 +122,17 @@ void shard_follow_drift(struct shard *s, size_t at, const struct aging_step *ste
 /* A model of minutes is soon of a small part of what is known. A first history leaves a few peaks
  * of scores to set a threshold by; sixteen times as much leaves those that a tail is fitted to
  * (model/tail.h), so that a budget may take the percentile's place before the first night. */
-static bool is_outgrown(const struct model *m, size_t entities, int64_t since_ms)
+static bool is_outgrown(const struct entity *e, size_t entities, int64_t since_ms)
 {
     enum { GROWN = 16 };
+    const struct model *m = entity_model(e);
+    uint64_t learned, wanted;
 
     if (!m || m->threshold_spec.method != THRESHOLD_STAGED || m->threshold_by == THRESHOLD_BUDGET)
         return false;
-    const uint64_t rows = m->stats.train_rows + m->stats.validation_rows;
-    return since_ms >= GROWN * (int64_t)(rows / entities) * m->interval_ms;
+    entity_progress(e, &learned, &wanted);
+    const uint64_t rows = (m->stats.train_rows + m->stats.validation_rows) / entities;
+    return since_ms >= GROWN * (int64_t)(rows > wanted ? rows : wanted) * m->interval_ms;
 }
 
 void shard_follow_schedule(struct shard *s, size_t at, const struct continuity_clocks *now)
@@ -144,7 +150,7 @@ void shard_follow_schedule(struct shard *s, size_t at, const struct continuity_c
         return;
     if (since_ms >= s->o.retrain.every_ms)
         shard_order_retraining(s, at, "schedule");
-    else if (is_outgrown(entity_model(slot->entity), shard_learned_from(s, at), since_ms))
+    else if (is_outgrown(slot->entity, shard_learned_from(s, at), since_ms))
         shard_order_retraining(s, at, "the history has grown");
 }
 
@@ -152,6 +158,17 @@ static bool is_judged_by(const struct model *m, const struct threshold_spec *t)
 {
     return m->threshold_spec.method == t->method && m->threshold_spec.value == t->value &&
            m->threshold_spec.observe == t->observe && m->threshold_spec.scope == t->scope;
+}
+
+/* The same; or of a fleet's budget nearly the same part, since each step of it makes a model. */
+static bool is_near(const struct threshold_spec *a, const struct threshold_spec *b)
+{
+    const bool same = a->method == b->method && a->scope == b->scope;
+
+    if (b->scope != SCOPE_FLEET || !threshold_is_budget(b->method))
+        return same && a->value == b->value && a->observe == b->observe;
+    return same && (a->observe > 0) == (b->observe > 0) && a->value < b->value * FLEET_STEP &&
+           a->value > b->value / FLEET_STEP;
 }
 
 enum rc shard_apply_threshold(struct shard *s, size_t at, struct err *err)
@@ -164,7 +181,7 @@ enum rc shard_apply_threshold(struct shard *s, size_t at, struct err *err)
     if (is_judged_by(entity_model(e), &wanted) || model_keeps_threshold(entity_model(e), &wanted))
         return OK;
     if (g && g->model && g->model_id == entity_model_id(e)) { /* once for all that share it */
-        if (!is_judged_by(g->model, &wanted)) {
+        if (!is_near(&g->model->threshold_spec, &wanted)) {
             if (model_with_threshold(g->model, &wanted, &changed, err) != OK)
                 return err->rc;
             model_unref(g->model);
@@ -186,8 +203,6 @@ void shard_count_watching(struct shard *s)
 
 void shard_follow_fleet(struct shard *s, size_t at)
 {
-    /* Under this the threshold hardly moves, and each step of it makes a model. */
-    const double step = 1.1;
     struct entity *e = s->slot[at].entity;
     struct err err;
 
@@ -195,7 +210,7 @@ void shard_follow_fleet(struct shard *s, size_t at)
         return;
     const double now = entity_model(e)->threshold_spec.value;
     const double wanted = settings_share(&s->o.threshold, s->n_watching).value;
-    if (wanted < now * step && wanted > now / step)
+    if (wanted < now * FLEET_STEP && wanted > now / FLEET_STEP)
         return;
     if (shard_apply_threshold(s, at, &err) == OK)
         return;
@@ -219,6 +234,11 @@ void shard_take_model(struct shard *s, struct shard_message *m)
     struct entity *e = slot->entity;
     struct err err;
 
+    if (m->by_operator && entity_phase(e) == PHASE_TRAINING) {
+        log_event(LOG_ERROR, "the model in use stays", "instance", entity_instance(e), "err",
+                  "it is being trained; send SIGHUP again", NULL);
+        return;
+    }
     if (!m->by_operator) {
         slot->retraining = false;
         slot->trained_mono_ms = slot->now.mono_ms;
@@ -236,7 +256,9 @@ void shard_take_model(struct shard *s, struct shard_message *m)
             shard_keep_live(s, m->slot);
         return;
     }
-    shard_keep_live(s, m->slot);
+    entity_set_chosen(e, m->by_operator);
+    if (!m->by_operator) /* else its row is live, with the operator's reason */
+        shard_keep_live(s, m->slot);
     shard_count_watching(s);
     shard_tell_watching(s, m->slot);
     shard_publish(s, slot);
@@ -249,7 +271,8 @@ void shard_take_failure(struct shard *s, struct shard_message *m)
     announce_break(s->o.announcer);
     log_event(LOG_ERROR, "training failed, learning goes on", "instance",
               entity_instance(slot->entity), "err", m->why.msg, NULL);
-    entity_training_failed(slot->entity, TAKE(m->dataset));
+    if (entity_phase(slot->entity) == PHASE_TRAINING)
+        entity_training_failed(slot->entity, TAKE(m->dataset));
     shard_unpool(s, &m->pool);
     shard_publish(s, slot);
 }

@@ -16,7 +16,9 @@ struct shard_group {
     uint64_t schema_hash;
     int64_t interval_ms;
     size_t n;      /* entities in it */
+    size_t turn;   /* whose past a training looks at: others each time */
     bool training; /* the trainer has not answered yet */
+    bool unsaved;  /* its model has no file: no row may speak of it */
     bool drifted;  /* a drift of one of them ordered a training, then: */
     int64_t drift_mono_ms;
     struct model *model; /* NULL: none yet */

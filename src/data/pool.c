@@ -13,15 +13,8 @@ struct plan {
     const struct dataset *const *v;
     size_t n;      /* datasets that take part: */
     double stride; /* every so-manieth of v */
-    size_t rows_max;
-    size_t quota; /* rows of one entity in a slice */
-    int64_t first_ms, last_ms, slice_ms, interval_ms;
-};
-
-/* How far each entity is. */
-struct cursor {
-    size_t next;  /* the first row that was not looked at */
-    size_t taken; /* in this slice */
+    size_t rows_max, rows, longest;
+    int64_t first_ms, last_ms, interval_ms;
 };
 
 static const struct dataset *at(const struct plan *p, size_t i)
@@ -36,38 +29,6 @@ static int64_t next_midnight(int64_t ts_ms)
     return ts_ms - into + (into < 0 ? 0 : DAY_MS);
 }
 
-static int64_t lesser(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-/* The span of time of those that take part, and the slices: one, without a quota, where all of it
- * has room. */
-static void measure(struct plan *p)
-{
-    size_t longest = 0, rows = 0;
-
-    for (size_t i = 0; i < p->n; i++) {
-        const struct dataset *d = at(p, i);
-        if (d->rows == 0)
-            continue;
-        const int64_t first = d->ts_ms[0], last = d->ts_ms[d->rows - 1];
-        p->first_ms = rows == 0 || first < p->first_ms ? first : p->first_ms;
-        p->last_ms = rows == 0 || last > p->last_ms ? last : p->last_ms;
-        if (d->rows > longest)
-            p->interval_ms = dataset_interval_ms(d);
-        longest = d->rows > longest ? d->rows : longest;
-        rows += d->rows;
-    }
-    const size_t of_each = p->rows_max / p->n;
-    const size_t fit = (longest < of_each ? longest : of_each) / POOL_RUN;
-    const size_t slices = rows <= p->rows_max || fit == 0 ? 1 : fit;
-    p->slice_ms = (p->last_ms - p->first_ms) / (int64_t)slices + 1;
-    p->quota = rows <= p->rows_max ? SIZE_MAX : of_each / slices;
-    if (p->quota == 0)
-        p->quota = 1;
-}
-
 static struct plan make_plan(const struct dataset *const *v, size_t n, size_t rows_max)
 {
     const size_t most = rows_max > POOL_RUN ? rows_max / POOL_RUN : 1;
@@ -77,7 +38,18 @@ static struct plan make_plan(const struct dataset *const *v, size_t n, size_t ro
         p.n = most;
         p.stride = (double)n / (double)most;
     }
-    measure(&p);
+    for (size_t i = 0; i < p.n; i++) {
+        const struct dataset *d = at(&p, i);
+        if (d->rows == 0)
+            continue;
+        const int64_t first = d->ts_ms[0], last = d->ts_ms[d->rows - 1];
+        p.first_ms = p.rows == 0 || first < p.first_ms ? first : p.first_ms;
+        p.last_ms = p.rows == 0 || last > p.last_ms ? last : p.last_ms;
+        if (d->rows > p.longest)
+            p.interval_ms = dataset_interval_ms(d);
+        p.longest = d->rows > p.longest ? d->rows : p.longest;
+        p.rows += d->rows;
+    }
     return p;
 }
 
@@ -89,42 +61,58 @@ static bool seems_to_follow(const struct plan *p, const struct dataset *to, int6
     return since_ms >= 0 && since_ms <= POOL_GAP * p->interval_ms;
 }
 
-/* Up to end_ms, of one entity. */
-static enum rc take_run(const struct plan *p, const struct dataset *d, int64_t end_ms,
-                        struct cursor *c, struct dataset *to, struct err *err)
+/* Of one entity the rows from `from` on, at most quota of them, under end_ms. *ret_next: the first
+ * that was not looked at. */
+static enum rc take_run(const struct plan *p, const struct dataset *d, size_t from, size_t quota,
+                        int64_t end_ms, size_t *ret_next, struct dataset *to, struct err *err)
 {
-    bool begun = p->n == 1;
+    size_t r = from, taken = 0;
 
-    for (; c->next < d->rows && d->ts_ms[c->next] < end_ms; c->next++) {
-        const int64_t ts_ms = d->ts_ms[c->next];
-        if (c->taken >= p->quota || to->rows >= p->rows_max ||
-            (!begun && seems_to_follow(p, to, ts_ms)))
+    for (; r < d->rows && d->ts_ms[r] < end_ms && taken < quota && to->rows < p->rows_max; r++) {
+        if (p->n > 1 && taken == 0 && seems_to_follow(p, to, d->ts_ms[r]))
             continue;
-        if (dataset_append_run(to, ts_ms, d->X + c->next * d->n, err) != OK)
+        if (dataset_append_run(to, d->ts_ms[r], d->X + r * d->n, err) != OK)
             return err->rc;
-        begun = true;
-        c->taken++;
+        taken++;
     }
+    *ret_next = r;
     return OK;
 }
 
-/* Slice by slice, each in parts that end at midnight. */
-static enum rc walk(const struct plan *p, struct cursor *c, struct dataset *to, struct err *err)
+/* All rows, day by day. */
+static enum rc take_all(const struct plan *p, size_t *next, struct dataset *to, struct err *err)
 {
-    int64_t slice_end = p->first_ms + p->slice_ms;
-
-    for (int64_t from = p->first_ms; from <= p->last_ms;) {
-        const int64_t end = lesser(slice_end, next_midnight(from));
+    for (int64_t from = p->first_ms; from <= p->last_ms; from = next_midnight(from))
         for (size_t i = 0; i < p->n; i++)
-            if (take_run(p, at(p, i), end, &c[i], to, err) != OK)
+            if (take_run(p, at(p, i), next[i], SIZE_MAX, next_midnight(from), &next[i], to, err) !=
+                OK)
                 return err->rc;
-        from = end;
-        if (end < slice_end)
-            continue;
-        slice_end += p->slice_ms;
-        for (size_t i = 0; i < p->n; i++)
-            c[i].taken = 0;
-    }
+    return OK;
+}
+
+/* Runs, slice by slice of each entity's rows. In a slice each one's run begins a little later than
+ * the one's before, so that together they see all of it, and time goes forward. */
+static enum rc take_runs(const struct plan *p, size_t *next, struct dataset *to, struct err *err)
+{
+    const size_t of_each = p->rows_max / p->n;
+    const size_t fit = (p->longest < of_each ? p->longest : of_each) / POOL_RUN;
+    const size_t slices = fit > 0 ? fit : 1;
+    const size_t quota = of_each / slices > 0 ? of_each / slices : 1;
+
+    for (size_t s = 0; s < slices; s++)
+        for (size_t i = 0; i < p->n; i++) {
+            const struct dataset *d = at(p, i);
+            const double part = ((double)s + (double)i / (double)p->n) / (double)slices;
+            const size_t last = d->rows > quota ? d->rows - quota : 0;
+            size_t from = (size_t)((double)d->rows * part);
+            from = from < last ? from : last;
+            from = from > next[i] ? from : next[i];
+            if (from >= d->rows)
+                continue;
+            const int64_t end_ms = next_midnight(d->ts_ms[from]); /* days stand together */
+            if (take_run(p, d, from, quota, end_ms, &next[i], to, err) != OK)
+                return err->rc;
+        }
     return OK;
 }
 
@@ -134,11 +122,13 @@ enum rc pool_datasets(const struct dataset *const *v, size_t n, size_t rows_max,
     assert(n > 0 && rows_max > 0);
     const struct plan p = make_plan(v, n, rows_max);
     CLEANUP(dataset_freep) struct dataset *d = NULL;
-    CLEANUP(mem_freep) struct cursor *c = mem_array(p.n, sizeof *c);
+    CLEANUP(mem_freep) size_t *next = mem_array(p.n, sizeof *next); /* not looked at yet */
 
-    if (!c)
+    if (!next)
         return err_set(err, E_NOMEM, "no memory for the frames of %zu entities", n);
-    if (dataset_new(v[0]->n, &d, err) != OK || walk(&p, c, d, err) != OK)
+    if (dataset_new(v[0]->n, &d, err) != OK)
+        return err->rc;
+    if ((p.rows <= rows_max ? take_all(&p, next, d, err) : take_runs(&p, next, d, err)) != OK)
         return err->rc;
     *ret = TAKE(d);
     return OK;

@@ -8,9 +8,10 @@
 /* pool - frames of several like entities as one dataset, to learn one model from
  *
  * Where all rows have room they are all in it, a day after the other (feature/season.h tells days
- * apart by rows that follow one another), and of a day one entity after the other. Else time is cut
- * into slices, and of each slice every entity gives its first rows, POOL_RUN at least where it has
- * so many: neighbours, since what changes from one frame to the next is learned too.
+ * apart by rows that follow one another), and of a day one entity after the other. Else each
+ * one's rows are cut into slices, of each of which it gives a run, POOL_RUN rows at least where it
+ * has so many: neighbours, since what changes from one frame to the next is learned too; each
+ * entity's run a little later in the slice than that of the one before it.
  * Where one entity's rows follow another's, time goes back or jumps by more than POOL_GAP
  * intervals, which is a gap like any other (model/departure.h): no change is seen from one to the
  * other. Thread: pure. */

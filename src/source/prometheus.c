@@ -49,6 +49,7 @@ struct prometheus_source {
     struct entity *entities; /* [room] */
     size_t room;
     int64_t late_ms, next_ms;
+    size_t n_alike;    /* of the last answer */
     int64_t groups_ms; /* mono: when it is asked next who is like whom */
     bool begun, caught_up, filling_past;
     uint64_t said[SAID_MAX]; /* causes */
@@ -183,7 +184,7 @@ static enum rc know(struct prometheus_source *s, size_t n, int64_t now_ms, struc
         s->room = 2 * all;
     }
     for (size_t i = n; i < all; i++)
-        s->entities[i] = (struct entity){.seen_ms = now_ms};
+        s->entities[i] = (struct entity){.seen_ms = now_ms, .past = true};
     if (all > n && s->groups_ms > clock_mono_ms() + GROUPS_SOON_MS)
         s->groups_ms = clock_mono_ms() + GROUPS_SOON_MS;
     return OK;
@@ -195,8 +196,9 @@ static void tell_group(void *arg, const char *instance, const char *group)
     const int64_t number = prom_grid_entity(s->grid, instance, false);
     struct err err;
 
-    if (number < 0 || s->entities[number].refused)
-        return; /* a target that no feature asks for */
+    s->n_alike++;
+    if (number < 0 || s->entities[number].refused || s->entities[number].stale)
+        return; /* a target that no feature asks for, or nothing comes of */
     s->entities[number].alike = group[0] != '\0';
     s->entities[number].grouped = group[0] != '\0';
     while (s->intake.group(s->intake.arg, instance, group, &err) == E_LIMIT)
@@ -215,13 +217,16 @@ static void ask_groups(struct prometheus_source *s, int64_t at_ms)
     if (!s->hooks.share || now_ms < s->groups_ms || prom_grid_entities(s->grid) == 0)
         return;
     for (size_t i = 0; i < prom_grid_entities(s->grid); i++)
-        s->entities[i].alike = false;
+        s->entities[i].alike = s->entities[i].stale;
+    s->n_alike = 0;
     s->groups_ms = now_ms + GROUPS_SOON_MS;
     if (prom_groups_ask(s->client, &g, at_ms, tell_group, s, &err) != OK) {
         if (!atomic_load(&s->stop))
             say(s, err.rc, err.msg);
         return;
     }
+    if (s->n_alike == 0)
+        return; /* no label at all: a server that has lost its targets has not lost what they are */
     s->groups_ms = now_ms + GROUPS_MS;
     for (size_t i = 0; i < prom_grid_entities(s->grid); i++)
         if (s->entities[i].grouped && !s->entities[i].alike)
@@ -253,6 +258,21 @@ static enum rc begin(struct prometheus_source *s, int64_t newest_ms, bool *ret_a
     return OK;
 }
 
+/* Nothing of the past is left. */
+static enum rc tell_caught_up(struct prometheus_source *s, struct err *err)
+{
+    for (size_t i = 0; i < prom_grid_entities(s->grid); i++) {
+        struct entity *e = &s->entities[i];
+        while (e->past && !e->refused &&
+               s->intake.caught_up(s->intake.arg, prom_grid_name(s->grid, i), err) == E_LIMIT)
+            if (!wait_ms(s, FULL_WAIT_MS))
+                return stopped(err);
+        e->past = false;
+    }
+    s->caught_up = true;
+    return OK;
+}
+
 /* The present, an instant at a time. */
 static enum rc live(struct prometheus_source *s, struct err *err)
 {
@@ -274,6 +294,8 @@ static enum rc live(struct prometheus_source *s, struct err *err)
     for (size_t i = prom_grid_entities(s->grid); i-- > 0;)
         if (!s->entities[i].past && at - s->entities[i].seen_ms > FORGET_MS)
             forget(s, i); /* one whose past has just come may have been away for long */
+    if (s->caught_up && tell_caught_up(s, err) != OK) /* of those that came since */
+        return err->rc;
     s->next_ms = at + s->spec->interval_ms;
     ask_groups(s, at);
     publish(s, true);
@@ -286,21 +308,6 @@ static enum rc catch_up(struct prometheus_source *s, int64_t to_ms, struct err *
     const enum rc rc = prom_fill_span(&s->fill, s->next_ms, to_ms, err);
     s->next_ms = s->fill.next_ms;
     return rc;
-}
-
-/* Nothing of the past is left. */
-static enum rc tell_caught_up(struct prometheus_source *s, struct err *err)
-{
-    for (size_t i = 0; i < prom_grid_entities(s->grid); i++) {
-        struct entity *e = &s->entities[i];
-        while (e->past && !e->refused &&
-               s->intake.caught_up(s->intake.arg, prom_grid_name(s->grid, i), err) == E_LIMIT)
-            if (!wait_ms(s, FULL_WAIT_MS))
-                return stopped(err);
-        e->past = false;
-    }
-    s->caught_up = true;
-    return OK;
 }
 
 /* A gap longer than what may be filled begins later; a clock that was set back is waited for. */

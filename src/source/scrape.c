@@ -99,7 +99,6 @@ static void fail(struct scrape *s, struct scrape_target *t, struct scrape_outcom
     const struct intake *in = s->jobs[t->job].intake;
 
     o->error = why;
-    t->grouped = false;
     in->stale(in->arg, t->instance, o->wall_ms, why);
     scrape_board_put(&s->board, t, o);
 }
@@ -122,20 +121,21 @@ static enum rc parse(struct scrape *s, struct scrape_target *t, const struct scr
                             x->wall_ms, ret, counts, err);
 }
 
-/* Whom the target is like, once. A line that is full is so for the tick as well, which tells. */
+/* Whom the target is like: what is known already costs a look-up. A line that is full is so for the
+ * tick as well, which tells. */
 static void tell_group(const struct scrape *s, struct scrape_target *t)
 {
     const struct scrape_job *job = &s->jobs[t->job];
     char name[GROUP_NAME_MAX + 1] = "";
     struct err err;
 
-    if (!job->share || t->grouped)
+    if (!job->share)
         return;
     for (size_t i = 0; i < t->n_labels; i++)
         if (str_eq(t->labels[i].name, str_of(job->share)))
             (void)snprintf(name, sizeof name, "%.*s", (int)t->labels[i].value.n,
                            t->labels[i].value.p);
-    t->grouped = job->intake->group(job->intake->arg, t->instance, name, &err) == OK;
+    (void)job->intake->group(job->intake->arg, t->instance, name, &err);
 }
 
 /* Hand on what came. */

@@ -29,7 +29,6 @@ struct scrape_target {
     int64_t due_mono_ms;              /* when it is asked next */
     int64_t due_wall_ms;              /* the same as a time stamp, before clocks shift */
     bool told;                        /* why none is, was said */
-    bool grouped;                     /* whom it is like was said, since it was stale last */
     struct scrape_transfer *transfer; /* under way, or NULL */
     struct exposition_layout *layout; /* from the first answer on */
 

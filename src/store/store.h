@@ -83,6 +83,9 @@ enum store_model_state {
     STORE_MODEL_REJECTED,  /* judged worse, or taken back by an operator: kept to be looked at */
     STORE_MODEL_RETIRED,   /* was live */
 };
+/* The reasons of a live model that an operator chose (`tocsin models promote`, `rollback`). */
+#define STORE_MODEL_PROMOTED "promoted by an operator"
+#define STORE_MODEL_ROLLED_BACK "an operator went back to it"
 const char *store_model_state_name(enum store_model_state state); /* "live", ... */
 
 struct store_model {
