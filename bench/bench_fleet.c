@@ -120,7 +120,7 @@ static void machine_open(struct machine *m, struct profile *p, size_t number)
     const struct label labels[] = {{STR("instance"), str_of(name)}, {STR("job"), STR("node")}};
     const struct exposition_rules rules = {
         .labels = labels, .n_labels = 2, .wants = wants, .wants_arg = p};
-    const struct entity_options o = {name, p, INTERVAL_MS, LEARN, {3, 5}};
+    const struct entity_options o = {name, p, INTERVAL_MS, LEARN, {3, 5}, true};
     must(exposition_layout_new(&rules, &m->layout, &err), &err);
     must(entity_new(&o, &m->entity, &err), &err);
 }

@@ -115,8 +115,10 @@ struct search {
     bool by_id;
     int64_t id;
     uint64_t model_id;
-    bool rollback; /* instead: the one that was live last before the one that is */
-    size_t live;   /* of how many entities */
+    bool rollback;    /* instead: the one that was live last before the one that is */
+    bool alone;       /* there must be no other one: a group's model has a row for each entity */
+    size_t live;      /* of how many entities */
+    size_t instances; /* that have what is searched */
     struct shown_model *found;
 };
 
@@ -135,10 +137,13 @@ static bool on_row(void *arg, const struct store_model_row *row)
     s->live += row->model.state == STORE_MODEL_LIVE;
     if (!fits(s, row))
         return true;
+    s->instances++;
+    if (s->alone && s->instances > 1)
+        return true;
     s->found->id = row->id;
     s->found->row = row->model;
     (void)snprintf(s->found->instance, sizeof s->found->instance, "%s", row->instance);
-    return s->rollback;
+    return s->rollback || s->alone;
 }
 
 static enum rc read_id(const char *word, struct search *s, struct err *err)
@@ -169,6 +174,10 @@ static enum rc find(struct models *x, struct search *s, const char *word, struct
     s->found = m;
     if (store_read_models(x->reader, x->o->instance, on_row, s, err) != OK)
         return err->rc;
+    if (s->alone && s->instances > 1)
+        return err_set(err, E_CONFIG,
+                       "expected --instance: %zu entities have the model '%.40s', each with a row",
+                       s->instances, word);
     if (s->rollback && s->live > 1)
         return err_set(err, E_CONFIG, "expected --instance: there are several live models");
     if (m->id == 0 && s->rollback)
@@ -181,9 +190,10 @@ static enum rc find(struct models *x, struct search *s, const char *word, struct
     return OK;
 }
 
-static enum rc find_word(struct models *x, size_t at, struct shown_model **ret, struct err *err)
+static enum rc find_word(struct models *x, size_t at, bool alone, struct shown_model **ret,
+                         struct err *err)
 {
-    struct search s = {0};
+    struct search s = {.alone = alone};
 
     return read_id(x->o->word[at], &s, err) == OK ? find(x, &s, x->o->word[at], ret, err) : err->rc;
 }
@@ -194,7 +204,7 @@ static enum rc show(struct models *x, struct err *err)
     CLEANUP(buf_done) struct buf out;
 
     buf_init(&out, OUTPUT_MAX);
-    if (find_word(x, 1, &m, err) != OK)
+    if (find_word(x, 1, false, &m, err) != OK)
         return err->rc;
     if (x->o->as_json)
         return report_json(models_show_json(m), err);
@@ -210,7 +220,7 @@ static enum rc diff(struct models *x, struct err *err)
     CLEANUP(buf_done) struct buf out;
 
     buf_init(&out, OUTPUT_MAX);
-    if (find_word(x, 1, &a, err) != OK || find_word(x, 2, &b, err) != OK ||
+    if (find_word(x, 1, false, &a, err) != OK || find_word(x, 2, false, &b, err) != OK ||
         models_diff(a, b, &out, &o, err) != OK)
         return err->rc;
     return x->o->as_json ? report_json(TAKE(o), err) : report_text(&out, err);
@@ -242,7 +252,7 @@ static enum rc promote(struct models *x, struct err *err)
 {
     CLEANUP(shown_free) struct shown_model *m = NULL;
 
-    if (find_word(x, 1, &m, err) != OK)
+    if (find_word(x, 1, true, &m, err) != OK)
         return err->rc;
     return make_live(x, m, STORE_MODEL_PROMOTED, STORE_MODEL_RETIRED, "replaced by an operator",
                      err);

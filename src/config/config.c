@@ -79,10 +79,12 @@ static enum rc contradiction(const struct config *c, const char *ret_paths[2], s
                        "data_dir: expected a folder; none can be guessed, since neither "
                        "$XDG_STATE_HOME nor $HOME is an absolute path");
     }
-    if (c->share[0] && !text_is_label(str_of(c->share))) {
+    if (c->share[0] &&
+        (!text_is_label(str_of(c->share)) || str_starts(str_of(c->share), STR("__")))) {
         ret_paths[0] = ret_paths[1] = "model.share";
         return err_set(err, E_CONFIG,
-                       "model.share: expected the name of a label such as role, found '%.80s'",
+                       "model.share: expected the name of a label such as role (none begins with "
+                       "__), found '%.80s'",
                        c->share);
     }
     if (isnan(c->threshold.value)) {

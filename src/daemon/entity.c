@@ -21,6 +21,7 @@ struct entity {
     struct deriver *deriver;
     struct continuity continuity;
     int64_t interval_ms;
+    bool remote;
     int64_t ready_ms; /* no frame before this time: windows fill; 0 = set at the next tick */
 
     char group[GROUP_NAME_MAX];
@@ -62,6 +63,7 @@ enum rc entity_new(const struct entity_options *o, struct entity **ret, struct e
     e->profile = o->profile;
     e->schema = schema;
     e->interval_ms = o->interval_ms;
+    e->remote = o->remote;
     e->wanted_rows = o->wanted_rows;
     e->phase = PHASE_LEARNING;
     e->base = mem_array(profile_base_count(o->profile), sizeof *e->base);
@@ -189,12 +191,16 @@ enum rc entity_tick(struct entity *e, const struct snapshot *s,
 {
     memset(ret, 0, sizeof *ret);
     note_continuity(e, s->ts_ms, clocks, ret);
-    /* A late tick is no break: its clocks are sound, and a machine that stalls must be heard. */
-    if (ret->continuity != CONTINUITY_OK && ret->continuity != CONTINUITY_GAP)
+    /* A late tick of this machine is no break: its clocks are sound, and one that stalls must be
+     * heard. Of another one, a rate over the few samples since would be far under the truth: what
+     * a window lacks at its beginning is only guessed (prometheus, extrapolatedRate). */
+    if (ret->continuity != CONTINUITY_OK && (ret->continuity != CONTINUITY_GAP || e->remote))
         forget_windows(e);
     if (evaluator_push(e->evaluator, s, err) != OK)
         return err->rc;
     e->stale[0] = '\0';
+    if (evaluator_renewed(e->evaluator))
+        forget_frames(e);
     if (evaluator_rebooted(e->evaluator)) { /* which has forgotten the samples already */
         forget_frames(e);
         ret->continuity = CONTINUITY_REBOOTED;
@@ -221,9 +227,13 @@ enum rc entity_frame(struct entity *e, int64_t ts_ms, const double *base, size_t
         return err_set(err, E_STATE, "a frame %" PRId64 " ms before the last one",
                        e->frame_ms - ts_ms);
     note_continuity(e, ts_ms, &clocks, ret);
-    if (ret->continuity != CONTINUITY_OK)
-        deriver_clear(e->deriver);
+    if (ret->continuity != CONTINUITY_OK) {
+        forget_frames(e);
+        e->ready_ms = ts_ms + profile_window_ms(e->profile); /* the server's windows fill too */
+    }
     e->stale[0] = '\0';
+    if (ts_ms < e->ready_ms)
+        return OK;
     deriver_apply(e->deriver, ts_ms, base, e->frame);
     return take_frame(e, ts_ms, ret, err);
 }

@@ -30,6 +30,7 @@ struct entity_options {
     int64_t interval_ms;
     uint64_t wanted_rows; /* frames to learn from */
     struct confirm_spec confirm;
+    bool remote; /* who asks for its ticks may miss some: that says nothing of the machine */
 };
 
 /* What one tick came to. Pointers are valid until the next call on the entity. */

@@ -92,7 +92,8 @@ static enum rc make_entity(struct fleet *f, const struct fleet_source *s, const 
     const struct threshold_spec threshold = f->threshold;
     const struct confirm_spec confirm = f->confirm;
     pthread_mutex_unlock(&f->lock);
-    const struct entity_options o = {instance, s->profile, s->interval_ms, wanted, confirm};
+    const struct entity_options o = {instance, s->profile, s->interval_ms,
+                                     wanted,   confirm,    !s->stays};
     const struct restore_options restore = {.database = f->o.database,
                                             .models_dir = f->o.models_dir,
                                             .threshold = threshold,

@@ -12,7 +12,7 @@
 #include "feature/windows.h"
 
 struct evaluator {
-    bool rebooted; /* at the last push */
+    bool rebooted, renewed; /* at the last push */
     const struct plan *plan;
     const uint32_t *roots;
     size_t n_roots;
@@ -227,6 +227,7 @@ enum rc evaluator_push(struct evaluator *e, const struct snapshot *s, struct err
     if (s->set == e->set && h->n_ticks > 0 && s->ts_ms <= e->last_ms)
         return err_set(err, E_STATE, "samples of %lld ms do not come after those of %lld ms",
                        (long long)s->ts_ms, (long long)e->last_ms);
+    e->renewed = e->set && s->set != e->set;
     if (s->set != e->set && change_set(e, s->set, err) != OK)
         return err->rc;
     if (s->n > e->seen && meet_new_series(e, s->n, err) != OK)
@@ -261,6 +262,11 @@ void evaluator_eval(struct evaluator *e, int64_t ts_ms, double *base)
 bool evaluator_rebooted(const struct evaluator *e)
 {
     return e->rebooted;
+}
+
+bool evaluator_renewed(const struct evaluator *e)
+{
+    return e->renewed;
 }
 
 double evaluator_value(const struct evaluator *e, size_t i)

@@ -37,6 +37,9 @@ MUST_CHECK enum rc evaluator_push(struct evaluator *e, const struct snapshot *s,
 /* At the last push most counters stood lower than before: the machine was rebooted. What came
  * before was forgotten then, since no rate over it means anything. */
 bool evaluator_rebooted(const struct evaluator *e);
+/* At the last push the series were of another set: as a target's are when its labels change. What
+ * came before is of other series. */
+bool evaluator_renewed(const struct evaluator *e);
 
 /* base[profile_base_count] at ts_ms, no earlier than the last push, for deriver_apply, which makes
  * a frame of them; NaN where an expression gives no single value that a float32 can hold. */

@@ -284,6 +284,11 @@ static void targets(struct api *a, const struct api_request *q, const struct par
     for (size_t i = 0; all && i < all->n; i++)
         if (!(p->given & PARAM_INSTANCE) || strcmp(p->instance, all->v[i].instance) == 0)
             bad |= json_array_append_new(list, api_json_target(&all->v[i]));
+    if (!bad && p->given & PARAM_INSTANCE && json_array_size(list) == 0) {
+        json_decref(o);
+        api_printf_refuse(ret, 404, "no target '%s': /api/v1/targets lists them", p->instance);
+        return;
+    }
     if (bad) {
         json_decref(o);
         o = NULL;

@@ -28,8 +28,8 @@ static const char profile_text[] =
 
 struct fixture {
     struct profile *profile;
-    struct entity *entity;
-    struct model *model; /* that it learned */
+    struct entity *entity, *other; /* this machine, and one that is asked from elsewhere */
+    struct model *model;           /* that it learned */
     struct series_set *set;
     uint32_t work, level, swap;
     double work_total, swap_now, level_shift;
@@ -56,7 +56,10 @@ static int set_up(void **state)
         return 1;
     with.profile = x.profile;
     *state = &x;
-    return entity_new(&with, &x.entity, &err) != OK || series_set_new(&x.set, &err) != OK ||
+    struct entity_options of_other = with;
+    of_other.remote = true;
+    return entity_new(&with, &x.entity, &err) != OK ||
+           entity_new(&of_other, &x.other, &err) != OK || series_set_new(&x.set, &err) != OK ||
            series_set_intern(x.set, STR("work_total"), NULL, 0, METRIC_COUNTER, &x.work, &err) ||
            series_set_intern(x.set, STR("level"), NULL, 0, METRIC_GAUGE, &x.level, &err) ||
            series_set_intern(x.set, STR("swap"), NULL, 0, METRIC_GAUGE, &x.swap, &err);
@@ -67,6 +70,7 @@ static int tear_down(void **state)
     struct fixture *x = *state;
 
     entity_free(x->entity);
+    entity_free(x->other);
     model_unref(x->model);
     profile_free(x->profile);
     series_set_unref(x->set);
@@ -128,6 +132,79 @@ static int until(struct fixture *x, enum watch_event event, int n)
             return i;
     }
     return 0;
+}
+
+static void pass(struct fixture *x, int64_t ms)
+{
+    x->clocks.wall_ms += ms;
+    x->clocks.mono_ms += ms;
+    x->clocks.boot_ms += ms;
+}
+
+/* Ticks until the next frame. */
+static int ticks_to_a_frame(struct fixture *x)
+{
+    int n = 0;
+
+    do {
+        tick(x);
+        n++;
+    } while (!x->step.frame && n < 100);
+    return n;
+}
+
+static void of_another_machine_windows_fill_anew_after_a_gap(void **state)
+{
+    struct fixture *x = *state;
+    struct entity *this_one = x->entity;
+
+    (void)ticks_to_a_frame(x);
+    pass(x, 2 * INTERVAL_MS); /* late, and judged: this machine may have stalled */
+    assert_int_equal(ticks_to_a_frame(x), 1);
+    x->entity = x->other;
+    (void)ticks_to_a_frame(x);
+    pass(x, INTERVAL_MS); /* one scrape missed */
+    assert_int_equal(ticks_to_a_frame(x), 1);
+    pass(x, 2 * INTERVAL_MS); /* and two */
+    assert_int_equal(ticks_to_a_frame(x), 6);
+    x->entity = this_one;
+}
+
+static void of_other_series_windows_fill_anew(void **state)
+{
+    struct fixture *x = *state;
+    struct series_set *before = x->set;
+    struct err err;
+
+    (void)ticks_to_a_frame(x);
+    tick(x);
+    assert_int_equal(series_set_new(&x->set, &err), OK); /* as when a target's labels change */
+    assert_int_equal(
+        series_set_intern(x->set, STR("work_total"), NULL, 0, METRIC_COUNTER, &x->work, &err), OK);
+    assert_int_equal(
+        series_set_intern(x->set, STR("level"), NULL, 0, METRIC_GAUGE, &x->level, &err), OK);
+    assert_int_equal(series_set_intern(x->set, STR("swap"), NULL, 0, METRIC_GAUGE, &x->swap, &err),
+                     OK);
+    series_set_unref(before);
+    assert_int_equal(ticks_to_a_frame(x), 6);
+}
+
+static void a_servers_frames_are_not_judged_while_its_windows_fill(void **state)
+{
+    struct fixture *x = *state;
+    const double base[3] = {5, 0.5, 0};
+    struct err err;
+    int64_t t = 1700000000000;
+
+    for (int i = 0; i < 3; i++, t += INTERVAL_MS) {
+        assert_int_equal(entity_frame(x->other, t, base, 3, &x->step, &err), OK);
+        assert_non_null(x->step.frame); /* at the start they are full already */
+    }
+    t += 10 * INTERVAL_MS;
+    for (int i = 0; i < 7; i++, t += INTERVAL_MS) {
+        assert_int_equal(entity_frame(x->other, t, base, 3, &x->step, &err), OK);
+        assert_true((x->step.frame != NULL) == (i >= 5));
+    }
 }
 
 static void no_frame_comes_before_the_windows_are_full(void **state)
@@ -451,6 +528,11 @@ static void verdicts_of_an_earlier_run_bring_the_promise_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(of_another_machine_windows_fill_anew_after_a_gap, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(of_other_series_windows_fill_anew, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_servers_frames_are_not_judged_while_its_windows_fill,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_frame_comes_before_the_windows_are_full, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(it_learns_trains_and_then_watches_quietly, set_up,

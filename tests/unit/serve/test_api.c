@@ -629,6 +629,7 @@ static void targets_are_told_as_their_last_scrape_ended(void **state)
     root = ask(f, "/api/v1/targets?instance=b:9100", 200);
     assert_int_equal(json_array_size(json_object_get(root, "targets")), 1);
     json_decref(root);
+    json_decref(ask(f, "/api/v1/targets?instance=c:9100", 404));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
