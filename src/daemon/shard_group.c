@@ -267,7 +267,7 @@ static void choose_members(const struct shard *s, size_t at, size_t others, size
 
     (void)snprintf(job->member[job->n_members++], sizeof job->member[0], "%s",
                    entity_instance(s->slot[at].entity));
-    for (size_t i = 0; i < s->n; i++) {
+    for (size_t i = 0; others > 0 && i < s->n; i++) {
         if (i == at || !shard_shares(s, i, group, job->live_id))
             continue;
         const size_t k = (seen++ + turn) % others;

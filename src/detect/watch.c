@@ -126,7 +126,7 @@ static void open_incident(struct watch *w, uint64_t seen)
             if (v->score >= worst->score) /* the first of equals */
                 worst = v;
         }
-        nth += (w->recent | w->low) >> age & 1;
+        nth += (uint32_t)((w->recent | w->low) >> age & 1);
     }
     take_peak(&w->incident, worst);
     w->last_high_ms = past_of_age(w, 0)->ts_ms;
