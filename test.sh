@@ -11,7 +11,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")" || exit 1
 # shellcheck source=tools/packages.sh
 . tools/packages.sh
 
-fuzz_seconds=10
+fuzz_seconds=7
 fast=false
 case "${1-}" in
 '') ;;

@@ -85,7 +85,7 @@ class Judge:
     def _is_of_a_fault(self, opened, closed):
         """It opened in a fault or while its traces stood, and closed in time."""
         o = self.o
-        return any(first <= opened <= last + o.settle and closed <= last + 1 + o.linger
+        return any(first <= opened <= last + o.settle and closed <= last + o.linger
                    for first, last, *_ in self.events)  # fmt: skip
 
     def false_alarms(self, found):
