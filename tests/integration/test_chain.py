@@ -124,7 +124,7 @@ def test_a_fault_goes_all_the_way_to_the_webhook_and_so_does_its_end(chain, bina
             break
     assert drill.returncode == 0, drill.stdout + drill.stderr
 
+    # the drill ends its fault once it rang: by now the alert may be over, which the webhook tells
     until(lambda: len(told("firing")) > fired, "the webhook to hear of it", 30)
     assert told("firing")[-1]["annotations"]
-    assert chain.alertmanager.query(rule_of_anomaly())
     until(lambda: len(told("resolved")) > resolved, "the webhook to hear of its end", 180)
