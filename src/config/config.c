@@ -13,9 +13,9 @@
 #include "config/config_keys.h"
 #include "config/expansion.h"
 #include "config/peers.h"
-#include "config/text.h"
 #include "config/yaml.h"
 #include "data/dataset.h"
+#include "data/series.h"
 
 enum { KNOWN_MAX = 64 };
 enum { RETRAIN_LEAST_MS = 10000 }; /* training and judging take seconds */
@@ -80,7 +80,7 @@ static enum rc contradiction(const struct config *c, const char *ret_paths[2], s
                        "$XDG_STATE_HOME nor $HOME is an absolute path");
     }
     if (c->share[0] &&
-        (!text_is_label(str_of(c->share)) || str_starts(str_of(c->share), STR("__")))) {
+        (!label_name_is_valid(str_of(c->share)) || str_starts(str_of(c->share), STR("__")))) {
         ret_paths[0] = ret_paths[1] = "model.share";
         return err_set(err, E_CONFIG,
                        "model.share: expected the name of a label such as role (none begins with "

@@ -10,8 +10,8 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "config/spec.h"
-#include "config/text.h"
 #include "config/yaml.h"
+#include "data/series.h"
 
 #define SECOND 1000.0
 #define HOUR (3600 * SECOND)
@@ -168,7 +168,7 @@ static enum rc check_access(const struct yaml *y, const struct yaml_node *at, co
 static enum rc check_label(const struct yaml *y, const struct yaml_node *at, const char *what,
                            const char *label, struct err *err)
 {
-    if (text_is_label(str_of(label)))
+    if (label_name_is_valid(str_of(label)))
         return OK;
     return yaml_fail(
         y, at, err, "%s.entity_label: expected the name of a label such as instance, found '%.80s'",

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "config/expansion.h"
 #include "config/text.h"
+#include "data/series.h"
 #include "data/source_spec.h"
 
 static enum rc no_memory(struct err *err)
@@ -161,7 +162,7 @@ static enum rc load_labels(const struct yaml *y, const struct yaml_node *node, c
         return no_memory(err);
     for (size_t i = 0; i < node->n; i++) {
         struct label_text *l = &(*at)[*n];
-        if (!text_is_label(node->keys[i].scalar))
+        if (!label_name_is_valid(node->keys[i].scalar))
             return yaml_fail(y, &node->keys[i], err,
                              "%s.%s: expected the name of a label (letters, digits, _), "
                              "found '%.40s'",

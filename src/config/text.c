@@ -23,17 +23,6 @@ bool text_is_plain(struct str s)
     return memcmp(copy, s.p, s.n) == 0;
 }
 
-bool text_is_label(struct str s)
-{
-    for (size_t i = 0; i < s.n; i++) {
-        const char c = s.p[i];
-        const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-        if (!letter && (i == 0 || c < '0' || c > '9'))
-            return false;
-    }
-    return s.n > 0;
-}
-
 void text_format(const char *z, struct buf *out)
 {
     static const char safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"

@@ -9,7 +9,5 @@
 
 /* UTF-8 of a sane length that a log line, a label and a YAML file can hold as it stands. */
 bool text_is_plain(struct str s);
-/* Whether s can be the name of a label: [a-zA-Z_][a-zA-Z0-9_]*, Prometheus's data model. */
-bool text_is_label(struct str s);
 /* As YAML that reads back as the same: quoted where needed, "${" escaped. */
 void text_format(const char *z, struct buf *out);

@@ -37,12 +37,6 @@ void model_shelf_free(struct model_shelf *s)
     mem_free(s);
 }
 
-static bool is_same(const struct threshold_spec *a, const struct threshold_spec *b)
-{
-    return a->method == b->method && a->value == b->value && a->observe == b->observe &&
-           a->scope == b->scope;
-}
-
 struct model *model_shelf_swap(struct model_shelf *s, uint64_t id, struct model *m)
 {
     struct model *found = NULL;
@@ -50,7 +44,7 @@ struct model *model_shelf_swap(struct model_shelf *s, uint64_t id, struct model 
     (void)pthread_mutex_lock(&s->lock);
     for (size_t i = 0; i < PLACES && !found; i++)
         if (s->place[i].model && s->place[i].id == id &&
-            is_same(&s->place[i].model->threshold_spec, &m->threshold_spec))
+            settings_same_threshold(&s->place[i].model->threshold_spec, &m->threshold_spec))
             found = model_ref(s->place[i].model);
     if (!found) {
         model_unref(s->place[s->next].model);

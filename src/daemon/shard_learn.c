@@ -154,21 +154,13 @@ void shard_follow_schedule(struct shard *s, size_t at, const struct continuity_c
         shard_order_retraining(s, at, "the history has grown");
 }
 
-static bool is_judged_by(const struct model *m, const struct threshold_spec *t)
-{
-    return m->threshold_spec.method == t->method && m->threshold_spec.value == t->value &&
-           m->threshold_spec.observe == t->observe && m->threshold_spec.scope == t->scope;
-}
-
 /* The same; or of a fleet's budget nearly the same part, since each step of it makes a model. */
 static bool is_near(const struct threshold_spec *a, const struct threshold_spec *b)
 {
-    const bool same = a->method == b->method && a->scope == b->scope;
-
     if (b->scope != SCOPE_FLEET || !threshold_is_budget(b->method))
-        return same && a->value == b->value && a->observe == b->observe;
-    return same && (a->observe > 0) == (b->observe > 0) && a->value < b->value * FLEET_STEP &&
-           a->value > b->value / FLEET_STEP;
+        return settings_same_threshold(a, b);
+    return a->method == b->method && a->scope == b->scope && (a->observe > 0) == (b->observe > 0) &&
+           a->value < b->value * FLEET_STEP && a->value > b->value / FLEET_STEP;
 }
 
 enum rc shard_apply_threshold(struct shard *s, size_t at, struct err *err)
@@ -178,7 +170,8 @@ enum rc shard_apply_threshold(struct shard *s, size_t at, struct err *err)
     struct entity *e = s->slot[at].entity;
     struct shard_group *g = shard_group_of(s, at);
 
-    if (is_judged_by(entity_model(e), &wanted) || model_keeps_threshold(entity_model(e), &wanted))
+    if (settings_same_threshold(&entity_model(e)->threshold_spec, &wanted) ||
+        model_keeps_threshold(entity_model(e), &wanted))
         return OK;
     if (g && g->model && g->model_id == entity_model_id(e)) { /* once for all that share it */
         if (!is_near(&g->model->threshold_spec, &wanted)) {

@@ -46,6 +46,17 @@ static struct series *at(const struct series_set *s, uint32_t id)
     return &s->chunks[chunk][id - chunk_begin(chunk)];
 }
 
+bool label_name_is_valid(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        const char c = s.p[i];
+        const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+        if (!letter && (i == 0 || c < '0' || c > '9'))
+            return false;
+    }
+    return s.n > 0;
+}
+
 enum rc series_set_new(struct series_set **ret, struct err *err)
 {
     struct series_set *s = mem_alloc(sizeof *s);

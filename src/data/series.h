@@ -29,6 +29,9 @@ struct series {
     enum metric_type type;
 };
 
+/* [a-zA-Z_][a-zA-Z0-9_]*: Prometheus's model.LabelName. */
+bool label_name_is_valid(struct str s);
+
 struct series_set;
 
 enum {

@@ -76,6 +76,12 @@ void settings_threshold_defaults(struct threshold_spec *s)
     *s = (struct threshold_spec){.method = THRESHOLD_STAGED, .value = 2};
 }
 
+bool settings_same_threshold(const struct threshold_spec *a, const struct threshold_spec *b)
+{
+    return a->method == b->method && a->value == b->value && a->observe == b->observe &&
+           a->scope == b->scope;
+}
+
 struct threshold_spec settings_share(const struct threshold_spec *t, size_t n)
 {
     struct threshold_spec ret = *t;

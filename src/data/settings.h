@@ -68,6 +68,8 @@ struct threshold_spec {
     enum threshold_scope scope; /* of both */
 };
 
+/* The same is asked for; whatever confirms it. */
+bool settings_same_threshold(const struct threshold_spec *a, const struct threshold_spec *b);
 /* The part of a fleet's budget that one of n entities has, within BUDGET_LEAST; others as they are.
  * An even split: nobody knows which of them will ring. */
 struct threshold_spec settings_share(const struct threshold_spec *t, size_t n);

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "config/yaml.h"
+#include "data/series.h"
 #include "source/file_sd.h"
 
 static void group_done(struct file_sd_group *g)
@@ -31,18 +32,6 @@ void file_sd_list_done(struct file_sd_list *l)
 static enum rc no_memory(const char *file, struct err *err)
 {
     return err_set(err, E_NOMEM, "%s: no memory for its targets", file);
-}
-
-/* Prometheus's model.LabelName. */
-static bool is_label_name(struct str s)
-{
-    for (size_t i = 0; i < s.n; i++) {
-        const char c = s.p[i];
-        const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-        if (!letter && (i == 0 || c < '0' || c > '9'))
-            return false;
-    }
-    return s.n > 0;
 }
 
 /* Room for n of each; counts stay 0 until they are filled. */
@@ -97,7 +86,7 @@ static enum rc json_labels(const char *file, size_t at, json_t *map, struct file
 
     json_object_foreach(map, name, value)
     {
-        if (!is_label_name(str_of(name)))
+        if (!label_name_is_valid(str_of(name)))
             return err_set(err, E_PARSE, "%s: group %zu: '%.64s' cannot be the name of a label",
                            file, at + 1, name);
         if (!json_is_string(value) || has_nul(json_string_value(value), json_string_length(value)))
@@ -185,7 +174,7 @@ static enum rc yaml_labels(const struct yaml *y, const struct yaml_node *map,
 {
     for (size_t i = 0; i < map->n; i++) {
         const struct yaml_node *name = &map->keys[i], *value = &map->values[i];
-        if (!is_label_name(name->scalar))
+        if (!label_name_is_valid(name->scalar))
             return yaml_fail(y, name, err, "'%.64s' cannot be the name of a label", name->scalar.p);
         if (value->kind != YAML_SCALAR)
             return yaml_fail(y, value, err, "label '%.64s': expected a text", name->scalar.p);

@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "../works.h"
+
 #include "base/mem.h"
 #include "base/rng.h"
 #include "daemon/lesson.h"
@@ -20,13 +22,6 @@
 
 /* group_fixture - a shard without its thread, whose entities share models; the trainer's part is
  * played by hand */
-#define WORKS(call)                                                                                \
-    do {                                                                                           \
-        struct err err_;                                                                           \
-        if ((call) != OK)                                                                          \
-            fail_msg("%s: %s", #call, err_.msg);                                                   \
-    } while (0)
-#define E (&err_) /* the error of the call in WORKS */
 
 enum { INTERVAL_MS = 1000, ROWS = 200, OLD = 42, NEW = 43 };
 

@@ -11,18 +11,12 @@
 
 #include <cmocka.h>
 
+#include "../works.h"
+
 #include "base/mem.h"
 #include "daemon/marks.h"
 #include "store/edit.h"
 #include "store/store.h"
-
-#define WORKS(call)                                                                                \
-    do {                                                                                           \
-        struct err err_;                                                                           \
-        if ((call) != OK)                                                                          \
-            fail_msg("%s: %s", #call, err_.msg);                                                   \
-    } while (0)
-#define E (&err_) /* the error of the call in WORKS */
 
 struct fixture {
     char folder[64], path[96];

@@ -13,6 +13,8 @@
 
 #include <cmocka.h>
 
+#include "../works.h"
+
 #include "../rng_normal.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -22,14 +24,6 @@
 #include "store/edit.h"
 
 enum { N = 3, STEP = 1000 };
-
-#define WORKS(call)                                                                                \
-    do {                                                                                           \
-        struct err err_;                                                                           \
-        if ((call) != OK)                                                                          \
-            fail_msg("%s: %s", #call, err_.msg);                                                   \
-    } while (0)
-#define E (&err_) /* the error of the call in WORKS */
 
 struct fixture {
     char folder[64], path[96];

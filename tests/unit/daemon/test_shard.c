@@ -10,19 +10,13 @@
 
 #include <cmocka.h>
 
+#include "../works.h"
+
 #include "base/mem.h"
 #include "base/rng.h"
 #include "daemon/shard_private.h"
 #include "daemon/storekeeper.h"
 #include "daemon/trainer.h"
-
-#define WORKS(call)                                                                                \
-    do {                                                                                           \
-        struct err err_;                                                                           \
-        if ((call) != OK)                                                                          \
-            fail_msg("%s: %s", #call, err_.msg);                                                   \
-    } while (0)
-#define E (&err_) /* the error of the call in WORKS */
 
 enum { INTERVAL_MS = 1000, ROWS = 4000, ENTITIES = 4 };
 

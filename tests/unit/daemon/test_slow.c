@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "../works.h"
+
 #include "../rng_normal.h"
 #include "base/mem.h"
 #include "daemon/entity.h"
@@ -19,14 +21,6 @@
 #include "store/store.h"
 
 /* Weeks of ticks through an entity: what its slow clocks say, and that they say it once. */
-
-#define WORKS(call)                                                                                \
-    do {                                                                                           \
-        struct err err_;                                                                           \
-        if ((call) != OK)                                                                          \
-            fail_msg("%s: %s", #call, err_.msg);                                                   \
-    } while (0)
-#define E (&err_) /* the error of the call in WORKS */
 
 enum { MINUTE_MS = 60 * 1000, INTERVAL_MS = 5 * MINUTE_MS, DAY = 24 * 12, WANTED = 2 * DAY };
 

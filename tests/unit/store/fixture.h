@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#include "../works.h"
 #include <sqlite3.h>
 
 #include "base/mem.h"
@@ -21,14 +23,6 @@
 /* fixture - a folder of its own for each test, a schema of N features, an open store */
 
 enum { N = 5 };
-
-#define WORKS(call)                                                                                \
-    do {                                                                                           \
-        struct err err_;                                                                           \
-        if ((call) != OK)                                                                          \
-            fail_msg("%s: %s", #call, err_.msg);                                                   \
-    } while (0)
-#define E (&err_) /* the error of the call in WORKS */
 
 struct fixture {
     char folder[64], path[96], wal[112];
