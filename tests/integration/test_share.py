@@ -2,6 +2,7 @@
 """Machines with one value of a label share a model (model.share): through the whole daemon, from targets
 of a file and from what is pushed."""
 import json
+import subprocess
 
 import pytest
 
@@ -84,5 +85,10 @@ def test_machines_of_one_role_are_learned_from_together(binary, tmp_path, machin
         d.wait(lambda: by_name(d)[two]["group"] == "web", 30)
         assert {by_name(d)[x]["phase"] for x in (one, two, late, other)} == {"watching"}
         assert {by_name(d)[x]["model"]["id"] for x in (one, two, late)} == {live}
+
+        # whose row of it an operator means is asked, not guessed
+        p = subprocess.run([binary, "models", "promote", live, "--data-dir", d.data_dir],
+                           capture_output=True, text=True)
+        assert p.returncode == 2 and "expected --instance: 3 entities have the model" in p.stderr
     finally:
         assert d.stop() == 0
