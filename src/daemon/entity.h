@@ -116,7 +116,7 @@ void entity_set_chosen(struct entity *e, bool chosen);
 bool entity_is_chosen(const struct entity *e);
 /* It has frames to learn from, and all that are coming of its past. */
 bool entity_can_train(const struct entity *e);
-bool entity_is_gathering(const struct entity *e); /* more of its past is coming */
+bool entity_is_gathering(const struct entity *e); /* it learns, and more of its past is coming */
 /* The watching ends: WATCH_CLOSED and the incident when one was open, else WATCH_QUIET. */
 enum watch_event entity_end(struct entity *e, struct incident *ret);
 /* The slow change that is open, or false. It outlives the watching: a restart goes on with it. */

@@ -61,7 +61,8 @@ static void forget_when_free(struct shard_group *g)
 
 /* -- whose model it is -- */
 
-bool shard_shares(const struct shard *s, size_t at, size_t group, uint64_t model_id)
+/* It watches with that model, in that group. */
+static bool shares(const struct shard *s, size_t at, size_t group, uint64_t model_id)
 {
     const struct shard_slot *slot = &s->slot[at];
 
@@ -69,11 +70,18 @@ bool shard_shares(const struct shard *s, size_t at, size_t group, uint64_t model
            entity_model_id(slot->entity) == model_id;
 }
 
+struct shard_group *shard_group_shared(const struct shard *s, size_t at)
+{
+    struct shard_group *g = shard_group_of(s, at);
+
+    return g && g->model && shares(s, at, s->slot[at].group, g->model_id) ? g : NULL;
+}
+
 size_t shard_learned_from(const struct shard *s, size_t at)
 {
-    const struct shard_group *g = shard_group_of(s, at);
+    const struct shard_group *g = shard_group_shared(s, at);
 
-    if (!g || !shard_shares(s, at, s->slot[at].group, g->model_id))
+    if (!g)
         return 1;
     return g->n < PANEL_MAX ? g->n : PANEL_MAX;
 }
@@ -157,7 +165,7 @@ static void adopt(struct shard *s, size_t at, struct shard_group *g)
         if (!slot->entity || slot->group != s->slot[at].group || i == at)
             continue;
         if (entity_phase(slot->entity) == PHASE_LEARNING ||
-            (before && shard_shares(s, i, slot->group, before)))
+            (before && shares(s, i, slot->group, before)))
             (void)give_model(s, i, g, false);
     }
 }
@@ -268,7 +276,7 @@ static void choose_members(const struct shard *s, size_t at, size_t others, size
     (void)snprintf(job->member[job->n_members++], sizeof job->member[0], "%s",
                    entity_instance(s->slot[at].entity));
     for (size_t i = 0; others > 0 && i < s->n; i++) {
-        if (i == at || !shard_shares(s, i, group, job->live_id))
+        if (i == at || !shares(s, i, group, job->live_id))
             continue;
         const size_t k = (seen++ + turn) % others;
         if (k * room / others != (k + 1) * room / others && job->n_members < most)
@@ -284,7 +292,7 @@ bool shard_list_group(struct shard *s, size_t at, struct trainer_job *job)
     size_t watching = 0;
 
     for (size_t i = 0; i < s->n; i++)
-        watching += shard_shares(s, i, group, job->live_id);
+        watching += shares(s, i, group, job->live_id);
     const size_t most = watching < PANEL_MAX ? watching : PANEL_MAX;
     job->member = mem_array(most, sizeof *job->member);
     if (!job->member)
@@ -292,7 +300,7 @@ bool shard_list_group(struct shard *s, size_t at, struct trainer_job *job)
     choose_members(s, at, watching - 1, most, job);
     g->turn += most;
     for (size_t i = 0; i < s->n; i++)
-        if (shard_shares(s, i, group, job->live_id))
+        if (shares(s, i, group, job->live_id))
             s->slot[i].trained_mono_ms = s->slot[i].now.mono_ms;
     memcpy(job->group, g->name, sizeof job->group);
     job->reply->group = group;
@@ -330,8 +338,8 @@ static bool is_meant(const struct shard *s, size_t at, const struct shard_messag
 
     if (!slot->entity || slot->group != m->group)
         return false;
-    return entity_phase(slot->entity) != PHASE_WATCHING ||
-           shard_shares(s, at, m->group, m->judged_by) || shard_shares(s, at, m->group, before);
+    return entity_phase(slot->entity) != PHASE_WATCHING || shares(s, at, m->group, m->judged_by) ||
+           shares(s, at, m->group, before);
 }
 
 /* What was not to be: all learn on. */

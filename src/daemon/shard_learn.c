@@ -59,13 +59,10 @@ void shard_order_retraining(struct shard *s, size_t at, const char *reason)
     struct shard_slot *slot = &s->slot[at];
     struct entity *e = slot->entity;
     uint64_t rows, wanted;
-
-    struct shard_group *g = shard_group_of(s, at);
+    struct shard_group *g = shard_group_shared(s, at);
 
     if (slot->retraining || entity_phase(e) != PHASE_WATCHING)
         return;
-    if (g && !shard_shares(s, at, slot->group, g->model_id)) /* its own, of an operator's choice */
-        g = NULL;
     slot->trained_mono_ms = slot->now.mono_ms; /* whatever comes of it: not again at each tick */
     if (g && g->training)
         return;
@@ -103,9 +100,7 @@ void shard_follow_drift(struct shard *s, size_t at, const struct aging_step *ste
     drift_describe(&step->drift, entity_schema(e), text);
     announce_break(s->o.announcer);
     log_event(LOG_INFO, "the model drifts", "instance", entity_instance(e), "why", text, NULL);
-    struct shard_group *g = shard_group_of(s, at);
-    if (g && !shard_shares(s, at, slot->group, g->model_id)) /* its own, of an operator's choice */
-        g = NULL;
+    struct shard_group *g = shard_group_shared(s, at);
     bool *drifted = g ? &g->drifted : &slot->drifted;
     int64_t *drift_mono_ms = g ? &g->drift_mono_ms : &slot->drift_mono_ms;
     if (*drifted && slot->now.mono_ms - *drift_mono_ms < DAY_MS)
@@ -168,12 +163,12 @@ enum rc shard_apply_threshold(struct shard *s, size_t at, struct err *err)
     CLEANUP(model_unrefp) struct model *changed = NULL;
     const struct threshold_spec wanted = settings_share(&s->o.threshold, s->n_watching);
     struct entity *e = s->slot[at].entity;
-    struct shard_group *g = shard_group_of(s, at);
+    struct shard_group *g = shard_group_shared(s, at);
 
     if (settings_same_threshold(&entity_model(e)->threshold_spec, &wanted) ||
         model_keeps_threshold(entity_model(e), &wanted))
         return OK;
-    if (g && g->model && g->model_id == entity_model_id(e)) { /* once for all that share it */
+    if (g) { /* once for all that share it */
         if (!is_near(&g->model->threshold_spec, &wanted)) {
             if (model_with_threshold(g->model, &wanted, &changed, err) != OK)
                 return err->rc;
@@ -241,7 +236,7 @@ void shard_take_model(struct shard *s, struct shard_message *m)
         return;
     }
     if (check_judge(e, m, &err) != OK || entity_set_model(e, m->model, m->model_id, &err) != OK ||
-        shard_apply_threshold(s, m->slot, &err)) {
+        shard_apply_threshold(s, m->slot, &err) != OK) {
         announce_break(s->o.announcer);
         log_event(LOG_ERROR, "the new model was not taken", "instance", entity_instance(e), "err",
                   err.msg, NULL);

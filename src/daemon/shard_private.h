@@ -106,7 +106,9 @@ void shard_count_watching(struct shard *s);
 
 /* shard_group.c: entities that share a model; no group is no error */
 struct shard_group *shard_group_of(const struct shard *s, size_t at); /* NULL: none */
-void shard_join_group(struct shard *s, size_t at, const char *name);  /* "": none any more */
+/* The one whose model it watches with; NULL: its model is its own, as an operator's choice is. */
+struct shard_group *shard_group_shared(const struct shard *s, size_t at);
+void shard_join_group(struct shard *s, size_t at, const char *name); /* "": none any more */
 void shard_leave_group(struct shard *s, size_t at);
 struct trainer_job;
 /* Into the job, which is about `at`: what the others in its group have learned from so far; or who
@@ -119,8 +121,6 @@ size_t shard_learned_from(const struct shard *s, size_t at);
 void shard_unpool(struct shard *s, struct pool *pool);
 /* Some of the group is still being told of its past: it is waited for. */
 bool shard_group_gathers(const struct shard *s, size_t at);
-/* It watches with that model, in that group. */
-bool shard_shares(const struct shard *s, size_t at, size_t group, uint64_t model_id);
 void shard_take_group_model(struct shard *s, struct shard_message *m);
 /* The trainer has answered, whatever came of it. */
 void shard_end_group_training(struct shard *s, const struct shard_message *m);

@@ -231,7 +231,7 @@ static enum rc save_whole(struct trainer *t, const struct model *m, uint64_t mod
 
 /* Both by the same kind of threshold: a budget that a longer history holds rings less often than
  * the percentile before it, on purpose, which is no fault of the model. */
-static enum rc rehearse(const struct trainer_job *j, struct panel *r, struct model *m,
+static enum rc rehearse(const struct trainer_job *j, struct panel *panel, struct model *m,
                         struct promotion_figures *ret, struct err *err)
 {
     CLEANUP(model_unrefp) struct model *live = NULL;
@@ -239,11 +239,11 @@ static enum rc rehearse(const struct trainer_job *j, struct panel *r, struct mod
     const struct threshold_spec young = threshold_young(&j->threshold);
 
     if (j->threshold.method != THRESHOLD_STAGED)
-        return panel_rehearse(r, j->live, m, ret, err);
+        return panel_rehearse(panel, j->live, m, ret, err);
     if (model_with_threshold(j->live, &young, &live, err) != OK ||
         model_with_threshold(m, &young, &candidate, err) != OK)
         return err->rc;
-    return panel_rehearse(r, live, candidate, ret, err);
+    return panel_rehearse(panel, live, candidate, ret, err);
 }
 
 /* Learn anew from what the store has, and judge. *ret_skipped: nothing to learn from, no failure.
@@ -262,7 +262,7 @@ static enum rc train_again(struct trainer *t, struct trainer_job *j, bool *ret_s
                                        .least_rows = j->least_rows,
                                        .rows_max = RETRAIN_ROWS_MAX,
                                        .stopping = &t->stopping};
-    CLEANUP(panel_closep) struct panel *r = NULL;
+    CLEANUP(panel_closep) struct panel *panel = NULL;
     CLEANUP(model_unrefp) struct model *m = NULL;
     const struct dataset *const *v = NULL;
     size_t n = 0;
@@ -271,10 +271,10 @@ static enum rc train_again(struct trainer *t, struct trainer_job *j, bool *ret_s
     j->reply->kind = SHARD_UNCHANGED;
     announce_break(t->o.announcer);
     log_event(LOG_INFO, "learning anew", "instance", j->instance, "reason", j->reason, NULL);
-    if (panel_open(&q, j->member, j->n_members, &r, err) != OK)
+    if (panel_open(&q, j->member, j->n_members, &panel, err) != OK)
         return err->rc;
-    panel_sweep(r, t->models_dir, j->live_id);
-    if (panel_gather(r, &v, &n, err) != OK) {
+    panel_sweep(panel, t->models_dir, j->live_id);
+    if (panel_gather(panel, &v, &n, err) != OK) {
         *ret_skipped = err->rc == E_STATE;
         return err->rc;
     }
@@ -284,13 +284,13 @@ static enum rc train_again(struct trainer *t, struct trainer_job *j, bool *ret_s
                        "the live model was learned from the same frames, nothing has come since "
                        "that is fit to learn from");
     }
-    if (train(t, j, v, n, &m, err) != OK || correct_stillness(r, j->live, m, err) != OK)
+    if (train(t, j, v, n, &m, err) != OK || correct_stillness(panel, j->live, m, err) != OK)
         return err->rc;
     const uint64_t id = model_id(m);
     if (save_whole(t, m, id, err) != OK)
         return err->rc;
     record(t, j, m, id, STORE_MODEL_CANDIDATE, "trained, not judged yet", "");
-    if (rehearse(j, r, m, &figures, err) != OK) {
+    if (rehearse(j, panel, m, &figures, err) != OK) {
         record(t, j, m, id, STORE_MODEL_REJECTED, err->msg, "");
         return err->rc;
     }

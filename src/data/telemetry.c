@@ -25,8 +25,7 @@
 #define SCRAPES "tocsin_scrapes_total"
 #define SCRAPES_HELP                                                                               \
     "Scrapes, by result: failed had no good answer, dropped one that was not taken, late were "    \
-    "left "                                                                                        \
-    "out."
+    "left out."
 
 const struct telemetry_row telemetry_rows[TEL_COUNT] = {
     [TEL_TICKS] = {"tocsin_collections_total", "", "Collections of samples that worked."},

@@ -15,9 +15,11 @@
  *     confirmed, and for all but one in PROMOTION_MISSED of the others: these may be false alarms,
  *     and a model that has learned more of what is normal should be allowed to know it.
  *   quiet: it opens at most PROMOTION_OPENED for each entity more than the live model, and rings
- * for at most PROMOTION_RINGING of the frames more. Not for none more: what the live model rang for
- * itself is no quiet material, so that its own false alarms are not counted. The second bound is
- * there because one incident may never end. Pure: frames in, counts out. Thread: its holder's. */
+ *     for at most PROMOTION_RINGING of the frames more. Not for none more: what the live model rang
+ *     for itself is no quiet material, so that its own false alarms are not counted. The second
+ *     bound is there because one incident may never end.
+ *
+ * Pure: frames in, counts out. Thread: its holder's. */
 
 enum { PROMOTION_MISSED = 10, PROMOTION_OPENED = 1, PROMOTION_REASON_MAX = 320 };
 #define PROMOTION_RINGING 0.005

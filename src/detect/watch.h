@@ -10,19 +10,23 @@
  *
  * Opens when k of the last `of` verdicts are anomalous; it starts at the first of them. Closes
  * when `of` scored verdicts in a row lie under INCIDENT_CLOSE_SHARE of their threshold; it ends at
- * the last verdict that did not, and never before its start or peak (the clock may be set
- * back). A NaN score neither opens nor closes: an entity that falls
- * silent in the middle of an incident has not recovered.
+ * the last verdict that did not, and never before its start or peak (the clock may be set back). A
+ * NaN score neither opens nor closes: an entity that falls silent in the middle of an incident has
+ * not recovered.
+ *
  * Its causes are the features with the largest parts, each where its own part was largest, while
  * the verdicts were anomalous (of those that opened it the newest, WATCH_KEPT over either tier):
- * what moved first is still named when what followed it is worse. Two tiers: with `observe`, a
- * share of the threshold, an incident also opens where k of the last `of` are over that share of
- * it, as one that is observed; it closes under the same share of the closing level, and is raised
- * to one that pages when it comes to what would have opened it without. So those that page are the
- * same as without a softer tier, but for their beginning. Held (maintenance), it opens and closes
- * as ever, but what opens is marked so; where it is still open afterwards and confirmed anew, it is
- * raised: maintenance left something behind. Pure: time comes with the verdict. Thread: its
- * holder's. */
+ * what moved first is still named when what followed it is worse.
+ *
+ * Two tiers: with `observe`, a share of the threshold, an incident also opens where k of the last
+ * `of` are over that share of it, as one that is observed; it closes under the same share of the
+ * closing level, and is raised to one that pages when it comes to what would have opened it
+ * without. So those that page are the same as without a softer tier, but for their beginning.
+ *
+ * Held (maintenance), it opens and closes as ever, but what opens is marked so; where it is still
+ * open afterwards and confirmed anew, it is raised: maintenance left something behind.
+ *
+ * Pure: time comes with the verdict. Thread: its holder's. */
 
 enum {
     WATCH_OF_MAX = CONFIRM_OF_MAX, /* the recent verdicts are bits of one word */

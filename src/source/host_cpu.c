@@ -2,7 +2,6 @@
 /* The collectors cpu, stat and loadavg. cpu and stat read the same file, /proc/stat. */
 #include <assert.h>
 #include <math.h>
-
 #include <string.h>
 
 #include "source/host_parse.h"
@@ -160,8 +159,6 @@ enum rc host_name_loadavg(struct host_rows *t, struct str key, unsigned column, 
     return series_set_intern(t->set, str_of(names[column]), NULL, 0, METRIC_GAUGE, ret_id, err);
 }
 
-/* "0.21 1.37 12.39 2/711 32118": three averages, threads that run and all of them, the newest. What
- * Node Exporter's collector `processes` adds up from every process is here in one number. */
 /* "0.21 1.37 12.39 2/711 32118": averages, threads that can run and all of them, the newest
  * process. Of all threads Node Exporter's collector `processes` has the sum over every process. */
 enum rc host_parse_loadavg(struct host_rows *t, struct str text, struct host_samples *out,

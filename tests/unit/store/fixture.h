@@ -13,9 +13,9 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <sqlite3.h>
 
 #include "../works.h"
-#include <sqlite3.h>
 
 #include "base/mem.h"
 #include "store/store.h"
