@@ -1,121 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the shard makes of its entities, without its thread. */
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
+/* What the shard makes of its entities. */
+#include "shard_fixture.h"
 
-#include <cmocka.h>
+enum { ENTITIES = 4 };
 
-#include "../works.h"
-
-#include "base/mem.h"
-#include "base/rng.h"
-#include "daemon/shard_private.h"
-#include "daemon/storekeeper.h"
-#include "daemon/trainer.h"
-
-enum { INTERVAL_MS = 1000, ROWS = 4000, ENTITIES = 4 };
-
-static const char profile_text[] = "name: test\n"
-                                   "features:\n"
-                                   "  - {name: load, expr: load}\n"
-                                   "  - {name: memory, expr: memory}\n";
-
-struct fixture {
-    struct profile *profile;
-    struct model *model;
-    struct telemetry telemetry;
-    struct board *board;
-    struct queue *trainer, *store;
-    struct announcer *announcer;
-    struct shard *shard;
-};
-
-static struct model *train(const struct schema *schema, const struct threshold_spec *t,
-                           int64_t rows)
+/* With a budget that the entities may share. */
+static int set_up_budget(void **state)
 {
-    const struct model_provenance provenance = {.created_ms = 1};
-    struct learn_spec learn;
-    struct model *m = NULL;
-    struct dataset *d = NULL;
-    struct rng rng;
+    static const struct threshold_spec budget = {
+        .method = THRESHOLD_BUDGET, .value = 8, .confirm = {3, 5}, .scope = SCOPE_FLEET};
 
-    rng_init(&rng, 1);
-    settings_learn_defaults(&learn);
-    WORKS(dataset_new(schema->n, &d, E));
-    for (int64_t r = 0; r < rows; r++) {
-        const float load = 1 + 0.5f * sinf((float)r / 50) + 0.1f * rng_float(&rng);
-        const float frame[2] = {load, 3 * load + 0.1f * rng_float(&rng)};
-        WORKS(dataset_append(d, r * INTERVAL_MS, frame, E));
-    }
-    WORKS(model_train(d, NULL, schema, &learn, t, &provenance, NULL, NULL, &m, E));
-    dataset_free(d);
-    return m;
-}
-
-static int set_up(void **state)
-{
-    static struct fixture x;
-    const struct str text = {profile_text, sizeof profile_text - 1};
-    struct err err;
-
-    memset(&x, 0, sizeof x);
-    *state = &x;
-    if (profile_parse(text, "test.yml", INTERVAL_MS, &x.profile, &err) != OK ||
-        board_new(&x.telemetry, &x.board, &err) != OK || queue_new(64, &x.trainer, &err) != OK ||
-        queue_new(64, &x.store, &err) != OK || announcer_new(false, &x.announcer, &err) != OK)
+    if (set_up(state) != 0)
         return 1;
-    const struct shard_options o = {.board = x.board,
-                                    .telemetry = &x.telemetry,
-                                    .trainer = x.trainer,
-                                    .store = x.store,
-                                    .announcer = x.announcer,
-                                    .threshold = {.method = THRESHOLD_BUDGET,
-                                                  .value = 8,
-                                                  .confirm = {3, 5},
-                                                  .scope = SCOPE_FLEET},
-                                    .confirm = {3, 5}};
-    x.model = train(profile_schema(x.profile), &o.threshold, ROWS);
-    return shard_new(&o, &x.shard, &err) != OK;
-}
-
-static int tear_down(void **state)
-{
     struct fixture *x = *state;
-
-    shard_stop(x->shard);
-    queue_free(x->trainer, NULL);
-    queue_free(x->store, mem_free);
-    board_free(x->board);
-    announcer_free(x->announcer);
-    model_unref(x->model);
-    profile_free(x->profile);
+    x->shard->o.threshold = budget;
+    make_model(x, 4000, &budget);
     return 0;
-}
-
-static void add(struct fixture *x, int number, bool watching)
-{
-    char instance[32];
-    const struct entity_options o = {.instance = instance,
-                                     .profile = x->profile,
-                                     .interval_ms = INTERVAL_MS,
-                                     .wanted_rows = 100,
-                                     .confirm = {3, 5}};
-    struct entity *e = NULL;
-
-    (void)snprintf(instance, sizeof instance, "host-%d", number);
-    WORKS(entity_new(&o, &e, E));
-    if (watching)
-        WORKS(entity_set_model(e, x->model, 42, E));
-    CLEANUP(shard_message_freep)
-    struct shard_message *m = shard_message_new(SHARD_ADD, x->shard->n, NULL, 0);
-    assert_non_null(m);
-    m->entity = e;
-    shard_add(x->shard, m);
 }
 
 static double promised(const struct fixture *x, size_t at)
@@ -127,15 +27,15 @@ static void a_budget_of_the_fleet_is_shared_by_those_that_are_watched(void **sta
 {
     struct fixture *x = *state;
 
-    add(x, 0, true);
+    add(x, 0, OLD);
     shard_follow_fleet(x->shard, 0);
     assert_true(promised(x, 0) == 8);
     const float alone = entity_model(x->shard->slot[0].entity)->threshold;
-    add(x, 1, false); /* learns: no page comes from it */
+    add(x, 0, 0); /* learns: no page comes from it */
     shard_follow_fleet(x->shard, 0);
     assert_true(promised(x, 0) == 8);
     for (int i = 2; i < ENTITIES + 1; i++)
-        add(x, i, true);
+        add(x, 0, OLD);
     shard_follow_fleet(x->shard, 1); /* without a model: nothing to do */
     for (size_t i = 0; i < ENTITIES + 1; i++)
         shard_follow_fleet(x->shard, i);
@@ -150,7 +50,7 @@ static void a_budget_of_each_is_not_shared(void **state)
 
     x->shard->o.threshold.scope = SCOPE_ENTITY;
     for (int i = 0; i < ENTITIES; i++)
-        add(x, i, true);
+        add(x, 0, OLD);
     for (size_t i = 0; i < ENTITIES; i++) {
         shard_follow_fleet(x->shard, i);
         assert_true(promised(x, i) == 8);
@@ -176,10 +76,9 @@ static void a_history_that_has_outgrown_its_model_is_learned_from_before_the_nig
 
     x->shard->o.threshold = staged;
     x->shard->o.retrain = (struct retrain_spec){.every_ms = DAY_MS};
-    model_unref(x->model);
-    x->model = train(profile_schema(x->profile), &staged, FEW);
+    make_model(x, FEW, &staged);
     assert_int_equal(x->model->threshold_by, THRESHOLD_PERCENTILE);
-    add(x, 0, true);
+    add(x, 0, OLD);
     assert_null(ordered(x, start));
     assert_null(ordered(x, grown - INTERVAL_MS));
     struct trainer_job *job = ordered(x, grown);
@@ -213,7 +112,7 @@ static void the_reference_is_kept_when_an_hour_ended_and_when_told(void **state)
     const float frame[2] = {1, 3};
 
     for (int i = 0; i < 3; i++)
-        add(x, i, true);
+        add(x, 0, OLD);
     shard_keep_reference(x->shard, 2, 10 * hour, false);
     assert_int_equal(states_kept(x), 0); /* no hour ended */
     for (int64_t t = 9 * hour; t <= 10 * hour; t += hour / 12)
@@ -228,7 +127,7 @@ static void the_reference_is_kept_when_an_hour_ended_and_when_told(void **state)
     assert_int_equal(states_kept(x), 1);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_budget, tear_down)
 
 int main(void)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Entities that share a model: learned from together, at first and anew. */
-#include "group_fixture.h"
+#include "shard_fixture.h"
 
 static void one_that_joins_watches_at_once_with_the_model_that_is_there(void **state)
 {
@@ -167,7 +167,7 @@ static void a_model_of_two_is_held_to_what_both_do_later(void **state)
     /* the second one stands still somewhere else at its end, which is in the part held back */
     for (size_t r = 985; r < 1000; r++)
         b->X[2 * r] = 9;
-    struct model *m = train(x, (const struct dataset *const[]){a, b}, 2);
+    struct model *m = train(x, (const struct dataset *const[]){a, b}, 2, &percentile);
     assert_int_equal(m->provenance.first_ms, 0);
     assert_int_equal(m->provenance.last_ms, 999 * INTERVAL_MS);
     assert_int_equal(m->stats.train_rows + m->stats.validation_rows, 2000);

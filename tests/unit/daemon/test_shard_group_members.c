@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Entities that share a model: those that come, go, come back, and have one of their own. */
-#include "group_fixture.h"
+#include "shard_fixture.h"
 
 /* As an earlier run left it: a model of the group, made at that time. */
 static void set_model(struct fixture *x, size_t at, uint64_t id, int64_t created_ms)
 {
     const struct dataset *d = learned(1000, 1);
-    struct model *m = train(x, &d, 1);
+    struct model *m = train(x, &d, 1, &percentile);
 
     m->provenance.created_ms = created_ms;
     (void)snprintf(m->provenance.instance, sizeof m->provenance.instance, MODEL_OF_GROUP "db");

@@ -20,8 +20,7 @@
 #include "daemon/storekeeper.h"
 #include "daemon/trainer.h"
 
-/* group_fixture - a shard without its thread, whose entities share models; the trainer's part is
- * played by hand */
+/* shard_fixture - a shard without its thread; the trainer's part is played by hand */
 
 enum { INTERVAL_MS = 1000, ROWS = 200, OLD = 42, NEW = 43 };
 
@@ -29,6 +28,9 @@ static const char profile_text[] = "name: test\n"
                                    "features:\n"
                                    "  - {name: load, expr: load}\n"
                                    "  - {name: memory, expr: memory}\n";
+
+static const struct threshold_spec percentile = {
+    .method = THRESHOLD_PERCENTILE, .value = 99, .confirm = {3, 5}};
 
 struct fixture {
     struct profile *profile;
@@ -64,18 +66,27 @@ static inline struct dataset *learned(int64_t rows, uint64_t seed)
     return d;
 }
 
-static inline struct model *train(const struct fixture *x, const struct dataset *const *v, size_t n)
+static inline struct model *train(const struct fixture *x, const struct dataset *const *v, size_t n,
+                                  const struct threshold_spec *t)
 {
     const struct model_provenance provenance = {.created_ms = 1};
-    const struct threshold_spec t = {
-        .method = THRESHOLD_PERCENTILE, .value = 99, .confirm = {3, 5}};
     struct learn_spec learn;
     struct model *m = NULL;
 
     settings_learn_defaults(&learn);
-    WORKS(lesson_train(v, n, RETRAIN_ROWS_MAX, profile_schema(x->profile), &learn, &t, &provenance,
+    WORKS(lesson_train(v, n, RETRAIN_ROWS_MAX, profile_schema(x->profile), &learn, t, &provenance,
                        NULL, NULL, &m, E));
     return m;
+}
+
+/* The model that its entities are given from now on. */
+static inline void make_model(struct fixture *x, int64_t rows, const struct threshold_spec *t)
+{
+    struct dataset *d = learned(rows, 1);
+
+    model_unref(x->model);
+    x->model = train(x, (const struct dataset *const[]){d}, 1, t);
+    dataset_free(d);
 }
 
 static inline void on_release(void *arg, size_t slot)
@@ -98,17 +109,14 @@ static inline int set_up(void **state)
         board_new(&x.telemetry, &x.board, &err) != OK || queue_new(256, &x.trainer, &err) != OK ||
         queue_new(4096, &x.store, &err) != OK || announcer_new(false, &x.announcer, &err) != OK)
         return 1;
-    const struct shard_options o = {
-        .board = x.board,
-        .telemetry = &x.telemetry,
-        .trainer = x.trainer,
-        .store = x.store,
-        .announcer = x.announcer,
-        .threshold = {.method = THRESHOLD_PERCENTILE, .value = 99, .confirm = {3, 5}},
-        .confirm = {3, 5}};
-    struct dataset *d = learned(1000, 1);
-    x.model = train(&x, (const struct dataset *const[]){d}, 1);
-    dataset_free(d);
+    const struct shard_options o = {.board = x.board,
+                                    .telemetry = &x.telemetry,
+                                    .trainer = x.trainer,
+                                    .store = x.store,
+                                    .announcer = x.announcer,
+                                    .threshold = percentile,
+                                    .confirm = {3, 5}};
+    make_model(&x, 1000, &percentile);
     if (shard_new(&o, &x.shard, &err) != OK)
         return 1;
     shard_on_release(x.shard, on_release, &x);
