@@ -11,8 +11,9 @@
 #include "base/file.h"
 #include "base/mem.h"
 
-/* Seconds outside the years 1 to 9999 are not a time but another unit. */
-static const double SECONDS_MIN = -62135596800, SECONDS_MAX = 253402300799;
+/* Milliseconds from the first of the year 1 to the last of 9999: beyond, seconds are not a time but
+ * another unit. */
+static const int64_t TIME_MIN_MS = -62135596800000, TIME_MAX_MS = 253402300799999;
 
 enum { WINDOW_BYTES = 2 * CSV_LINE_MAX };
 
@@ -152,17 +153,17 @@ enum rc csv_reader_time(const struct csv_reader *r, struct str s, int64_t *ret_m
     double seconds;
 
     if (str_to_double(s, &seconds)) {
-        if (!(seconds >= SECONDS_MIN && seconds <= SECONDS_MAX))
-            return csv_reader_fail(r, E_PARSE, err,
-                                   "expected Unix seconds of the years 1 to 9999, found '%.*s%s'%s",
-                                   csv_quoted(s), s.p, csv_ellipsis(s),
-                                   seconds / 1e3 <= SECONDS_MAX ? ": are these milliseconds?" : "");
-        *ret_ms = llround(seconds * 1000);
+        const double ms = round(seconds * 1000);
+        if (!(ms >= (double)TIME_MIN_MS && ms <= (double)TIME_MAX_MS))
+            return csv_reader_fail(
+                r, E_PARSE, err, "expected Unix seconds of the years 1 to 9999, found '%.*s%s'%s",
+                csv_quoted(s), s.p, csv_ellipsis(s),
+                seconds <= (double)TIME_MAX_MS ? ": are these milliseconds?" : "");
+        *ret_ms = (int64_t)ms;
         *ret_form = CSV_TIME_UNIX;
         return OK;
     }
-    if (!str_to_rfc3339_ms(s, ret_ms) || *ret_ms < (int64_t)SECONDS_MIN * 1000 ||
-        *ret_ms >= ((int64_t)SECONDS_MAX + 1) * 1000)
+    if (!str_to_rfc3339_ms(s, ret_ms) || *ret_ms < TIME_MIN_MS || *ret_ms > TIME_MAX_MS)
         return csv_reader_fail(
             r, E_PARSE, err,
             "expected a time as Unix seconds or RFC 3339 (2025-02-20T21:55:00Z), found "
