@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "source/host_udev.h"
 
+#include <math.h>
+
 #include "source/host_scan.h"
 
 enum property {
@@ -90,7 +92,7 @@ static enum rc add_ata(struct series_set *set, const struct host_disk_id *disk,
     for (size_t i = 0; i < sizeof ata / sizeof *ata; i++) {
         struct label labels[] = {{STR("device"), disk->device}};
         double v;
-        if (str_to_double(value[ata[i].property], &v) &&
+        if (str_to_double(value[ata[i].property], &v) && isfinite(v) &&
             add(set, ata[i].name, labels, 1, v, out, err) != OK)
             return err->rc;
     }
