@@ -105,7 +105,8 @@ def measure_tocsin(tools, entity, place):
     for key in ("events_found", "false_alarm_events", "delay_median", "precision", "recall"):
         result[key] = at[key]
     result.update(train_s=train_s, model_bytes=os.path.getsize(model),
-                  hit_rate_100=hits.get("hit_rate_100"), hit_rate_150=hits.get("hit_rate_150"))
+                  hit_rate_100=hits.get("hit_rate_100"), hit_rate_150=hits.get("hit_rate_150"),
+                  events_with_causes=hits.get("events", 0))
     measure_verdict(tools, entity, model, result)
     return result
 

@@ -32,11 +32,23 @@ def spread(values):
             "sd": statistics.stdev(values) if len(values) > 1 else 0.0}
 
 
+def causes_of(results):
+    """The hit rates averaged over events, as they are published: an entity of many weighs more."""
+    events = sum(r.get("events_with_causes", 0) for r in results)
+    if events == 0:
+        return None
+    of_all = {"events": events}
+    for key in ("hit_rate_100", "hit_rate_150"):
+        of_all[key] = sum(r[key] * r["events_with_causes"] for r in results if r.get(key) is not None) / events
+    return of_all
+
+
 def group_of(results, target=None):
     group = {"entities": len(results), "events": sum(r["events"] for r in results)}
     for key, (_, _, has_mean) in COLUMNS.items():
         if has_mean:
             group[key] = spread([r.get(key) for r in results])
+    group["causes"] = causes_of(results)
     if "events_found" in results[0]:
         group["events_found"] = sum(r["events_found"] for r in results)
     if target is not None:
@@ -106,6 +118,13 @@ def say_target(name, group):
               + ("met" if group["met"] else f"MISSED by {short:.3f}"))
 
 
+def say_causes(name, group):
+    causes = group["causes"]
+    if causes:
+        print(f"{name}: true causes of {causes['events']} events, mean over events: "
+              f"hit@100 {causes['hit_rate_100']:.3f}, hit@150 {causes['hit_rate_150']:.3f}")
+
+
 def print_peers(report):
     for name, group in report["groups"].items():
         rows = [("tocsin", group)]
@@ -137,10 +156,12 @@ def print_report(report):
         table += [entity_row(r, keys) for r in entities if r["group"] == name]
         table += [spread_row(group, what, keys) for what in SPREAD]
         print_table(table)
+        say_causes(name, group)
         say_target(name, group)
     if len(report["groups"]) > 1:
         vus = report["all"]["vus_pr"]
         print(f"\nall {len(entities)} entities: VUS-PR {vus['mean']:.3f} +- {vus['sd']:.3f}, "
               f"{vus['min']:.3f} to {vus['max']:.3f}")
+        say_causes(f"all {len(entities)} entities", report["all"])
     if report["peers"]:
         print_peers(report)

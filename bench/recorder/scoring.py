@@ -7,23 +7,21 @@ from . import recording
 CLOSE_SHARE = 0.8  # of the threshold, under which an incident calms down: detect/watch.h
 
 
-def read_verdicts(path, contributions):
+COLUMNS = ["timestamp", "score", "threshold", "anomalous", "evidence"]
+
+
+def read_verdicts(path):
     """[how many times its threshold a row reaches], NaN where there is no score: the smaller of the
-    score and the row's own evidence, which is what its contributions add up to; src/data/verdict.h
-    has why."""
+    score and the row's own evidence; src/data/verdict.h has why."""
     header, rows = recording.read_table(path)
-    if header[:4] != ["timestamp", "score", "threshold", "anomalous"]:
-        raise ValueError(f"{path}: expected timestamp,score,threshold,anomalous, found "
-                         f"{','.join(header)}")  # fmt: skip
-    parts = contributions[1]
-    if len(parts) != len(rows):
-        raise ValueError(f"{path}: expected contributions to each of {len(rows)} rows, found {len(parts)}")
+    if header != COLUMNS:
+        raise ValueError(f"{path}: expected {','.join(COLUMNS)}, found {','.join(header)}")
     ratios = []
-    for (_, score, threshold, anomalous, *_), part in zip(rows, parts):
+    for _, score, threshold, anomalous, evidence in rows:
         if math.isnan(float(score)):
             ratios.append(math.nan)
             continue
-        ratio = min(float(score), sum(part)) / float(threshold)
+        ratio = min(float(score), float(evidence)) / float(threshold)
         # what is a hair beside 1 may round to the other side, so the verdict itself decides there
         ratios.append(max(ratio, math.nextafter(1, 2)) if anomalous == "1" else min(ratio, 1.0))
     return ratios

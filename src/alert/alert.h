@@ -19,7 +19,7 @@
 struct alert_cause {
     char feature[FEATURE_NAME_MAX], unit[FEATURE_UNIT_MAX];
     float value, expected; /* in unit; NaN: missing */
-    float share;           /* of the evidence, 0..1 */
+    float share;           /* of all causes, 0..1 */
     bool restore;          /* see data/verdict.h */
 };
 

@@ -20,7 +20,7 @@ static void print_cause(const struct drill_cause *c, size_t place, bool right, F
     units_format(c->expected, c->unit, expected);
     fprintf(out, "  %zu. %-34s %12s, expected %12s", place, c->feature, value, expected);
     if (!isnan(c->share))
-        fprintf(out, ", %3.0f %% of the evidence", 100 * c->share);
+        fprintf(out, ", %3.0f %% of the causes", 100 * c->share);
     fprintf(out, "%s\n", right ? "  <- right" : "");
 }
 

@@ -237,7 +237,7 @@ const struct verb verb_evaluate = {
         "      --causes FILE         lines first-last:k,k,...: rows from 0, the metrics from 1 "
         "that\n"
         "                            show the event; prints hit rates\n"
-        "      --contributions FILE  timestamp,<feature>,...: what each added to the score\n"
+        "      --contributions FILE  timestamp,<feature>,...: how much each is a cause\n"
         "      --json                print the result as JSON\n"
         "  -h, --help                this text\n\n"
         "Exit codes: 0 measured, whatever the result, 1 a file is wrong or does not fit another,\n"

@@ -28,7 +28,7 @@ struct explain_options {
 
 struct group {
     const char *name; /* lent from the schema; "" = none given */
-    double part;
+    double cause;
 };
 
 /* One row, explained. Arrays are of schema->n. */
@@ -39,7 +39,8 @@ struct explanation {
     struct verdict verdict;
     struct scorer_part *part;
     const struct scorer_part *restored_part; /* the silence's */
-    size_t *rank;                            /* features by part, the largest first */
+    size_t *rank;                            /* features by cause, the largest first */
+    double causes;                           /* of all features together */
     struct group *group;
     size_t n_groups;
     struct silence *silence;
@@ -148,22 +149,22 @@ static enum rc make_room(struct explanation *e, struct err *err)
     return silence_new(n, &e->silence, err);
 }
 
-static int by_part(const void *a, const void *b, void *arg)
+static int by_cause(const void *a, const void *b, void *arg)
 {
     const struct scorer_part *part = arg;
     const size_t x = *(const size_t *)a, y = *(const size_t *)b;
 
-    if (part[x].part != part[y].part)
-        return part[x].part > part[y].part ? -1 : 1;
+    if (part[x].cause != part[y].cause)
+        return part[x].cause > part[y].cause ? -1 : 1;
     return x < y ? -1 : 1; /* the schema's order among equals */
 }
 
-static int by_group_part(const void *a, const void *b)
+static int by_group_cause(const void *a, const void *b)
 {
     const struct group *x = a, *y = b;
 
-    if (x->part != y->part)
-        return x->part > y->part ? -1 : 1;
+    if (x->cause != y->cause)
+        return x->cause > y->cause ? -1 : 1;
     return strcmp(x->name, y->name);
 }
 
@@ -177,15 +178,16 @@ static void rank(struct explanation *e)
             g++;
         if (g == e->n_groups)
             e->group[e->n_groups++].name = name;
-        e->group[g].part += (double)e->part[i].part;
+        e->group[g].cause += (double)e->part[i].cause;
+        e->causes += (double)e->part[i].cause;
     }
-    qsort_r(e->rank, e->schema->n, sizeof *e->rank, by_part, e->part);
-    qsort(e->group, e->n_groups, sizeof *e->group, by_group_part);
+    qsort_r(e->rank, e->schema->n, sizeof *e->rank, by_cause, e->part);
+    qsort(e->group, e->n_groups, sizeof *e->group, by_group_cause);
 }
 
-static double share_of(const struct explanation *e, double part)
+static double share_of(const struct explanation *e, double cause)
 {
-    return e->verdict.evidence > 0 ? part / (double)e->verdict.evidence : 0;
+    return e->causes > 0 ? cause / e->causes : 0;
 }
 
 static void put_bar(double share, struct buf *out)
@@ -202,7 +204,7 @@ static void put_features(const struct explanation *e, bool bars, struct buf *out
     for (size_t k = 0; k < e->schema->n; k++) {
         const struct feature *f = &e->schema->f[e->rank[k]];
         const struct scorer_part *p = &e->part[e->rank[k]];
-        const double share = share_of(e, (double)p->part);
+        const double share = share_of(e, (double)p->cause);
         units_format((double)p->value, f->unit, value);
         units_format((double)p->expected, f->unit, expected);
         buf_printf(out, "  %-32s %14s %14s %12.4g %4.0f %% ", f->name, value, expected,
@@ -213,7 +215,7 @@ static void put_features(const struct explanation *e, bool bars, struct buf *out
     }
     buf_puts(out, "\n  by nature\n");
     for (size_t g = 0; g < e->n_groups; g++) {
-        const double share = share_of(e, e->group[g].part);
+        const double share = share_of(e, e->group[g].cause);
         buf_printf(out, "  %-32s %4.0f %% ", e->group[g].name[0] ? e->group[g].name : "(no group)",
                    100 * share);
         if (bars)
@@ -279,7 +281,7 @@ static json_t *features_json(const struct explanation *e)
         json_t *o = json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "feature", f->name, "group",
                               f->group, "unit", f->unit, "value", report_float(p->value),
                               "expected", report_float(p->expected), "part", report_float(p->part),
-                              "share", report_number(share_of(e, (double)p->part)));
+                              "share", report_number(share_of(e, (double)p->cause)));
         if (json_array_append_new(a, o) != 0) {
             json_decref(a);
             return NULL;
@@ -294,7 +296,7 @@ static json_t *groups_json(const struct explanation *e)
 
     for (size_t g = 0; g < e->n_groups; g++) {
         json_t *o = json_pack("{s:s, s:o}", "group", e->group[g].name, "share",
-                              report_number(share_of(e, e->group[g].part)));
+                              report_number(share_of(e, e->group[g].cause)));
         if (json_array_append_new(a, o) != 0) {
             json_decref(a);
             return NULL;
@@ -400,8 +402,9 @@ const struct verb verb_explain = {
     .help =
         "usage: tocsin explain --model FILE --data FILE (--row N | --at TIME) [OPTION...]\n\n"
         "Scores the rows up to one as they came and explains that one: each feature with its\n"
-        "value, what was expected and its part of the row's own evidence, the largest first;\n"
-        "the shares of their groups; and the fewest features found that, had they been as\n"
+        "value, what was expected, its part of the row's own evidence, and its share as a cause,\n"
+        "by which they are ranked: what is new counts, and what is rare for that feature; the\n"
+        "shares of their groups; and the fewest features found that, had they been as\n"
         "expected, would have brought the evidence under the threshold.\n\n"
         "      --model FILE      from `tocsin train` or a daemon's data directory\n"
         "      --data FILE       the frames, as for `tocsin score`\n"

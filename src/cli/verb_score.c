@@ -90,7 +90,9 @@ static void put_row(struct buf *out, const struct verdict *v, enum csv_time form
     buf_float(out, v->score);
     buf_puts(out, ",");
     buf_float(out, v->threshold);
-    buf_puts(out, v->anomalous ? ",1\n" : ",0\n");
+    buf_puts(out, v->anomalous ? ",1," : ",0,");
+    buf_float(out, v->evidence);
+    buf_puts(out, "\n");
 }
 
 static void put_names(struct buf *out, const struct schema *schema)
@@ -109,12 +111,12 @@ static void put_parts(struct buf *out, const struct table *t, size_t row,
     csv_put_time(out, t->d->ts_ms[row], t->form);
     for (size_t i = 0; i < t->d->n; i++) {
         buf_puts(out, ",");
-        buf_float(out, parts[i].part);
+        buf_float(out, parts[i].cause);
     }
     buf_puts(out, "\n");
 }
 
-/* parts: NULL, or where it goes what each feature added to each row's evidence. */
+/* parts: NULL, or where it goes how much each feature is a cause in each row. */
 static enum rc score_rows(struct model *m, const struct table *t, struct buf *out,
                           struct buf *parts, struct score_summary *ret, struct err *err)
 {
@@ -128,7 +130,7 @@ static enum rc score_rows(struct model *m, const struct table *t, struct buf *ou
         return err_set(err, E_NOMEM, "no memory for what %zu features add", m->schema->n);
     if (scorer_new(m, &s, err) != OK)
         return err->rc;
-    buf_puts(out, "timestamp,score,threshold,anomalous\n");
+    buf_puts(out, "timestamp,score,threshold,anomalous,evidence\n");
     if (parts)
         put_names(parts, m->schema);
     for (size_t r = 0; r < t->d->rows; r++) {
@@ -225,15 +227,15 @@ const struct verb verb_score = {
     .help =
         "usage: tocsin score --model FILE --data FILE [OPTION...]\n\n"
         "Scores each frame of a CSV file (as for `tocsin train`) and writes\n"
-        "timestamp,score,threshold,anomalous: 1 where the score, and what the frame alone adds to\n"
-        "it, are over the threshold; NaN where nothing could be scored. Columns are found by\n"
-        "name, in any order.\n\n"
+        "timestamp,score,threshold,anomalous,evidence: that of the frame alone, which the score\n"
+        "averages; anomalous is 1 where both are over the threshold; NaN where nothing could be\n"
+        "scored. Columns are found by name, in any order.\n\n"
         "      --model FILE      from `tocsin train` or a daemon's data directory\n"
         "      --data FILE       the frames to score\n"
         "  -o, --output FILE     where the scores go (default -: standard output)\n"
         "      --contributions FILE\n"
-        "                        write what each feature added to each row's own evidence,\n"
-        "                        a column each\n"
+        "                        write how much each feature is a cause in each row, a column\n"
+        "                        each: what is new, and rare for that feature\n"
         "      --threshold SPEC  staged, percentile:99.5, sigma:3, auto (of the model's validation "
         "scores),\n"
         "                        budget:2/week (so many false alarms, by the same) or\n"

@@ -80,7 +80,7 @@ static void print_causes(struct buf *out, const json_t *causes)
         text_of(c, "unit", unit);
         units_format(value_of(c, "value"), unit, value);
         units_format(value_of(c, "expected"), unit, expected);
-        buf_printf(out, "    %-32s %12s, expected %-12s %3.0f %% of the evidence\n",
+        buf_printf(out, "    %-32s %12s, expected %-12s %3.0f %% of the causes\n",
                    text_of(c, "feature", name), value, expected, 100 * number_of(c, "share"));
     }
 }

@@ -62,7 +62,8 @@ static float threshold_for(const struct scorer *s, const uint8_t *present)
                                : s->threshold;
 }
 
-/* The largest parts, in order: insertion into a short list, since most features are not in it. */
+/* What is most a cause, in order: insertion into a short list, since most features are not in it.
+ */
 static void rank_causes(const struct scorer *s, const struct departure_score *d, struct verdict *v)
 {
     const size_t n = s->model->schema->n;
@@ -70,21 +71,21 @@ static void rank_causes(const struct scorer *s, const struct departure_score *d,
     size_t found = 0;
 
     for (size_t i = 0; i < n; i++) {
-        const float e = d->part[i];
+        const float e = d->cause[i];
         sum += (double)e;
-        if (!(e > 0) || (found == CAUSES_MAX && e <= d->part[v->causes[found - 1].feature]))
+        if (!(e > 0) || (found == CAUSES_MAX && e <= v->causes[found - 1].part))
             continue;
         size_t at = found < CAUSES_MAX ? found++ : found - 1;
-        for (; at > 0 && d->part[v->causes[at - 1].feature] < e; at--)
+        for (; at > 0 && v->causes[at - 1].part < e; at--)
             v->causes[at] = v->causes[at - 1];
         v->causes[at] = (struct cause){
             .feature = (uint16_t)i,
             .value = d->value[i],
             .expected = sensible(&s->model->schema->f[i], d->value[i], d->expected[i]),
-            .share = e};
+            .part = e};
     }
     for (size_t k = 0; k < found; k++)
-        v->causes[k].share = (float)((double)v->causes[k].share / sum);
+        v->causes[k].share = (float)((double)v->causes[k].part / sum);
     v->n_causes = (uint8_t)found;
 }
 
@@ -117,7 +118,8 @@ static void put_parts(const struct scorer *s, const struct departure_score *d,
         ret[i] = (struct scorer_part){
             .value = d->here[i] ? d->value[i] : NAN,
             .expected = sensible(&schema->f[i], d->value[i], d->expected[i]),
-            .part = d->part[i] > 0 ? (float)((double)d->part[i] / sum * (double)d->evidence) : 0};
+            .part = d->part[i] > 0 ? (float)((double)d->part[i] / sum * (double)d->evidence) : 0,
+            .cause = d->cause ? d->cause[i] : 0};
 }
 
 void scorer_parts(const struct scorer *s, struct scorer_part *ret)

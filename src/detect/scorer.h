@@ -39,6 +39,7 @@ struct scorer_part {
     float value;    /* natural units; NaN when it was missing */
     float expected; /* as in a cause (data/verdict.h) */
     float part;     /* of the evidence, in its unit */
+    float cause;    /* how much it is a cause (model/news.h), of all in one unit; 0 when restored */
 };
 void scorer_parts(const struct scorer *s, struct scorer_part *ret);
 

@@ -72,10 +72,10 @@ const struct scorer_part *silence_parts(const struct silence *s)
 }
 
 /* The feature's place among the causes, made when it has none. */
-static struct cause *place_of(const struct silence *s, struct incident *in, uint16_t feature,
-                              float score)
+static struct cause *place_of(const struct silence *s, struct incident *in, uint16_t feature)
 {
     size_t at = in->n_causes;
+    double all = 0;
 
     for (size_t i = 0; i < in->n_causes; i++)
         if (in->causes[i].feature == feature)
@@ -87,11 +87,13 @@ static struct cause *place_of(const struct silence *s, struct incident *in, uint
             at--;
         while (in->causes[at].restore); /* members are at most CAUSES_MAX, so one is none */
     const struct scorer_part *p = &s->was[feature];
+    for (size_t i = 0; i < s->n; i++)
+        all += (double)s->was[i].cause;
     in->causes[at] = (struct cause){.feature = feature,
                                     .value = p->value,
                                     .expected = p->expected,
-                                    .share = p->part / score,
-                                    .part = p->part};
+                                    .part = p->cause,
+                                    .share = (float)((double)p->cause / all)};
     return &in->causes[at];
 }
 
@@ -111,5 +113,5 @@ void silence_mark(struct silence *s, struct scorer *scorer, const struct verdict
                 in->causes[k].restore =
                     true; /* first those that are there: they keep their place */
     for (size_t i = 0; i < c.n; i++)
-        place_of(s, in, c.feature[i], v->evidence)->restore = true;
+        place_of(s, in, c.feature[i])->restore = true;
 }

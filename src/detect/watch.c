@@ -86,20 +86,20 @@ static void take_causes(struct watch *w, const struct verdict *v)
 {
     struct incident *in = &w->incident;
     float named = 0, all = 0;
+    const float of_frame = v->n_causes ? v->causes[0].part / v->causes[0].share : 0;
 
     for (size_t i = 0; i < v->n_causes; i++) {
         struct cause c = v->causes[i];
         const size_t k = place_of(in, &c);
 
         named += c.share;
-        c.part = c.share * v->evidence;
         c.restore = k < in->n_causes && in->causes[k].feature == c.feature && in->causes[k].restore;
         if (k < in->n_causes && c.part <= in->causes[k].part)
             continue;
         in->n_causes = (uint8_t)(in->n_causes + (k == in->n_causes));
         put_cause(in, k, c);
     }
-    w->rest = fmaxf(w->rest, (1 - named) * v->evidence);
+    w->rest = fmaxf(w->rest, (1 - named) * of_frame);
     for (size_t k = 0; k < in->n_causes; k++)
         all += in->causes[k].part;
     for (size_t k = 0; all > 0 && k < in->n_causes; k++)

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "feature/filler.h"
+#include "model/news.h"
 #include "model/recent.h"
 
 /* Times that the network's answer takes the place of hidden features. The first answer was given
@@ -32,6 +33,7 @@ struct departure {
     bool bounded;
     struct filler *filler;
     struct recent recent;
+    struct news news;
     bool started;
     float score;                  /* of the newest frame */
     float past[DEPARTURE_FRAMES]; /* evidence, newest at `head`; NaN: not scored */
@@ -70,7 +72,8 @@ enum rc departure_new(const struct model *m, bool bounded, struct departure **re
     if (!d->change || !d->work || !d->present)
         return err_set(err, E_NOMEM, "no memory to score %zu features", n);
     if (frame_init(&d->now, n, err) != OK || frame_init(&d->trial, n, err) != OK ||
-        filler_new(n, &d->filler, err) != OK || recent_init(&d->recent, n, err) != OK)
+        filler_new(n, &d->filler, err) != OK || recent_init(&d->recent, n, err) != OK ||
+        news_init(&d->news, n, err) != OK)
         return err->rc;
     *ret = TAKE(d);
     return OK;
@@ -82,6 +85,7 @@ void departure_free(struct departure *d)
         return;
     filler_free(d->filler);
     recent_done(&d->recent);
+    news_done(&d->news);
     mem_free(d->now.x);
     mem_free(d->trial.x);
     mem_free(d->change);
@@ -199,6 +203,11 @@ void departure_push(struct departure *d, int64_t ts_ms, const float *frame,
     }
     recent_push(&d->recent, f->x, d->present);
     *ret = describe(d, f, d->score, evidence, error);
+    ret->cause = f->part;
+    if (!model_is_classic(m)) {
+        news_push(&d->news, f->part, d->present, m->worst);
+        ret->cause = d->news.cause;
+    }
 }
 
 void departure_restored(struct departure *d, const uint8_t *restored, struct departure_score *ret)

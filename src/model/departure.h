@@ -60,6 +60,7 @@ struct departure_score {
     const float *value;    /* [n] natural units, gaps filled */
     const float *expected; /* [n] natural units */
     const float *part;     /* [n] part_i, 0 for what carries no weight */
+    const float *cause;    /* [n] how much each is a cause (model/news.h); NULL of a restored one */
     const uint8_t *here;   /* [n] 1 where the feature came */
 };
 

@@ -11,6 +11,8 @@
 #include "model/model_private.h"
 #include "model/threshold.h"
 
+enum { UNITS = 3 }; /* arrays in the block of unit_level */
+
 struct model *model_ref(struct model *m)
 {
     (void)atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed);
@@ -85,10 +87,13 @@ float model_score(const struct model *m, const float *x, const uint8_t *present,
 
 enum rc model_alloc_units(struct model *m, size_t n, struct err *err)
 {
-    m->unit_level = mem_array(n, 2 * sizeof *m->unit_level);
+    m->unit_level = mem_array(n, UNITS * sizeof *m->unit_level);
     if (!m->unit_level)
         return err_set(err, E_NOMEM, "no memory for the units of %zu features", n);
     m->unit_change = m->unit_level + n;
+    m->worst = m->unit_change + n;
+    for (size_t i = 0; i < n; i++)
+        m->worst[i] = 1;
     return OK;
 }
 
@@ -116,7 +121,7 @@ static enum rc copy_units(const struct model *from, struct model *to, struct err
     to->season = (struct season){.n = n};
     if (model_alloc_units(to, n, err) != OK)
         return err->rc;
-    memcpy(to->unit_level, from->unit_level, 2 * n * sizeof *to->unit_level);
+    memcpy(to->unit_level, from->unit_level, UNITS * n * sizeof *to->unit_level);
     if (from->season.slots == 0)
         return OK;
     to->season.offset = mem_array(from->season.slots * n, sizeof *to->season.offset);

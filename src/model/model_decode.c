@@ -222,14 +222,16 @@ static enum rc get_units(struct reader *r, struct model *m, struct err *err)
 {
     const size_t n = m->schema->n;
 
-    if (r->left != 2 * n * 4)
-        return malformed(r, err, "expected %zu units, found %zu bytes", 2 * n, r->left);
+    if (r->left != 3 * n * 4)
+        return malformed(r, err, "expected %zu units, found %zu bytes", 3 * n, r->left);
     if (model_alloc_units(m, n, err) != OK)
         return err_wrap(err, "'%s'", r->name);
-    bool good = get_f32s(r, m->unit_level, 2 * n);
+    bool good = get_f32s(r, m->unit_level, 2 * n) && get_f32s(r, m->worst, n);
     for (size_t i = 0; i < 2 * n; i++)
         good = good && m->unit_level[i] > 0;
-    return good ? OK : malformed(r, err, "expected finite units over 0");
+    for (size_t i = 0; i < n; i++)
+        good = good && m->worst[i] >= 1;
+    return good ? OK : malformed(r, err, "expected finite units over 0, and a worst of 1 at least");
 }
 
 static enum rc get_net(struct reader *r, struct model *m, struct err *err)

@@ -18,7 +18,7 @@
  *     SCAL  u64 rows, f32 low[n], span[n], median[n], u8 constant[n], u64 seen[n],
  *           longest_still[n]; what is SCALER_WEIGHTLESS there is weightless in the schema
  *     SEAS  i64 interval_ms, u32 slots, f32 place, offset[slots][n]
- *     UNIT  f32 unit_level[n], unit_change[n]
+ *     UNIT  f32 unit_level[n], unit_change[n], worst[n]
  *     NETW  f32 clip_low, clip_high, u32 n_layers, then for each layer u32 width, u32 activation
  *           (enum activation); f32 parameters, layer after layer, weights then biases
  *     STAT  u64 train_rows, validation_rows, f64 train_mse, validation_mse, std, u32 epochs
@@ -164,6 +164,7 @@ static void put_units(struct writer *w, const struct model *m)
 {
     put_f32s(w, m->unit_level, m->schema->n);
     put_f32s(w, m->unit_change, m->schema->n);
+    put_f32s(w, m->worst, m->schema->n);
 }
 
 static void put_net(struct writer *w, const struct model *m)

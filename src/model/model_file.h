@@ -8,7 +8,7 @@
 
 enum {
     MODEL_MAGIC_SIZE = 8,
-    MODEL_VERSION = 4,
+    MODEL_VERSION = 5,
     MODEL_HEAD_SIZE = 24,    /* magic, version, zero, length */
     MODEL_CHECKSUM_SIZE = 8, /* at the very end */
     MODEL_SECTION_HEAD = 12, /* tag, length */

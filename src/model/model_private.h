@@ -10,7 +10,7 @@ struct model;
  * the middle for features that did not move in training. ret may be z. */
 void model_net_inputs(const struct model *m, const float *z, float *ret);
 
-/* Room for both units of n features. E_NOMEM. */
+/* Room for both units and the worst of n features, of which there is none: 1. E_NOMEM. */
 MUST_CHECK enum rc model_alloc_units(struct model *m, size_t n, struct err *err);
 
 /* threshold_by of a model that was read: its spec and its tail say it. E_NOMEM. */

@@ -386,6 +386,35 @@ static enum rc trim_units(struct learner *l, struct err *err)
     return OK;
 }
 
+static void raise_worst(struct departure *d, const struct part *p, float *worst)
+{
+    struct departure_score s;
+
+    for (size_t r = 0; r < p->rows; r++) {
+        departure_push(d, p->d->ts_ms[p->first + r], raw_rows(p) + r * p->d->n, &s);
+        for (size_t i = 0; i < p->d->n; i++)
+            worst[i] = fmaxf(worst[i], s.cause[i]);
+    }
+}
+
+/* The most that each feature was a cause while learning; all are 1 so far. */
+static enum rc find_worst(struct learner *l, struct err *err)
+{
+    const size_t n = l->m->schema->n;
+    CLEANUP(departure_freep) struct departure *d = NULL;
+    CLEANUP(mem_freep) float *worst = mem_array(n, sizeof *worst);
+
+    if (!worst)
+        return err_set(err, E_NOMEM, "no memory to learn %zu features", n);
+    if (departure_new(l->m, false, &d, err) != OK)
+        return err->rc;
+    memcpy(worst, l->m->worst, n * sizeof *worst);
+    raise_worst(d, &l->train, worst);
+    raise_worst(d, &l->validation, worst);
+    memcpy(l->m->worst, worst, n * sizeof *worst);
+    return OK;
+}
+
 static enum rc judge(struct learner *l, const struct threshold_spec *threshold, struct err *err)
 {
     struct model *const m = l->m;
@@ -395,7 +424,9 @@ static enum rc judge(struct learner *l, const struct threshold_spec *threshold, 
     if (trim_units(l, err) != OK)
         return err->rc;
     set_errors(l);
-    enum rc rc = score_validation(l, threshold->confirm, &n, err);
+    enum rc rc = find_worst(l, err);
+    if (rc == OK)
+        rc = score_validation(l, threshold->confirm, &n, err);
     if (rc != OK)
         return rc;
     if (n == 0)

@@ -313,10 +313,11 @@ static void write_entity_family(const struct writer *w, const struct metrics_inp
 
 static void write_feature_errors(const struct writer *w, const struct metrics_input *in)
 {
-    static const struct family f = {"anomaly_feature_error", "",
-                                    "What this feature adds to the newest frame's own evidence, "
-                                    "which anomaly_score averages; the largest few.",
-                                    GAUGE};
+    static const struct family f = {
+        "anomaly_feature_error", "",
+        "The newest frame's own evidence, which anomaly_score averages, "
+        "shared out among its causes; the largest few.",
+        GAUGE};
     bool headed = false;
 
     for (size_t i = 0; i < in->n; i++) {

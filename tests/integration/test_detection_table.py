@@ -93,6 +93,19 @@ def test_the_table_has_a_row_an_entity_and_says_targets(detection, data):
     assert "all 3 entities: VUS-PR " in text
 
 
+def test_hit_rates_are_averaged_over_events_too(detection, data):
+    causes = {"db1": "100-109:2\n", "db2": "100-109:1\n200-214:1\n"}
+    for name, text in causes.items():
+        (data / "shop" / f"{name}.causes.txt").write_text(text)
+    report = json.loads(detection(data, "--json").stdout)
+    rates = {e["entity"]: e["hit_rate_100"] for e in report["entities"]}
+    got = report["groups"]["shop"]["causes"]
+    assert got["events"] == 3 and report["groups"]["lab"]["causes"] is None
+    assert got["hit_rate_100"] == pytest.approx((rates["shop/db1"] + 2 * rates["shop/db2"]) / 3)
+    assert report["all"]["causes"] == got
+    assert "shop: true causes of 3 events, mean over events: hit@100 " in detection(data).stdout
+
+
 def test_trouble_is_one_sentence(detection, data, tmp_path):
     (tmp_path / "empty").mkdir()
     for words, sentence in [

@@ -108,11 +108,11 @@ def test_ring_is_told_with_its_causes(binary, api):
     assert "score 0.75 over threshold 0.125" in done.stdout
     lines = [line.split() for line in done.stdout.splitlines()]
     assert ["1.", "load_per_core", "250", "%,", "expected", "25", "%,", "50", "%", "of", "the",
-            "evidence"] in lines
+            "causes"] in lines
     assert ["2.", "forks_rate", "812", "ops/s,", "expected", "3.25", "ops/s,", "30", "%", "of",
-            "the", "evidence", "<-", "right"] in lines
+            "the", "causes", "<-", "right"] in lines
     assert ["3.", "network_receive", "35.1", "MiB/s,", "expected", "missing,", "10", "%", "of",
-            "the", "evidence"] in lines
+            "the", "causes"] in lines
     assert "a right cause (processes) is among the top 3" in done.stdout
 
 

@@ -68,8 +68,8 @@ def test_a_row_is_explained_by_what_was_off(explain):
     assert len(got["features"]) == len(FEATURES)
     assert sum(f["part"] for f in got["features"]) == pytest.approx(got["evidence"], rel=1e-5)
     assert sum(f["share"] for f in got["features"]) == pytest.approx(1, rel=1e-5)
-    assert [f["part"] for f in got["features"]] == sorted(
-        (f["part"] for f in got["features"]), reverse=True)
+    assert [f["share"] for f in got["features"]] == sorted(
+        (f["share"] for f in got["features"]), reverse=True)
     assert got["groups"][0]["group"] == "cpu" and got["groups"][0]["share"] > 0.95
 
 

@@ -244,16 +244,16 @@ def test_alarms_without_a_fault_are_false_and_set_the_bound():
 
 def test_a_row_reaches_what_both_its_score_and_its_evidence_reach(tmp_path):
     scores = tmp_path / "scores.csv"
-    parts = (["a", "b"], [[0.5, 0.25], [3.0, 1.0], [0.5, 0.0], [2.0, 0.0], [1.0, 1.0], [0.0, 0.0]])
-    scores.write_text("timestamp,score,threshold,anomalous\n"
-                      "1,3,2,0\n"  # the tail of what was before
-                      "2,3,2,1\n3,1,2,0\n"
-                      "4,2,2,1\n5,2,2,0\n"  # a hair over the threshold, and at it
-                      "6,NaN,2,0\n")
-    got = scoring.read_verdicts(scores, parts)
+    scores.write_text("timestamp,score,threshold,anomalous,evidence\n"
+                      "1,3,2,0,0.75\n"  # the tail of what was before
+                      "2,3,2,1,4\n3,1,2,0,0.5\n"
+                      "4,2,2,1,2\n5,2,2,0,2\n"  # a hair over the threshold, and at it
+                      "6,NaN,2,0,NaN\n")
+    got = scoring.read_verdicts(scores)
     assert got[:3] == [0.375, 1.5, 0.25] and 1 < got[3] < 1 + 1e-9 and got[4] == 1 and got[5] != got[5]
-    with pytest.raises(ValueError, match="contributions to each of 6 rows, found 5"):
-        scoring.read_verdicts(scores, (parts[0], parts[1][:5]))
+    scores.write_text("timestamp,score,threshold,anomalous\n1,3,2,0\n")
+    with pytest.raises(ValueError, match="expected timestamp,score,threshold,anomalous,evidence"):
+        scoring.read_verdicts(scores)
 
 
 def test_a_recording_is_scored_by_the_verbs(binary, tmp_path):

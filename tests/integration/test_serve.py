@@ -463,7 +463,7 @@ def test_status_says_why_it_rings(make_demo, binary):
     demo = make_demo("ringing", "learning", "quiet")
     _, out, _ = status(binary, "--url", demo.url + "/")
     assert "web1.example.org: RINGING, score 0.287, threshold 0.0342, confidence 96 %\n" in out
-    assert re.search(r"cpu_busy_ratio +97.3 %, expected 12.1 % +58 % of the evidence\n", out)
+    assert re.search(r"cpu_busy_ratio +97.3 %, expected 12.1 % +58 % of the causes\n", out)
     assert "    incidents a week: 3 (0.5 to 8.75), promised 2\n" in out
     assert "absent: pressure_cpu_waiting_ratio, pressure_io_stalled_ratio\n" in out
     assert "db1.example.org: learning, 42 % (252 of 600 frames)\n" in out

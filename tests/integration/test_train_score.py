@@ -46,9 +46,9 @@ def model(tocsin, data, tmp_path):
 def scores(path_or_text):
     text = path_or_text if isinstance(path_or_text, str) else path_or_text.read_text()
     lines = list(csv.reader(text.splitlines()))
-    assert lines[0] == ["timestamp", "score", "threshold", "anomalous"]
+    assert lines[0] == ["timestamp", "score", "threshold", "anomalous", "evidence"]
     return [(ts, float(score), float(threshold), int(anomalous))
-            for ts, score, threshold, anomalous in lines[1:]]
+            for ts, score, threshold, anomalous, _ in lines[1:]]
 
 
 def test_the_same_data_and_seed_give_the_same_model_file(tocsin, data, tmp_path):

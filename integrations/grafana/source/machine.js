@@ -120,7 +120,7 @@ function score(grid) {
   grid.add(
     bars(
       'What adds to it',
-      'anomaly_feature_error: what each feature adds to the evidence of a frame; the largest few.',
+      'anomaly_feature_error: the evidence of a frame, shared out among its causes; the largest few.',
       range('A', `max by (feature) (anomaly_feature_error${OF})`, '{{feature}}'),
     ).min(0),
     16,

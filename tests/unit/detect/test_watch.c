@@ -19,7 +19,8 @@ static struct verdict verdict(int64_t ts_ms, float score)
         .ts_ms = ts_ms, .score = score, .evidence = score, .threshold = 1, .anomalous = score > 1};
 
     v.n_causes = 1;
-    v.causes[0] = (struct cause){.feature = (uint16_t)ts_ms, .value = score, .share = 1};
+    v.causes[0] =
+        (struct cause){.feature = (uint16_t)ts_ms, .value = score, .share = 1, .part = score};
     return v;
 }
 
@@ -338,8 +339,11 @@ static struct verdict with_cause(int64_t ts_ms, uint16_t feature, float part, fl
 {
     struct verdict v = verdict(ts_ms, part + rest);
 
-    v.causes[0] = (struct cause){
-        .feature = feature, .value = part, .expected = (float)ts_ms, .share = part / (part + rest)};
+    v.causes[0] = (struct cause){.feature = feature,
+                                 .value = part,
+                                 .expected = (float)ts_ms,
+                                 .share = part / (part + rest),
+                                 .part = part};
     return v;
 }
 
@@ -388,8 +392,8 @@ static struct verdict random_verdict(struct rng *rng, int64_t ts_ms, float large
         size_t best = 0;
         for (size_t i = 1; i < 12; i++)
             best = part[i] > part[best] ? i : best;
-        v.causes[v.n_causes] =
-            (struct cause){.feature = (uint16_t)best, .share = part[best] / v.score};
+        v.causes[v.n_causes] = (struct cause){
+            .feature = (uint16_t)best, .share = part[best] / v.score, .part = part[best]};
         largest[best] = part[best] > largest[best] ? part[best] : largest[best];
         part[best] = 0;
     }

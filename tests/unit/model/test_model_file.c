@@ -56,6 +56,7 @@ static void fill_season_and_units(struct model *m, size_t n, struct rng *rng)
     for (size_t i = 0; i < n; i++) {
         m->unit_level[i] = fabsf(some_float(rng)) + 1e-6f;
         m->unit_change[i] = fabsf(some_float(rng)) + 1e-6f;
+        m->worst[i] = fabsf(some_float(rng)) + 1;
     }
 }
 
@@ -162,6 +163,7 @@ static void every_part_of_a_model_survives_its_file(void **state)
         assert_true(back->scaler.longest_still[i] == m->scaler.longest_still[i]);
         assert_true(back->unit_level[i] == m->unit_level[i]);
         assert_true(back->unit_change[i] == m->unit_change[i]);
+        assert_true(back->worst[i] == m->worst[i]);
         assert_true(back->schema->f[i].resolution == m->schema->f[i].resolution);
         assert_true(back->schema->f[i].weightless == m->schema->f[i].weightless);
     }
@@ -265,7 +267,7 @@ static void a_foreign_file_and_another_version_are_named(void **state)
     assert_refused(b.p, b.n, E_STATE, "older tocsin that scored otherwise; learn anew");
     b.p[8] = 0;
     put_checksum(&b);
-    assert_refused(b.p, b.n, E_PARSE, "expected a model file of version 4, found 0");
+    assert_refused(b.p, b.n, E_PARSE, "expected a model file of version 5, found 0");
     model_unref(m);
     buf_done(&b);
 }
@@ -309,6 +311,8 @@ static void wrong_content_under_a_right_checksum_is_refused(void **state)
         {"UNIT", 0, "\x00\x00\x00\x00", 4},  /* a unit of 0 */
         {"UNIT", 20, "\x00\x00\x80\xbf", 4}, /* one under it, the last of the changes */
         {"UNIT", 4, "\x00\x00\x80\x7f", 4},
+        {"UNIT", 32, "\xff\xff\x7f\x3f", 4}, /* a worst a little under 1 */
+        {"UNIT", 32, "\x00\x00\x80\x7f", 4},
         {"UNIT", -8, "\x17\x00\x00\x00\x00\x00\x00\x00", 8},
         {"NETW", 0, "\x00\x00\x00\x41", 4}, /* clip_low over clip_high */
         {"NETW", 8, "\x00\x00\x00\x00", 4},

@@ -249,6 +249,37 @@ static void statistics_units_and_threshold_are_those_of_the_validation_rows(void
     dataset_free(d);
 }
 
+/* Of both parts, in their order; what was never there or never moved was none. */
+static void the_worst_of_a_feature_is_the_most_that_it_was_a_cause_while_learning(void **state)
+{
+    (void)state;
+    const struct learn_spec spec = fixture_spec();
+    struct dataset *d = fixture_machine(ROWS, 1);
+    float worst[N], as_if_none[N];
+    struct departure *departure;
+    struct departure_score s;
+    struct err err;
+
+    d->X[100 * N + 2] = 1e5f;
+    d->X[350 * N + 3] = 1e5f;
+    struct model *m = fixture_learn(d, NULL, &spec);
+    for (size_t i = 0; i < N; i++)
+        as_if_none[i] = 1;
+    memcpy(worst, m->worst, sizeof worst);
+    memcpy(m->worst, as_if_none, sizeof worst);
+    assert_int_equal(departure_new(m, false, &departure, &err), OK);
+    for (size_t r = 0; r < ROWS; r++) {
+        departure_push(departure, d->ts_ms[r], d->X + r * N, &s);
+        for (size_t i = 0; i < N; i++)
+            as_if_none[i] = fmaxf(as_if_none[i], s.cause[i]);
+    }
+    assert_memory_equal(worst, as_if_none, sizeof worst);
+    assert_true(worst[2] > 100 && worst[3] > 100 && worst[FIXTURE_CONSTANT] == 1);
+    departure_free(departure);
+    model_unref(m);
+    dataset_free(d);
+}
+
 static void many_scores_are_thinned_by_rank_and_the_largest_kept(void **state)
 {
     (void)state;
@@ -505,6 +536,7 @@ int main(void)
         cmocka_unit_test(the_model_is_the_same_bytes_every_time),
         cmocka_unit_test(the_last_part_is_held_back_and_the_scaler_never_sees_it),
         cmocka_unit_test(statistics_units_and_threshold_are_those_of_the_validation_rows),
+        cmocka_unit_test(the_worst_of_a_feature_is_the_most_that_it_was_a_cause_while_learning),
         cmocka_unit_test(many_scores_are_thinned_by_rank_and_the_largest_kept),
         cmocka_unit_test(a_staged_threshold_is_a_percentile_until_the_history_holds_its_budget),
         cmocka_unit_test(a_budget_is_set_by_what_is_watched_of_validation_rows_now_or_later),
