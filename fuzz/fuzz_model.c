@@ -47,6 +47,9 @@ static void check_scores(const struct model *m)
         promise(isfinite(s.score) || isnan(s.score), "a score is finite or none");
         promise(isnan(s.score) == isnan(s.evidence), "and so is its evidence");
         for (size_t i = 0; i < n; i++) {
+            promise((s.cause[i] >= 0 && isfinite(s.cause[i])) || model_is_classic(m) ||
+                        isnan(s.part[i]),
+                    "a cause is a number");
             promise(s.part[i] >= 0 || model_is_classic(m) || isnan(s.part[i]), "no part is less");
             here += s.here[i];
         }
@@ -68,6 +71,7 @@ static void check_model(const struct model *m)
         promise(m->scaler.span[i] > 0 && isfinite(m->scaler.span[i]), "a span is positive");
         promise(m->unit_level[i] > 0 && isfinite(m->unit_level[i]), "a unit is positive");
         promise(m->unit_change[i] > 0 && isfinite(m->unit_change[i]), "and so is the other");
+        promise(m->worst[i] >= 1 && isfinite(m->worst[i]), "a worst is 1 at least");
         x[i] = m->scaler.median[i];
         present[i] = 1;
     }

@@ -58,7 +58,7 @@ def incidents(ratios, factor, k, of):
 
 
 def first_cause(contributions, rows):
-    """The feature that an incident names first: with the largest part in any of the verdicts that
+    """The feature that an incident names first: the largest cause in any of the verdicts that
     opened it, as detect/watch.c does it; of equal ones the first."""
     features, parts = contributions
     most = [max(column) for column in zip(*(parts[row] for row in rows))]

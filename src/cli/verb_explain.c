@@ -278,10 +278,11 @@ static json_t *features_json(const struct explanation *e)
     for (size_t k = 0; k < e->schema->n; k++) {
         const struct feature *f = &e->schema->f[e->rank[k]];
         const struct scorer_part *p = &e->part[e->rank[k]];
-        json_t *o = json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "feature", f->name, "group",
-                              f->group, "unit", f->unit, "value", report_float(p->value),
+        json_t *o = json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "feature", f->name,
+                              "group", f->group, "unit", f->unit, "value", report_float(p->value),
                               "expected", report_float(p->expected), "part", report_float(p->part),
-                              "share", report_number(share_of(e, (double)p->cause)));
+                              "cause", report_float(p->cause), "share",
+                              report_number(share_of(e, (double)p->cause)));
         if (json_array_append_new(a, o) != 0) {
             json_decref(a);
             return NULL;
@@ -403,8 +404,9 @@ const struct verb verb_explain = {
         "usage: tocsin explain --model FILE --data FILE (--row N | --at TIME) [OPTION...]\n\n"
         "Scores the rows up to one as they came and explains that one: each feature with its\n"
         "value, what was expected, its part of the row's own evidence, and its share as a cause,\n"
-        "by which they are ranked: what is new counts, and what is rare for that feature; the\n"
-        "shares of their groups; and the fewest features found that, had they been as\n"
+        "by which they are ranked: what is new in the file so far counts, and what is rare for\n"
+        "that feature; the shares of their groups; and the fewest features found that, had they "
+        "been as\n"
         "expected, would have brought the evidence under the threshold.\n\n"
         "      --model FILE      from `tocsin train` or a daemon's data directory\n"
         "      --data FILE       the frames, as for `tocsin score`\n"

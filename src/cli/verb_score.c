@@ -105,8 +105,8 @@ static void put_names(struct buf *out, const struct schema *schema)
     buf_puts(out, "\n");
 }
 
-static void put_parts(struct buf *out, const struct table *t, size_t row,
-                      const struct scorer_part *parts)
+static void put_causes(struct buf *out, const struct table *t, size_t row,
+                       const struct scorer_part *parts)
 {
     csv_put_time(out, t->d->ts_ms[row], t->form);
     for (size_t i = 0; i < t->d->n; i++) {
@@ -140,7 +140,7 @@ static enum rc score_rows(struct model *m, const struct table *t, struct buf *ou
         put_row(out, &v, t->form);
         if (parts) {
             scorer_parts(s, part);
-            put_parts(parts, t, r, part);
+            put_causes(parts, t, r, part);
         }
         sum.rows++;
         sum.anomalous += v.anomalous ? 1 : 0;

@@ -75,7 +75,8 @@ static void print_causes(struct buf *out, const json_t *causes)
 
     json_array_foreach(causes, i, c)
     {
-        if (i >= REPORT_CAUSES_ALWAYS && number_of(c, "share") < REPORT_SHARE_LEAST)
+        if (i >= REPORT_CAUSES_ALWAYS && number_of(c, "share") < REPORT_SHARE_LEAST &&
+            !json_is_true(json_object_get(c, "restore")))
             continue;
         text_of(c, "unit", unit);
         units_format(value_of(c, "value"), unit, value);

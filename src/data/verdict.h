@@ -20,8 +20,8 @@ struct cause {
                    * as expected (detect/counterfactual.h); none is set when no few would */
     float value;  /* natural units */
     float expected; /* what the model expected, natural units */
-    float share;    /* of the parts of all features, 0..1 */
-    float part;     /* how much it is a cause (model/news.h); in an incident, where that was most */
+    float share;    /* of the weights of all features, 0..1 */
+    float weight;   /* how much it is a cause (model/news.h); in an incident, where that was most */
 };
 
 struct verdict {

@@ -73,6 +73,17 @@ static void warm_up(struct scorer *s, const struct line_past *p, size_t n)
     }
 }
 
+/* They weigh and measure alike: at most the threshold is another. */
+static bool is_same_but_threshold(const struct model *a, const struct model *b)
+{
+    const size_t n = a->schema->n;
+
+    return a->net.n_params == b->net.n_params &&
+           memcmp(a->net.params, b->net.params, a->net.n_params * sizeof *a->net.params) == 0 &&
+           memcmp(a->unit_level, b->unit_level, n * sizeof *a->unit_level) == 0 &&
+           memcmp(a->unit_change, b->unit_change, n * sizeof *a->unit_change) == 0;
+}
+
 enum rc line_set_model(struct line *l, const struct schema *frames, struct model *m,
                        struct err *err)
 {
@@ -89,6 +100,8 @@ enum rc line_set_model(struct line *l, const struct schema *frames, struct model
     }
     warm_up(scorer, &l->past, m->schema->n);
     struct model *const before = l->model; /* may be m */
+    if (before && is_same_but_threshold(before, m))
+        scorer_remember(scorer, l->scorer);
     scorer_free(l->scorer);
     silence_free(l->silence);
     l->scorer = TAKE(scorer);

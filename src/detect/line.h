@@ -46,7 +46,8 @@ void line_init(struct line *l, struct confirm_spec confirm);
 void line_done(struct line *l); /* a zeroed one is fine */
 
 /* Judge frames of this schema with m from now on; takes a new reference. Its scorer is shown the
- * past first, so that scores are as if it had been there all the time; the promise of alarms goes
+ * past first, so that scores are as if it had been there all the time, and where but the threshold
+ * is another, what stood before is no news to it (model/news.h); the promise of alarms goes
  * on where m promises the same (its threshold is m's own again), else it begins anew; the softer
  * tier is the model's; an open incident stays open. E_STATE when m has other features; E_NOMEM;
  * then nothing changed. */

@@ -73,19 +73,19 @@ static void rank_causes(const struct scorer *s, const struct departure_score *d,
     for (size_t i = 0; i < n; i++) {
         const float e = d->cause[i];
         sum += (double)e;
-        if (!(e > 0) || (found == CAUSES_MAX && e <= v->causes[found - 1].part))
+        if (!(e > 0) || (found == CAUSES_MAX && e <= v->causes[found - 1].weight))
             continue;
         size_t at = found < CAUSES_MAX ? found++ : found - 1;
-        for (; at > 0 && v->causes[at - 1].part < e; at--)
+        for (; at > 0 && v->causes[at - 1].weight < e; at--)
             v->causes[at] = v->causes[at - 1];
         v->causes[at] = (struct cause){
             .feature = (uint16_t)i,
             .value = d->value[i],
             .expected = sensible(&s->model->schema->f[i], d->value[i], d->expected[i]),
-            .part = e};
+            .weight = e};
     }
     for (size_t k = 0; k < found; k++)
-        v->causes[k].share = (float)((double)v->causes[k].part / sum);
+        v->causes[k].share = (float)((double)v->causes[k].weight / sum);
     v->n_causes = (uint8_t)found;
 }
 
@@ -139,6 +139,11 @@ float scorer_restored(struct scorer *s, const uint8_t *restored, struct scorer_p
 void scorer_clear(struct scorer *s)
 {
     departure_clear(s->departure);
+}
+
+void scorer_remember(struct scorer *s, const struct scorer *from)
+{
+    departure_remember(s->departure, from->departure);
 }
 
 float scorer_watched(const struct scorer *s, const struct verdict *v)

@@ -31,7 +31,10 @@ void scorer_push(struct scorer *s, int64_t ts_ms, const float *frame, struct ver
 float scorer_watched(const struct scorer *s, const struct verdict *v);
 /* Another threshold of a whole frame than the model's. */
 void scorer_set_threshold(struct scorer *s, float threshold);
-void scorer_clear(struct scorer *s); /* forget the past: after a gap */
+void scorer_clear(struct scorer *s); /* forget the past, as departure_clear does: after a gap */
+/* Causes are ranked as if s had been there all the time that `from` was; its model is the same but
+ * for the threshold. */
+void scorer_remember(struct scorer *s, const struct scorer *from);
 
 /* What each feature is to the frame pushed last: ret[schema->n], in the schema's order. The parts
  * sum to the frame's evidence, and are 0 where that is NaN. */

@@ -92,8 +92,8 @@ static struct cause *place_of(const struct silence *s, struct incident *in, uint
     in->causes[at] = (struct cause){.feature = feature,
                                     .value = p->value,
                                     .expected = p->expected,
-                                    .part = p->cause,
-                                    .share = (float)((double)p->cause / all)};
+                                    .weight = p->cause,
+                                    .share = all > 0 ? (float)((double)p->cause / all) : 0};
     return &in->causes[at];
 }
 

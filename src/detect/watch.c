@@ -74,10 +74,10 @@ static size_t place_of(const struct incident *in, const struct cause *c)
     return least;
 }
 
-/* Put cause c at place k, and move it up to where its part belongs. */
+/* Put cause c at place k, and move it up to where its weight belongs. */
 static void put_cause(struct incident *in, size_t k, struct cause c)
 {
-    for (; k > 0 && in->causes[k - 1].part < c.part; k--)
+    for (; k > 0 && in->causes[k - 1].weight < c.weight; k--)
         in->causes[k] = in->causes[k - 1];
     in->causes[k] = c;
 }
@@ -86,7 +86,7 @@ static void take_causes(struct watch *w, const struct verdict *v)
 {
     struct incident *in = &w->incident;
     float named = 0, all = 0;
-    const float of_frame = v->n_causes ? v->causes[0].part / v->causes[0].share : 0;
+    const float of_frame = v->n_causes ? v->causes[0].weight / v->causes[0].share : 0;
 
     for (size_t i = 0; i < v->n_causes; i++) {
         struct cause c = v->causes[i];
@@ -94,16 +94,16 @@ static void take_causes(struct watch *w, const struct verdict *v)
 
         named += c.share;
         c.restore = k < in->n_causes && in->causes[k].feature == c.feature && in->causes[k].restore;
-        if (k < in->n_causes && c.part <= in->causes[k].part)
+        if (k < in->n_causes && c.weight <= in->causes[k].weight)
             continue;
         in->n_causes = (uint8_t)(in->n_causes + (k == in->n_causes));
         put_cause(in, k, c);
     }
     w->rest = fmaxf(w->rest, (1 - named) * of_frame);
     for (size_t k = 0; k < in->n_causes; k++)
-        all += in->causes[k].part;
+        all += in->causes[k].weight;
     for (size_t k = 0; all > 0 && k < in->n_causes; k++)
-        in->causes[k].share = in->causes[k].part / (all + w->rest);
+        in->causes[k].share = in->causes[k].weight / (all + w->rest);
 }
 
 /* Starts at the oldest anomalous verdict of the window, with the worst of them as its peak. */

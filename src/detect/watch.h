@@ -14,7 +14,7 @@
  * NaN score neither opens nor closes: an entity that falls silent in the middle of an incident has
  * not recovered.
  *
- * Its causes are the features with the largest parts, each where its own part was largest, while
+ * Its causes are the features with the largest weights, each where its own was largest, while
  * the verdicts were anomalous (of those that opened it the newest, WATCH_KEPT over either tier):
  * what moved first is still named when what followed it is worse.
  *
@@ -57,7 +57,7 @@ struct watch {
     bool open;
     bool held;                /* in maintenance */
     struct incident incident; /* valid while open */
-    float rest; /* the largest part that features not named by a verdict had together */
+    float rest; /* the largest weight that features not named by a verdict had together */
     int64_t last_high_ms;
 };
 

@@ -101,6 +101,11 @@ void departure_clear(struct departure *d)
     d->held = 0;
 }
 
+void departure_remember(struct departure *d, const struct departure *from)
+{
+    memcpy(d->news.root, from->news.root, d->news.n * sizeof *d->news.root);
+}
+
 static float huber(float z)
 {
     const float a = fminf(fabsf(z), Z_MAX);

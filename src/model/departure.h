@@ -83,4 +83,7 @@ void departure_push(struct departure *d, int64_t ts_ms, const float *frame,
  * stood and moved as expected: they are hidden from the network, its answer takes their place.
  * score is as it was: it is about the frames before as well. What comes next is not touched. */
 void departure_restored(struct departure *d, const uint8_t *restored, struct departure_score *ret);
-void departure_clear(struct departure *d); /* forget the past: after a gap */
+/* Forget the past: after a gap. What stood (model/news.h) is kept: a gap does not make it new. */
+void departure_clear(struct departure *d);
+/* What stood for `from`, whose model is the same but for its threshold, stands for d. */
+void departure_remember(struct departure *d, const struct departure *from);

@@ -61,7 +61,7 @@ struct model {
     struct net net;
     float clip_low, clip_high;
     float *unit_level, *unit_change; /* [n] each, one block; natural units, > 0 */
-    float *worst;                    /* [n] of the same: of training (model/news.h), >= 1 */
+    float *worst; /* [n] of the same: of training (model/news.h), 1 to NEWS_WORST_MAX */
     struct model_stats stats;
     /* Scores of the validation rows (see above), ascending, so that another threshold can be
      * asked of the same model (threshold_fit); more than MODEL_SCORES_MAX are thinned evenly by

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "model/model_file.h"
 #include "model/model_private.h"
+#include "model/news.h"
 
 /* Bytes of a model file to a model. Nothing is allocated before the bytes that fill it are known
  * to be there. A read past the end gives zeros and marks the section short: it is looked at once,
@@ -230,8 +231,10 @@ static enum rc get_units(struct reader *r, struct model *m, struct err *err)
     for (size_t i = 0; i < 2 * n; i++)
         good = good && m->unit_level[i] > 0;
     for (size_t i = 0; i < n; i++)
-        good = good && m->worst[i] >= 1;
-    return good ? OK : malformed(r, err, "expected finite units over 0, and a worst of 1 at least");
+        good = good && m->worst[i] >= 1 && m->worst[i] <= NEWS_WORST_MAX;
+    return good ? OK
+                : malformed(r, err, "expected finite units over 0, and a worst of 1 to %g",
+                            (double)NEWS_WORST_MAX);
 }
 
 static enum rc get_net(struct reader *r, struct model *m, struct err *err)
@@ -398,7 +401,7 @@ static enum rc check_frame(const uint8_t *p, size_t n, const char *name, struct 
     if (version < MODEL_VERSION)
         return err_set(err, E_STATE,
                        "'%s': expected a model file of version %d, found version %u: it is of an "
-                       "older tocsin that scored otherwise; learn anew",
+                       "older tocsin; learn anew",
                        name, MODEL_VERSION, version);
     return OK;
 }

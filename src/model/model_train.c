@@ -12,6 +12,7 @@
 #include "model/departure.h"
 #include "model/model.h"
 #include "model/model_private.h"
+#include "model/news.h"
 #include "model/recent.h"
 #include "model/train.h"
 #include "model/yardstick.h"
@@ -393,11 +394,11 @@ static void raise_worst(struct departure *d, const struct part *p, float *worst)
     for (size_t r = 0; r < p->rows; r++) {
         departure_push(d, p->d->ts_ms[p->first + r], raw_rows(p) + r * p->d->n, &s);
         for (size_t i = 0; i < p->d->n; i++)
-            worst[i] = fmaxf(worst[i], s.cause[i]);
+            worst[i] = fminf(fmaxf(worst[i], s.cause[i]), NEWS_WORST_MAX);
     }
 }
 
-/* The most that each feature was a cause while learning; all are 1 so far. */
+/* The most that each feature was a cause while learning; while it is found, all are 1. */
 static enum rc find_worst(struct learner *l, struct err *err)
 {
     const size_t n = l->m->schema->n;

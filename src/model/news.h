@@ -16,11 +16,20 @@
  *   cause_i    = new_i / sqrt(worst_i), worst_i the largest new_i of training, 1 at least: the
  *                geometric mean of how much is new and how many times the feature's own worst
  *                that is
- * Roots, because one wild frame must not stand for an hour. The memory is long beside an incident's
- * beginning, so that what grows slowly is named (docs/detection.md has both measured), and begins
- * empty: after a restart all is new. Scores do not depend on it. Thread: its holder's. */
+ * Roots, so that one wild frame does not stand for an hour. The memory is long beside an incident's
+ * beginning, so that what grows over minutes is named (docs/detection.md has how slow it may be);
+ * what creeps for longer is the frozen reference's (detect/reference.h). It is kept over gaps, and
+ * begins empty: after a restart, and with a new model, all is new. Of a pool of entities, what one
+ * has beside the others is in worst_i. Scores do not depend on it. Thread: its holder's. */
 
+/* Of a part: less than chance makes of any feature, unless what stands is off by hundreds, and
+ * enough to rank what stands where nothing is new. */
 #define NEWS_LEAST 0.01f
+
+/* worst_i is at most this, the part of a level and a change that are off by 100 units each: as far
+ * as a row can be of the rows that its unit was taken from (model/yardstick.h). So a glitch while
+ * learning takes a feature's name off the list no further than that. */
+#define NEWS_WORST_MAX 1182.0f
 
 enum { NEWS_FRAMES = 1024 };
 

@@ -26,7 +26,7 @@ enum { BOARD_FEATURES_MAX = 16, BOARD_ENTITIES_MAX = 32768, STALE_WHY_MAX = 96 }
 struct cause_view {
     char feature[FEATURE_NAME_MAX], group[FEATURE_GROUP_MAX], unit[FEATURE_UNIT_MAX];
     float value, expected, share;
-    float error;  /* what it added to the frame's evidence: share times that */
+    float error;  /* its share of the frame's evidence */
     bool restore; /* of an incident: see data/verdict.h */
 };
 

@@ -274,11 +274,19 @@ def test_a_recording_is_scored_by_the_verbs(binary, tmp_path):
         for name, kind in ("a", "cpu"), ("b", "write"):
             f.write(f"{spans[name][0]},{spans[name][-1]},{kind},strong,of-{name},{name}\n")
     with open(f"{base}.about.json", "w") as f:
-        json.dump({"groups": {"a": "of-a", "b": "of-b"}}, f)
-    done = subprocess.run([sys.executable, os.path.join(ROOT, "bench", "score_record"), "--tocsin",
-                           binary, "--json", tmp_path], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    stands = json.loads(done.stdout)["made-1"]["stands"]
+        json.dump({"groups": {"a": "of-a", "b": "of-b"}, "day_seconds": 600.0}, f)
+
+    def score_record(*words):
+        done = subprocess.run([sys.executable, os.path.join(ROOT, "bench", "score_record"), "--tocsin",
+                               binary, *words, tmp_path], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    stands = json.loads(score_record("--json"))["made-1"]["stands"]
     assert [(e["cause"], e["right"]) for e in stands["events"]] == [("a", True), ("b", True)]
     assert all(e["after"] <= 5 for e in stands["events"])
     assert (stands["strong"], stands["right_first"], stands["false_alarms"]) == (2, 2, 0)
+    assert "0, 0.00 a day of the recording, 0.0 a day of the clock" in score_record()
+    # its day has ten minutes
+    assert score_record("--alarms", "1", "--json") == score_record("--threshold", "budget:6/hour", "--json")
+    assert score_record("--alarms", "1", "--json") != score_record("--alarms", "0.01", "--json")

@@ -119,7 +119,7 @@ function score(grid) {
 
   grid.add(
     bars(
-      'What adds to it',
+      'Causes',
       'anomaly_feature_error: the evidence of a frame, shared out among its causes; the largest few.',
       range('A', `max by (feature) (anomaly_feature_error${OF})`, '{{feature}}'),
     ).min(0),
@@ -128,7 +128,7 @@ function score(grid) {
   );
   grid.add(
     gauges(
-      'What adds most now',
+      'Causes now',
       'The newest frame.',
       instant('A', `sort_desc(max by (feature) (anomaly_feature_error${OF}))`, '{{feature}}'),
     )

@@ -101,6 +101,44 @@ static struct line_step until_opened(struct fixture *x, size_t n, float off)
     return step;
 }
 
+static float weight_of_the_first(const struct verdict *v)
+{
+    for (size_t i = 0; i < v->n_causes; i++)
+        if (v->causes[i].feature == 0)
+            return v->causes[i].weight;
+    return 0;
+}
+
+/* What stood is no news to the same model with another threshold; to another model it is. */
+static void another_threshold_forgets_nothing_of_what_stood(void **state)
+{
+    struct fixture *x = *state;
+    const struct threshold_spec sigma = {.method = THRESHOLD_SIGMA, .value = 3};
+    struct model *same = NULL;
+    struct line_step step;
+    struct err err;
+
+    step = push(x, 1, 4);
+    const float at_first = weight_of_the_first(&step.verdict);
+    assert_true(at_first > 9);
+    for (int t = 0; t < 4096; t++)
+        step = push(x, 1, 4);
+    assert_true(weight_of_the_first(&step.verdict) < at_first / 10);
+    assert_int_equal(model_with_threshold(x->model, &sigma, &same, &err), OK);
+    assert_int_equal(line_set_model(&x->line, x->model->schema, same, &err), OK);
+    step = push(x, 1, 4);
+    assert_true(weight_of_the_first(&step.verdict) < at_first / 10);
+    same->unit_level[0] *= 1.5f;
+    struct model *other = NULL;
+    assert_int_equal(model_with_threshold(same, &sigma, &other, &err), OK);
+    same->unit_level[0] /= 1.5f;
+    assert_int_equal(line_set_model(&x->line, x->model->schema, other, &err), OK);
+    step = push(x, 1, 4);
+    assert_true(weight_of_the_first(&step.verdict) > at_first / 4);
+    model_unref(other);
+    model_unref(same);
+}
+
 static void what_would_silence_an_incident_is_marked_when_it_opens(void **state)
 {
     struct fixture *x = *state;
@@ -245,6 +283,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(
             a_change_of_model_or_a_restart_goes_on_as_if_it_had_not_been, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(another_threshold_forgets_nothing_of_what_stood, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(what_would_silence_an_incident_is_marked_when_it_opens,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_mark_means_that_no_few_features_would_do, set_up,

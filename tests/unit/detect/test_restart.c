@@ -16,7 +16,7 @@
 #include "model/departure.h"
 
 /* Whatever was forgotten and read again, the same frames have the same verdicts, bit for bit; but
- * for which features are a cause, which remembers for longer (model/news.h). */
+ * for how much each feature is a cause, which remembers for longer (model/news.h). */
 
 enum { FEATURES = 7, TRAINING = 120, FRAMES = 100 };
 
@@ -124,6 +124,11 @@ static struct run some_run(uint64_t seed)
 static void assert_same_but_causes(const struct verdict *a, const struct verdict *b)
 {
     assert_memory_equal(a, b, offsetof(struct verdict, n_causes));
+    for (size_t i = 0; i < a->n_causes; i++)
+        for (size_t k = 0; k < b->n_causes; k++)
+            if (a->causes[i].feature == b->causes[k].feature)
+                assert_true(a->causes[i].value == b->causes[k].value &&
+                            a->causes[i].expected == b->causes[k].expected);
 }
 
 static void a_loaded_model_gives_the_verdicts_of_the_trained_one(void **state)

@@ -12,6 +12,7 @@
 #include "../model/fixture.h"
 #include "base/rng.h"
 #include "detect/scorer.h"
+#include "model/news.h"
 
 /* A still machine of 25 features with resolution 1, of which the last never moved in training. */
 enum { N = 25, CONSTANT = N - 1, ROWS = 200 };
@@ -170,8 +171,63 @@ static void the_parts_of_a_frame_sum_to_its_score(void **state)
     assert_true(isnan(part[1].value) && part[1].part == 0);
     assert_true(part[0].value == 13 && part[0].expected == v.causes[0].expected);
     assert_true(part[0].part > 0.9f * v.score);
-    assert_true(v.causes[0].feature == 0 && part[0].cause == v.causes[0].part);
+    assert_true(v.causes[0].feature == 0 && part[0].cause == v.causes[0].weight);
     scorer_free(s);
+    model_unref(m);
+}
+
+/* f0 stands off by four, twice as far as f3 then moves; after a gap as well, and for a scorer that
+ * another threshold made. */
+static void causes_are_ranked_by_what_is_new(void **state)
+{
+    (void)state;
+    const struct threshold_spec percentile = {.method = THRESHOLD_PERCENTILE, .value = 99.5};
+    struct model *m = learn(&percentile);
+    struct scorer *s, *other;
+    struct scorer_part part[N];
+    struct verdict v;
+    struct err err;
+    float frame[N], shares = 0;
+    int t = 0;
+
+    for (size_t i = 0; i < N; i++)
+        frame[i] = i == CONSTANT ? 5 : 10.01f;
+    frame[0] += 4;
+    assert_int_equal(scorer_new(m, &s, &err), OK);
+    scorer_push(s, ++t, frame, &v);
+    assert_int_equal(v.causes[0].feature, 0);
+    while (t < 8 * NEWS_FRAMES)
+        scorer_push(s, ++t, frame, &v);
+    assert_int_equal(v.causes[0].feature, 0); /* nothing is new: what stands is named */
+    scorer_clear(s);
+    assert_int_equal(scorer_new(m, &other, &err), OK);
+    scorer_remember(other, s);
+    frame[3] += 2;
+    scorer_push(s, ++t, frame, &v);
+    scorer_parts(s, part);
+    assert_true(part[0].part > part[3].part && part[0].cause < part[3].cause);
+    assert_int_equal(v.causes[0].feature, 3);
+    assert_true(v.causes[0].weight == part[3].cause);
+    for (size_t k = 0; k < v.n_causes; k++)
+        shares += v.causes[k].share;
+    assert_true(v.causes[0].share > 0.8f && shares <= 1.00001f);
+    scorer_push(other, t, frame, &v);
+    assert_int_equal(v.causes[0].feature, 3);
+    scorer_free(other);
+    scorer_free(s);
+    model_unref(m);
+}
+
+/* There a cause is the squared error that the score is made of. */
+static void causes_of_a_fixed_threshold_are_the_errors(void **state)
+{
+    (void)state;
+    const struct threshold_spec fixed = {.method = THRESHOLD_FIXED, .value = 0.1};
+    struct model *m = learn(&fixed);
+    const struct verdict v = judge(m, N, 3, 5);
+
+    assert_int_equal(v.causes[0].feature, 0);
+    assert_true(v.causes[0].weight > 0.9f * v.score && v.causes[0].share > 0.9f);
     model_unref(m);
 }
 
@@ -255,6 +311,8 @@ int main(void)
         cmocka_unit_test(a_fixed_threshold_stays_as_it_was_given),
         cmocka_unit_test(a_constant_rings_from_a_little_over_one_span),
         cmocka_unit_test(the_parts_of_a_frame_sum_to_its_score),
+        cmocka_unit_test(causes_are_ranked_by_what_is_new),
+        cmocka_unit_test(causes_of_a_fixed_threshold_are_the_errors),
         cmocka_unit_test(what_takes_a_place_comes_from_the_others_alone),
         cmocka_unit_test(a_feature_that_is_restored_is_as_if_it_had_never_been_off),
     };

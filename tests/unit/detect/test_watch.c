@@ -20,7 +20,7 @@ static struct verdict verdict(int64_t ts_ms, float score)
 
     v.n_causes = 1;
     v.causes[0] =
-        (struct cause){.feature = (uint16_t)ts_ms, .value = score, .share = 1, .part = score};
+        (struct cause){.feature = (uint16_t)ts_ms, .value = score, .share = 1, .weight = score};
     return v;
 }
 
@@ -343,7 +343,7 @@ static struct verdict with_cause(int64_t ts_ms, uint16_t feature, float part, fl
                                  .value = part,
                                  .expected = (float)ts_ms,
                                  .share = part / (part + rest),
-                                 .part = part};
+                                 .weight = part};
     return v;
 }
 
@@ -393,7 +393,7 @@ static struct verdict random_verdict(struct rng *rng, int64_t ts_ms, float large
         for (size_t i = 1; i < 12; i++)
             best = part[i] > part[best] ? i : best;
         v.causes[v.n_causes] = (struct cause){
-            .feature = (uint16_t)best, .share = part[best] / v.score, .part = part[best]};
+            .feature = (uint16_t)best, .share = part[best] / v.score, .weight = part[best]};
         largest[best] = part[best] > largest[best] ? part[best] : largest[best];
         part[best] = 0;
     }

@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "model/model_file.h"
 #include "model/model_private.h"
+#include "model/news.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -56,7 +57,7 @@ static void fill_season_and_units(struct model *m, size_t n, struct rng *rng)
     for (size_t i = 0; i < n; i++) {
         m->unit_level[i] = fabsf(some_float(rng)) + 1e-6f;
         m->unit_change[i] = fabsf(some_float(rng)) + 1e-6f;
-        m->worst[i] = fabsf(some_float(rng)) + 1;
+        m->worst[i] = 1 + (NEWS_WORST_MAX - 1) * rng_float(rng);
     }
 }
 
@@ -264,7 +265,7 @@ static void a_foreign_file_and_another_version_are_named(void **state)
     assert_refused(b.p, b.n, E_STATE, "newer tocsin");
     b.p[8] = MODEL_VERSION - 1;
     put_checksum(&b);
-    assert_refused(b.p, b.n, E_STATE, "older tocsin that scored otherwise; learn anew");
+    assert_refused(b.p, b.n, E_STATE, "older tocsin; learn anew");
     b.p[8] = 0;
     put_checksum(&b);
     assert_refused(b.p, b.n, E_PARSE, "expected a model file of version 5, found 0");
@@ -313,6 +314,7 @@ static void wrong_content_under_a_right_checksum_is_refused(void **state)
         {"UNIT", 4, "\x00\x00\x80\x7f", 4},
         {"UNIT", 32, "\xff\xff\x7f\x3f", 4}, /* a worst a little under 1 */
         {"UNIT", 32, "\x00\x00\x80\x7f", 4},
+        {"UNIT", 32, "\x00\xe0\x93\x44", 4}, /* a little over the most: 1183 */
         {"UNIT", -8, "\x17\x00\x00\x00\x00\x00\x00\x00", 8},
         {"NETW", 0, "\x00\x00\x00\x41", 4}, /* clip_low over clip_high */
         {"NETW", 8, "\x00\x00\x00\x00", 4},

@@ -12,6 +12,7 @@
 #include "base/stats.h"
 #include "fixture.h"
 #include "model/departure.h"
+#include "model/news.h"
 #include "model/yardstick.h"
 
 enum { N = FIXTURE_N, ROWS = FIXTURE_ROWS, UNSEEN = FIXTURE_UNSEEN };
@@ -261,7 +262,7 @@ static void the_worst_of_a_feature_is_the_most_that_it_was_a_cause_while_learnin
     struct err err;
 
     d->X[100 * N + 2] = 1e5f;
-    d->X[350 * N + 3] = 1e5f;
+    d->X[350 * N + 3] = 1e9f; /* a glitch among the held-back rows, which no unit is fitted to */
     struct model *m = fixture_learn(d, NULL, &spec);
     for (size_t i = 0; i < N; i++)
         as_if_none[i] = 1;
@@ -271,10 +272,10 @@ static void the_worst_of_a_feature_is_the_most_that_it_was_a_cause_while_learnin
     for (size_t r = 0; r < ROWS; r++) {
         departure_push(departure, d->ts_ms[r], d->X + r * N, &s);
         for (size_t i = 0; i < N; i++)
-            as_if_none[i] = fmaxf(as_if_none[i], s.cause[i]);
+            as_if_none[i] = fminf(fmaxf(as_if_none[i], s.cause[i]), NEWS_WORST_MAX);
     }
     assert_memory_equal(worst, as_if_none, sizeof worst);
-    assert_true(worst[2] > 100 && worst[3] > 100 && worst[FIXTURE_CONSTANT] == 1);
+    assert_true(worst[2] > 100 && worst[3] == NEWS_WORST_MAX && worst[FIXTURE_CONSTANT] == 1);
     departure_free(departure);
     model_unref(m);
     dataset_free(d);
