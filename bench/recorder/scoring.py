@@ -5,8 +5,6 @@ import math
 from . import recording
 
 CLOSE_SHARE = 0.8  # of the threshold, under which an incident calms down: detect/watch.h
-
-
 COLUMNS = ["timestamp", "score", "threshold", "anomalous", "evidence"]
 
 

@@ -71,5 +71,5 @@ struct incident {
                        * recorded, and nobody is paged */
     bool accepted;    /* it closed because an operator took a slow change for the new normal */
     uint8_t n_causes;
-    struct cause causes[CAUSES_MAX]; /* each at its own largest part, largest first */
+    struct cause causes[CAUSES_MAX]; /* each at its own largest weight, largest first */
 };

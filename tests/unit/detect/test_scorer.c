@@ -52,6 +52,12 @@ static struct model *learn(const struct threshold_spec *threshold)
     return m;
 }
 
+static void be_usual(float frame[N])
+{
+    for (size_t i = 0; i < N; i++)
+        frame[i] = i == CONSTANT ? 5 : 10.01f;
+}
+
 /* The verdict on a frame with the first `here` features and the constant's value; f0 is off. */
 static struct verdict judge(struct model *m, size_t here, float off, float constant)
 {
@@ -160,8 +166,7 @@ static void the_parts_of_a_frame_sum_to_its_score(void **state)
     struct err err;
     float frame[N];
 
-    for (size_t i = 0; i < N; i++)
-        frame[i] = i == CONSTANT ? 5 : 10.01f;
+    be_usual(frame);
     frame[0] = 13;
     frame[1] = NAN;
     assert_int_equal(scorer_new(m, &s, &err), OK);
@@ -190,8 +195,7 @@ static void causes_are_ranked_by_what_is_new(void **state)
     float frame[N], shares = 0;
     int t = 0;
 
-    for (size_t i = 0; i < N; i++)
-        frame[i] = i == CONSTANT ? 5 : 10.01f;
+    be_usual(frame);
     frame[0] += 4;
     assert_int_equal(scorer_new(m, &s, &err), OK);
     scorer_push(s, ++t, frame, &v);
@@ -243,8 +247,7 @@ static void a_feature_that_is_restored_is_as_if_it_had_never_been_off(void **sta
     struct err err;
     float frame[N];
 
-    for (size_t i = 0; i < N; i++)
-        frame[i] = i == CONSTANT ? 5 : 10.01f;
+    be_usual(frame);
     frame[0] = 13;
     frame[CONSTANT] = 9;
     assert_int_equal(scorer_new(m, &s, &err), OK);
