@@ -1,87 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#include "base/mem.h"
-#include "base/rng.h"
-#include "config/config.h"
-
-static int with_home(void **state)
-{
-    (void)state;
-    return setenv("HOME", "/home/me", 1) || unsetenv("XDG_STATE_HOME");
-}
-
-static struct config loaded(const char *text)
-{
-    struct config c;
-    struct err err = {0};
-
-    if (config_parse(str_of(text), "f.yml", &c, &err) != OK)
-        fail_msg("%s", err.msg);
-    return c;
-}
-
-/* The text is refused with exactly this sentence, and nothing is written. */
-static void refuse(const char *text, const char *sentence)
-{
-    struct config c = {.listen = "untouched"};
-    struct err err = {0};
-
-    if (config_parse(str_of(text), "f.yml", &c, &err) == OK)
-        fail_msg("taken: %s", text);
-    assert_int_equal(err.rc, E_CONFIG);
-    assert_string_equal(err.msg, sentence);
-    assert_string_equal(c.listen, "untouched");
-}
-
-static void assert_same(const struct config *a, const struct config *b)
-{
-    assert_string_equal(a->listen, b->listen);
-    assert_string_equal(a->data_dir, b->data_dir);
-    assert_string_equal(a->profile, b->profile);
-    assert_int_equal(a->host.interval_ms, b->host.interval_ms);
-    assert_string_equal(a->host.instance, b->host.instance);
-    assert_string_equal(a->host.procfs, b->host.procfs);
-    assert_string_equal(a->host.sysfs, b->host.sysfs);
-    assert_string_equal(a->host.rootfs, b->host.rootfs);
-    assert_string_equal(a->share, b->share);
-    assert_int_equal(a->learn.for_ms, b->learn.for_ms);
-    assert_memory_equal(&a->learn.validation, &b->learn.validation, sizeof(double));
-    assert_int_equal(a->learn.seed, b->learn.seed);
-    assert_int_equal(a->learn.scaling, b->learn.scaling);
-    assert_int_equal(a->learn.n_layers, b->learn.n_layers);
-    assert_memory_equal(a->learn.layers, b->learn.layers, sizeof a->learn.layers);
-    assert_int_equal(a->learn.hidden, b->learn.hidden);
-    assert_int_equal(a->learn.output, b->learn.output);
-    assert_int_equal(a->learn.epochs, b->learn.epochs);
-    assert_int_equal(a->learn.batch_size, b->learn.batch_size);
-    assert_int_equal(a->learn.patience, b->learn.patience);
-    assert_memory_equal(&a->learn.learning_rate, &b->learn.learning_rate, sizeof(double));
-    assert_memory_equal(&a->learn.feature_dropout, &b->learn.feature_dropout, sizeof(double));
-    assert_int_equal(a->retrain.every_ms, b->retrain.every_ms);
-    assert_int_equal(a->retrain.window_ms, b->retrain.window_ms);
-    assert_int_equal(a->retrain.quarantine_ms, b->retrain.quarantine_ms);
-    assert_int_equal(a->threshold.method, b->threshold.method);
-    assert_memory_equal(&a->threshold.value, &b->threshold.value, sizeof(double));
-    assert_int_equal(a->threshold.scope, b->threshold.scope);
-    assert_memory_equal(&a->threshold.observe, &b->threshold.observe, sizeof(double));
-    assert_int_equal(a->confirm.k, b->confirm.k);
-    assert_int_equal(a->confirm.of, b->confirm.of);
-    assert_int_equal(a->retention.max_age_ms, b->retention.max_age_ms);
-    assert_int_equal(a->retention.max_size_bytes, b->retention.max_size_bytes);
-    assert_int_equal(a->log.level, b->log.level);
-    assert_int_equal(a->log.format, b->log.format);
-}
+#include "config_fixture.h"
 
 static void empty_file_is_the_defaults(void **state)
 {
@@ -281,116 +199,6 @@ static void layers_are_a_list_of_widths(void **state)
            "f.yml:1:17: model.layers: expected at most 16 layers, found 17");
 }
 
-static void number_of_a_threshold_must_fit_its_method(void **state)
-{
-    (void)state;
-    assert_float_equal(loaded("threshold: {method: sigma}").threshold.value, 3, 0);
-    assert_float_equal(loaded("threshold: {percentile: 95}").threshold.value, 95, 0);
-    assert_int_equal(loaded("threshold: {percentile: 95}").threshold.method, THRESHOLD_PERCENTILE);
-    refuse("threshold: {method: staged, percentile: 95}\n",
-           "f.yml:1:41: threshold.percentile belongs to method percentile; the method is staged");
-    assert_int_equal(loaded("threshold: {alarms: 1/day}").threshold.method, THRESHOLD_STAGED);
-    assert_float_equal(loaded("threshold: {alarms: 1/day}").threshold.value, 7, 0);
-    assert_float_equal(loaded("threshold: {method: fixed, value: 0.1998}").threshold.value, 0.1998,
-                       0);
-    refuse("threshold: {method: fixed}\n", "f.yml:1:21: threshold.value: expected the threshold, "
-                                           "since threshold.method is fixed");
-    refuse("threshold: {k: 3}\n",
-           "f.yml:1:16: threshold.k belongs to method sigma; the method is staged");
-    refuse("threshold: {method: sigma, percentile: 95}\n",
-           "f.yml:1:40: threshold.percentile belongs to method percentile; the method is sigma");
-    refuse("threshold: {percentile: 100}\n", "f.yml:1:25: threshold.percentile: expected a number "
-                                             "over 0 and under 100, found '100'");
-    refuse("threshold: {method: often}\n",
-           "f.yml:1:21: threshold.method: expected one of percentile, sigma, fixed, budget, auto, "
-           "staged, found 'often'");
-    refuse("threshold: {method: auto, k: 3}\n",
-           "f.yml:1:30: threshold.k belongs to method sigma; the method is auto");
-    assert_int_equal(loaded("threshold: {method: auto}").threshold.method, THRESHOLD_AUTO);
-}
-
-static void a_budget_is_so_many_alarms_in_a_time(void **state)
-{
-    static const struct {
-        const char *text;
-        double per_week;
-    } good[] = {{"2 per week", 2},
-                {"2/week", 2},
-                {"1 / day", 7},
-                {"0.5 per day", 3.5},
-                {"1 per month", 7 / 30.4375},
-                {"1e-1/hour", 16.8}};
-    static const char *const bad[] = {"2",      "per week",    "2 per fortnight",
-                                      "week/2", "x/day",       "2 per weeks",
-                                      "2week",  "nan per day", "2//week"};
-    char yaml[128], sentence[256];
-    (void)state;
-
-    assert_float_equal(loaded("threshold: {method: budget}").threshold.value, 2, 0);
-    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
-        (void)snprintf(yaml, sizeof yaml, "threshold: {method: budget, alarms: \"%s\"}\n",
-                       good[i].text);
-        assert_float_equal(loaded(yaml).threshold.value, good[i].per_week, 1e-12);
-    }
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        (void)snprintf(yaml, sizeof yaml, "threshold: {method: budget, alarms: \"%s\"}\n", bad[i]);
-        (void)snprintf(sentence, sizeof sentence,
-                       "f.yml:1:37: threshold.alarms: expected %s, found '%s'",
-                       i == 7 ? "at least one in 1000 weeks and at most one a second"
-                              : "how often, as '2 per week' (hour, day, week, month)",
-                       bad[i]);
-        refuse(yaml, sentence);
-    }
-    refuse("threshold: {method: budget, alarms: 0 per week}\n",
-           "f.yml:1:37: threshold.alarms: expected at least one in 1000 weeks and at most one a "
-           "second, found '0 per week'");
-    refuse("threshold: {method: percentile, alarms: 2 per week}\n",
-           "f.yml:1:41: threshold.alarms belongs to method budget; the method is percentile");
-}
-
-static void a_softer_budget_observes(void **state)
-{
-    struct config c = loaded("threshold: {method: budget, alarms: 1/week, observe: 2 per day}");
-    struct err err;
-
-    (void)state;
-    assert_float_equal(c.threshold.value, 1, 0);
-    assert_float_equal(c.threshold.observe, 14, 0);
-    assert_int_equal(config_set(&c, "threshold", "budget:3/week", "--threshold", &err), OK);
-    assert_float_equal(c.threshold.value, 3, 0);
-    assert_float_equal(c.threshold.observe, 14, 0); /* the file's stays */
-    assert_int_equal(config_set(&c, "threshold", "sigma:3", "--threshold", &err), OK);
-    assert_float_equal(c.threshold.observe, 0, 0); /* where nothing is promised, all are pages */
-    assert_float_equal(loaded("threshold: {method: budget}").threshold.observe, 0, 0);
-    refuse("threshold: {method: budget, alarms: 2/week, observe: 1/week}\n",
-           "f.yml:1:54: threshold.observe: expected more often than threshold.alarms (2 a week), "
-           "found 1 a week: it is the softer one");
-    refuse("threshold: {method: sigma, observe: 2 per day}\n",
-           "f.yml:1:37: threshold.observe belongs to method budget; the method is sigma");
-    refuse("threshold: {method: budget, observe: often}\n",
-           "f.yml:1:38: threshold.observe: expected how often, as '2 per week' (hour, day, week, "
-           "month), found 'often'");
-    refuse("threshold: {method: budget, observe: -1/day}\n",
-           "f.yml:1:38: threshold.observe: expected none or more, and at most one a second, found "
-           "'-1/day'");
-}
-
-static void a_budget_may_be_of_the_fleet(void **state)
-{
-    struct config c = loaded("threshold: {method: budget, scope: fleet}");
-    struct err err;
-
-    (void)state;
-    assert_int_equal(c.threshold.scope, SCOPE_FLEET);
-    assert_int_equal(config_set(&c, "threshold", "budget:3/week", "--threshold", &err), OK);
-    assert_int_equal(c.threshold.scope, SCOPE_FLEET);
-    assert_int_equal(loaded("threshold: {method: budget}").threshold.scope, SCOPE_ENTITY);
-    refuse("threshold: {method: budget, scope: all}\n",
-           "f.yml:1:36: threshold.scope: expected one of entity, fleet, found 'all'");
-    refuse("threshold: {method: sigma, scope: fleet}\n",
-           "f.yml:1:35: threshold.scope belongs to method budget; the method is sigma");
-}
-
 static void contradictions_point_at_a_key_of_the_file(void **state)
 {
     (void)state;
@@ -500,53 +308,6 @@ static void command_line_sets_single_keys(void **state)
     assert_string_equal(err.msg, "--set: there is no key 'learn.fro'");
 }
 
-static void threshold_reads_the_short_form(void **state)
-{
-    static const struct {
-        const char *text, *sentence;
-    } bad[] = {
-        {"", "threshold.method: expected one of percentile, sigma, fixed, budget, auto, staged, "
-             "found nothing"},
-        {"fixed", "expected a number after 'fixed', as in fixed:0.1998"},
-        {"fixed:", "threshold.value: expected a number over 0 and under 1e+30, found nothing"},
-        {"fixed:-1", "threshold.value: expected a number over 0 and under 1e+30, found '-1'"},
-        {"percentile:0x1", "threshold.percentile: expected a number over 0 and under 100, found "
-                           "'0x1'"},
-        {"auto:3", "expected 'auto' alone, found 'auto:3'"},
-        {"budget:2", "threshold.alarms: expected how often, as '2 per week' (hour, day, week, "
-                     "month), found '2'"},
-        {"mean:3", "threshold.method: expected one of percentile, sigma, fixed, budget, auto, "
-                   "staged, found 'mean'"},
-    };
-    struct threshold_spec t = {0};
-    struct err err = {0};
-    (void)state;
-
-    assert_int_equal(config_parse_threshold("percentile:99.5", &t, &err), OK);
-    assert_int_equal(t.method, THRESHOLD_PERCENTILE);
-    assert_float_equal(t.value, 99.5, 0);
-    assert_int_equal(config_parse_threshold("sigma", &t, &err), OK);
-    assert_float_equal(t.value, 3, 0);
-    assert_int_equal(config_parse_threshold("fixed:0.1998", &t, &err), OK);
-    assert_int_equal(t.method, THRESHOLD_FIXED);
-    assert_float_equal(t.value, 0.1998, 0);
-    assert_int_equal(config_parse_threshold("budget:1/day", &t, &err), OK);
-    assert_int_equal(t.method, THRESHOLD_BUDGET);
-    assert_float_equal(t.value, 7, 0);
-    assert_int_equal(config_parse_threshold("staged:1/day", &t, &err), OK);
-    assert_true(t.method == THRESHOLD_STAGED && t.value == 7);
-    assert_int_equal(config_parse_threshold("staged", &t, &err), OK);
-    assert_true(t.method == THRESHOLD_STAGED && t.value == 2);
-    assert_int_equal(config_parse_threshold("auto", &t, &err), OK);
-    assert_int_equal(t.method, THRESHOLD_AUTO);
-    assert_int_equal(config_parse_threshold("fixed:0.1998", &t, &err), OK);
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        assert_int_equal(config_parse_threshold(bad[i].text, &t, &err), E_CONFIG);
-        assert_string_equal(err.msg, bad[i].sentence);
-        assert_float_equal(t.value, 0.1998, 0);
-    }
-}
-
 static void layers_read_the_short_form(void **state)
 {
     static const char *const bad[] = {"14,",  ",14", "14,,8",
@@ -563,119 +324,6 @@ static void layers_read_the_short_form(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         assert_int_equal(config_parse_layers(bad[i], &s, &err), E_CONFIG);
         assert_int_equal(s.n_layers, 3);
-    }
-}
-
-static void assert_round_trip(const struct config *c)
-{
-    CLEANUP(buf_done) struct buf text;
-    struct config again;
-    struct err err = {0};
-
-    buf_init(&text, 1 << 16);
-    config_print(c, NULL, &text);
-    assert_false(text.failed);
-    if (config_parse((struct str){text.p, text.n}, "printed", &again, &err) != OK)
-        fail_msg("%s in:\n%s", err.msg, text.p);
-    assert_same(c, &again);
-}
-
-static void random_text(struct rng *r, char *out, size_t room)
-{
-    static const char *const bits[] = {"a",
-                                       "Z",
-                                       "0",
-                                       "/",
-                                       ".",
-                                       ":",
-                                       "-",
-                                       " ",
-                                       "#",
-                                       "\"",
-                                       "'",
-                                       "\\",
-                                       "$",
-                                       "{",
-                                       "}",
-                                       "${",
-                                       "$${",
-                                       "~",
-                                       "é",
-                                       "…",
-                                       "!",
-                                       "null",
-                                       "\xf0\x9f\x94\x94",
-                                       "[",
-                                       ",",
-                                       "%"};
-    const size_t n = 1 + rng_below(r, 12);
-
-    out[0] = '\0';
-    for (size_t i = 0, at = 0; i < n && at + 8 < room; i++)
-        at += (size_t)snprintf(out + at, room - at, "%s",
-                               bits[rng_below(r, sizeof bits / sizeof *bits)]);
-    if (out[0] == '~')
-        out[0] = '_';
-}
-
-static void random_config(struct rng *r, struct config *c)
-{
-    static const char *const listens[] = {"127.0.0.1:8001", "[::1]:0", "0.0.0.0:65535"};
-    static const double levels[] = {
-        [THRESHOLD_PERCENTILE] = 100, [THRESHOLD_SIGMA] = 10, [THRESHOLD_FIXED] = 1e6,
-        [THRESHOLD_BUDGET] = 6e5,     [THRESHOLD_AUTO] = 0,   [THRESHOLD_STAGED] = 6e5};
-
-    config_defaults(c);
-    (void)snprintf(c->listen, sizeof c->listen, "%s", listens[rng_below(r, 3)]);
-    random_text(r, c->data_dir, sizeof c->data_dir);
-    random_text(r, c->profile, sizeof c->profile);
-    random_text(r, c->host.instance, sizeof c->host.instance);
-    random_text(r, c->host.rootfs, sizeof c->host.rootfs);
-    (void)snprintf(c->share, sizeof c->share, "%s", rng_below(r, 2) ? "role_2" : "");
-    c->host.interval_ms = 100 + (int64_t)rng_below(r, 3599900);
-    c->learn.validation = 1e-9 + (double)rng_float(r) * 0.98;
-    const int64_t enough = 24 + (int64_t)(17 / (1 - c->learn.validation));
-    c->learn.for_ms = enough * c->host.interval_ms + (int64_t)rng_below(r, 1000000000);
-    c->learn.seed = rng_u64(r);
-    c->learn.scaling = rng_below(r, 2) ? SCALING_QUANTILE : SCALING_MINMAX;
-    c->learn.n_layers = rng_below(r, NET_LAYERS_MAX + 1);
-    for (size_t i = 0; i < c->learn.n_layers; i++)
-        c->learn.layers[i] = 1 + (uint32_t)rng_below(r, NET_WIDTH_MAX);
-    c->learn.hidden = (enum activation)rng_below(r, 4);
-    c->learn.output = (enum activation)rng_below(r, 4);
-    c->learn.epochs = 1 + (uint32_t)rng_below(r, 100000);
-    c->learn.learning_rate = 1e-12 + (double)rng_float(r) * 0.99;
-    c->learn.feature_dropout = (double)rng_float(r) * 0.9;
-    c->threshold.method = (enum threshold_method)rng_below(r, 6);
-    c->threshold.value = (c->threshold.method == THRESHOLD_AUTO      ? 0
-                          : threshold_is_budget(c->threshold.method) ? BUDGET_LEAST
-                                                                     : 1e-9) +
-                         (double)rng_float(r) * levels[c->threshold.method] * 0.999;
-    if (threshold_is_budget(c->threshold.method))
-        c->threshold.scope = (enum threshold_scope)rng_below(r, 2);
-    if (threshold_is_budget(c->threshold.method) && rng_below(r, 2))
-        c->threshold.observe =
-            fmin(c->threshold.value * (1 + (double)rng_float(r)) + 1e-3, BUDGET_MOST);
-    c->confirm.of = 1 + (uint32_t)rng_below(r, 64);
-    c->confirm.k = 1 + (uint32_t)rng_below(r, c->confirm.of);
-    c->retention.max_age_ms = 60000 + (int64_t)(rng_u64(r) % 1000000000000);
-    c->retention.max_size_bytes = (1 << 20) + rng_u64(r) % (UINT64_C(1) << 40);
-    c->log.level = (enum log_level)rng_below(r, 4);
-    c->log.format = (enum log_format)rng_below(r, 2);
-}
-
-static void printed_configuration_reads_back_the_same(void **state)
-{
-    struct config c;
-    struct rng r;
-    (void)state;
-
-    config_defaults(&c);
-    assert_round_trip(&c);
-    rng_init(&r, 7);
-    for (int i = 0; i < 2000; i++) {
-        random_config(&r, &c);
-        assert_round_trip(&c);
     }
 }
 
@@ -706,18 +354,12 @@ int main(void)
         cmocka_unit_test(values_out_of_range_say_what_was_expected),
         cmocka_unit_test(values_longer_than_their_room_are_refused),
         cmocka_unit_test(layers_are_a_list_of_widths),
-        cmocka_unit_test(number_of_a_threshold_must_fit_its_method),
-        cmocka_unit_test(a_budget_is_so_many_alarms_in_a_time),
-        cmocka_unit_test(a_softer_budget_observes),
-        cmocka_unit_test(a_budget_may_be_of_the_fleet),
         cmocka_unit_test(contradictions_point_at_a_key_of_the_file),
         cmocka_unit_test(environment_is_expanded_in_values),
         cmocka_unit_test(data_dir_follows_the_user),
         cmocka_unit_test(missing_file_is_named),
         cmocka_unit_test(command_line_sets_single_keys),
-        cmocka_unit_test(threshold_reads_the_short_form),
         cmocka_unit_test(layers_read_the_short_form),
-        cmocka_unit_test(printed_configuration_reads_back_the_same),
         cmocka_unit_test(every_failed_allocation_is_told),
     };
     return cmocka_run_group_tests_name("config", tests, with_home, NULL);
