@@ -107,15 +107,20 @@ count() {
     [ -z "$names" ] || printf '%s\n' "$names" | sed 's/^/      /'
 }
 
-# build NAME FOLDER COMPILER MESON_OPTION...
+# build NAME FOLDER COMPILER MESON_OPTION... [-- TARGET...]: those targets, else all
 build() {
-    local name=$1 folder=$2 compiler=$3
+    local name=$1 folder=$2 compiler=$3 options=()
     shift 3
+    while [ $# -gt 0 ] && [ "$1" != -- ]; do
+        options+=("$1")
+        shift
+    done
+    [ $# = 0 ] || shift
     if [ ! -f "$folder/build.ninja" ]; then
         rm -rf "$folder"
-        step "$name: configure" env CC="$compiler" meson setup "$folder" -Dwerror=true "$@" || return
+        step "$name: configure" env CC="$compiler" meson setup "$folder" -Dwerror=true "${options[@]}" || return
     fi
-    step "$name" meson compile -C "$folder" --ninja-args=-k0
+    step "$name" ninja -C "$folder" -k0 "$@"
 }
 
 # unit NAME FOLDER MESON_TEST_OPTION...
@@ -313,11 +318,12 @@ main() {
         unit "unit tests, fuzz corpora" build-asan --suite unit --suite fuzz --timeout-multiplier 4 \
             --wrapper "${fixed_layout[*]}"
     fi
-    if build "build with ThreadSanitizer" build-tsan gcc -Db_sanitize=thread -Db_lundef=false; then
-        local threaded
-        mapfile -t threaded < <(files 'tests/unit/*.c' | xargs grep -l '<pthread.h>' |
-            sed -n 's|.*/\(test_[a-z_]*\)\.c$|\1|p')
-        unit "unit tests with threads" build-tsan "${threaded[@]}" --timeout-multiplier 4 \
+    local threaded # as tests/unit/store/store-test_threads
+    mapfile -t threaded < <(files 'tests/unit/*.c' | xargs grep -l '<pthread.h>' |
+        sed -n 's|^\(tests/unit/\([a-z]*\)\)/\(test_[a-z_]*\)\.c$|\1/\2-\3|p')
+    if build "build with ThreadSanitizer" build-tsan gcc -Db_sanitize=thread -Db_lundef=false \
+        -- tocsin "${threaded[@]}"; then
+        unit "unit tests with threads" build-tsan "${threaded[@]##*-}" --timeout-multiplier 4 \
             --wrapper "${fixed_layout[*]}"
         step "the daemon and tune under ThreadSanitizer" daemon_races
     fi
