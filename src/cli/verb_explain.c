@@ -373,6 +373,8 @@ static enum rc explain(const struct explain_options *o, struct err *err)
     rc = make_room(&e, err);
     if (rc == OK)
         rc = scorer_new(m, &e.scorer, err);
+    if (rc == OK)
+        rc = scorer_follow_day(e.scorer, err);
     if (rc != OK)
         return rc;
     score_up_to(&e, &t);

@@ -128,7 +128,7 @@ static enum rc score_rows(struct model *m, const struct table *t, struct buf *ou
 
     if (!part)
         return err_set(err, E_NOMEM, "no memory for what %zu features add", m->schema->n);
-    if (scorer_new(m, &s, err) != OK)
+    if (scorer_new(m, &s, err) != OK || scorer_follow_day(s, err) != OK)
         return err->rc;
     buf_puts(out, "timestamp,score,threshold,anomalous,evidence\n");
     if (parts)

@@ -56,8 +56,8 @@ void aging_recall(struct aging *a, int64_t ts_ms, const float *frame, bool learn
     (void)reference_push(a->reference, ts_ms, frame, learnable, &unheard);
 }
 
-void aging_push(struct aging *a, const struct model *m, int64_t ts_ms, const float *frame,
-                float score, bool learnable, struct aging_step *ret)
+void aging_push(struct aging *a, const struct model *m, int64_t ts_ms, int64_t day_shift_ms,
+                const float *frame, float score, bool learnable, struct aging_step *ret)
 {
     ret->event = reference_push(a->reference, ts_ms, frame, learnable, &ret->slow);
     if (ret->event != WATCH_QUIET)
@@ -65,7 +65,7 @@ void aging_push(struct aging *a, const struct model *m, int64_t ts_ms, const flo
     ret->drifted = false;
     if (!m || !a->drift || !learnable)
         return;
-    season_subtract(&m->season, ts_ms, frame, a->scratch);
+    season_subtract(&m->season, season_time(ts_ms, day_shift_ms), frame, a->scratch);
     ret->drifted = drift_push(a->drift, ts_ms, a->scratch, score, &ret->drift);
 }
 

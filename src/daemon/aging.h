@@ -38,10 +38,10 @@ enum watch_event aging_accept(struct aging *a, int64_t ts_ms, struct slow_change
 /* A frame of the past for the reference alone: it goes on where its state was written. */
 void aging_recall(struct aging *a, int64_t ts_ms, const float *frame, bool learnable);
 
-/* A frame, judged by m with this score (m NULL, score NaN: not judged). learnable: no incident of
- * the score is open. */
-void aging_push(struct aging *a, const struct model *m, int64_t ts_ms, const float *frame,
-                float score, bool learnable, struct aging_step *ret);
+/* A frame, judged by m with this score (m NULL, score NaN: not judged), whose day comes so much
+ * sooner than m learned it (detect/daylight.h). learnable: no incident of the score is open. */
+void aging_push(struct aging *a, const struct model *m, int64_t ts_ms, int64_t day_shift_ms,
+                const float *frame, float score, bool learnable, struct aging_step *ret);
 
 /* The slow change that is open, or false. */
 bool aging_slow(const struct aging *a, struct slow_change *ret);

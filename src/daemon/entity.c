@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/entity.h"
+#include "daemon/entity_private.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -9,44 +9,6 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "detect/line.h"
-#include "feature/derive.h"
-#include "feature/evaluator.h"
-
-struct entity {
-    char instance[INSTANCE_MAX];
-    const struct profile *profile;
-    const struct schema *schema; /* the profile's */
-    struct evaluator *evaluator;
-    struct deriver *deriver;
-    struct continuity continuity;
-    int64_t interval_ms;
-    bool remote;
-    int64_t ready_ms; /* no frame before this time: windows fill; 0 = set at the next tick */
-
-    char group[GROUP_NAME_MAX];
-
-    enum phase phase;
-    bool gathering;          /* more of the past is coming: no training yet, and no verdicts */
-    bool chosen;             /* its model, by an operator, for it alone */
-    struct dataset *learned; /* NULL unless learning */
-    uint64_t wanted_rows;
-
-    struct line line; /* its model is NULL while learning */
-    uint64_t model_id;
-    struct presence *presence;
-    struct aging aging;
-
-    int64_t frame_ms;          /* of the last frame, of an earlier run too; 0: none */
-    char stale[STALE_WHY_MAX]; /* why nothing comes; "" = it does */
-    int64_t stale_ms;
-    struct verdict verdict; /* the last one; score NaN before the first */
-    bool scored;
-    char discontinuity[CONTINUITY_TEXT_MAX];
-    int64_t discontinuity_ms;
-    double *base;  /* [profile_base_count] */
-    float frame[]; /* [schema->n] */
-};
 
 enum rc entity_new(const struct entity_options *o, struct entity **ret, struct err *err)
 {
@@ -132,6 +94,7 @@ static void judge(struct entity *e, struct entity_step *ret)
     if (step.event != WATCH_QUIET)
         ret->incident = step.incident;
     ret->presence_changed = presence_push(e->presence, e->frame);
+    ret->day_shifted = step.day_shifted;
 }
 
 void entity_recall_verdict(struct entity *e, struct watch *w, const struct verdict *v,
@@ -170,7 +133,7 @@ static enum rc take_frame(struct entity *e, int64_t ts_ms, struct entity_step *r
         judge(e, ret);
     }
     if (!e->line.watch.held)
-        aging_push(&e->aging, e->line.model, ts_ms, e->frame,
+        aging_push(&e->aging, e->line.model, ts_ms, entity_day_shift_ms(e), e->frame,
                    ret->scored ? ret->verdict.score : NAN, line_is_quiet(&e->line), &ret->aging);
     return OK;
 }
@@ -316,6 +279,12 @@ void entity_warm(struct entity *e, int64_t ts_ms, const float *frame)
     line_recall(&e->line, ts_ms, frame);
 }
 
+void entity_warm_day(struct entity *e, int64_t ts_ms, const float *frame)
+{
+    assert(e->phase == PHASE_WATCHING);
+    line_recall_day(&e->line, ts_ms, frame);
+}
+
 struct dataset *entity_take_training(struct entity *e)
 {
     assert(e->phase == PHASE_LEARNING && e->learned);
@@ -398,6 +367,11 @@ void entity_set_confirm(struct entity *e, struct confirm_spec confirm)
     watch_confirm(&e->line.watch, confirm);
 }
 
+int64_t entity_day_shift_ms(const struct entity *e)
+{
+    return line_day_shift_ms(&e->line);
+}
+
 enum phase entity_phase(const struct entity *e)
 {
     return e->phase;
@@ -447,107 +421,4 @@ void entity_progress(const struct entity *e, uint64_t *ret_rows, uint64_t *ret_w
 {
     *ret_rows = e->learned ? e->learned->rows : e->wanted_rows;
     *ret_wanted = e->wanted_rows;
-}
-
-static void view_causes(const struct schema *schema, const struct cause *c, size_t n, float score,
-                        struct cause_view *ret)
-{
-    for (size_t i = 0; i < n; i++) {
-        const struct feature *f = &schema->f[c[i].feature];
-        memcpy(ret[i].feature, f->name, sizeof ret[i].feature);
-        memcpy(ret[i].group, f->group, sizeof ret[i].group);
-        memcpy(ret[i].unit, f->unit, sizeof ret[i].unit);
-        ret[i].value = c[i].value;
-        ret[i].expected = c[i].expected;
-        ret[i].share = c[i].share;
-        ret[i].error = c[i].share * score;
-        ret[i].restore = c[i].restore;
-    }
-}
-
-static void view_presence(const struct entity *e, struct entity_view *v)
-{
-    for (size_t i = 0; i < e->schema->n; i++) {
-        const enum presence_state state = presence_of(e->presence, i);
-        if (state == PRESENCE_FINE)
-            continue;
-        size_t *count = state == PRESENCE_ABSENT ? &v->n_absent : &v->n_frozen;
-        char(*names)[FEATURE_NAME_MAX] = state == PRESENCE_ABSENT ? v->absent : v->frozen;
-        if (*count < BOARD_FEATURES_MAX)
-            memcpy(names[*count], e->schema->f[i].name, FEATURE_NAME_MAX);
-        ++*count;
-    }
-}
-
-static void view_incident(const struct entity *e, struct entity_view *v)
-{
-    const struct incident *in = &e->line.watch.incident;
-
-    v->ringing = incident_pages(in);
-    v->observing = in->tier == INCIDENT_OBSERVE;
-    v->incident.start_ms = in->start_ms;
-    v->incident.peak_ms = in->peak_ms;
-    v->incident.peak_score = in->peak_score;
-    v->incident.threshold = in->threshold;
-    v->incident.n_causes = in->n_causes;
-    view_causes(e->schema, in->causes, in->n_causes, in->peak_score, v->incident.causes);
-}
-
-static void view_slow(const struct entity *e, struct entity_view *v)
-{
-    struct slow_change slow;
-
-    if (!aging_slow(&e->aging, &slow))
-        return;
-    v->slow_since_ms = slow.incident.start_ms;
-    v->slow_ratio = slow.incident.peak_score;
-    reference_describe(&slow, e->schema, v->slow_words);
-}
-
-void entity_view(const struct entity *e, struct entity_view *ret)
-{
-    struct budget_rate rate;
-
-    memset(ret, 0, sizeof *ret);
-    memcpy(ret->instance, e->instance, sizeof ret->instance);
-    memcpy(ret->group, e->group, sizeof ret->group);
-    ret->phase = e->phase;
-    entity_progress(e, &ret->learned_rows, &ret->wanted_rows);
-    ret->ts_ms = e->frame_ms;
-    ret->interval_ms = e->interval_ms;
-    ret->n_features = e->schema->n;
-    memcpy(ret->stale, e->stale, sizeof ret->stale);
-    ret->stale_ms = e->stale_ms;
-    ret->drift_evidence = aging_drift_evidence(&e->aging);
-    ret->reference_days = reference_days(e->aging.reference);
-    memcpy(ret->discontinuity, e->discontinuity, sizeof ret->discontinuity);
-    ret->discontinuity_ms = e->discontinuity_ms;
-    if (e->line.model) {
-        ret->model_id = e->model_id;
-        ret->model_rows = e->line.model->stats.train_rows + e->line.model->stats.validation_rows;
-        ret->model_created_ms = e->line.model->provenance.created_ms;
-        ret->widening = e->line.model->threshold_widening;
-        (void)snprintf(ret->threshold_by, sizeof ret->threshold_by, "%s",
-                       threshold_method_name(e->line.model->threshold_by));
-        ret->threshold = budget_threshold(e->line.budget);
-        budget_rate(e->line.budget, &rate);
-        ret->alarm_budget = rate.promised;
-        ret->alarm_rate = rate.achieved;
-        ret->alarm_rate_lower = rate.lower;
-        ret->alarm_rate_upper = rate.upper;
-        view_presence(e, ret);
-    }
-    if (e->scored) {
-        ret->scored = true;
-        ret->score = e->verdict.score;
-        ret->reconstruction = e->verdict.reconstruction;
-        ret->confidence = e->verdict.confidence;
-        ret->anomalous = e->verdict.anomalous;
-        ret->n_causes = e->verdict.n_causes;
-        view_causes(e->schema, e->verdict.causes, e->verdict.n_causes, e->verdict.evidence,
-                    ret->causes);
-    }
-    if (e->line.watch.open)
-        view_incident(e, ret);
-    view_slow(e, ret);
 }

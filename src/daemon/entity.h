@@ -45,6 +45,7 @@ struct entity_step {
     bool training_due;        /* enough was learned: entity_take_training gives it */
     struct aging_step aging;  /* quiet without a frame */
     bool presence_changed;    /* some feature went absent, froze, or came back */
+    bool day_shifted;         /* entity_day_shift_ms is another than before */
 };
 
 MUST_CHECK enum rc entity_new(const struct entity_options *o, struct entity **ret, struct err *err);
@@ -73,6 +74,8 @@ bool entity_caught_up(struct entity *e); /* true: enough was learned, a training
 void entity_set_stale(struct entity *e, int64_t ts_ms, const char *why);
 bool entity_is_stale(const struct entity *e);
 
+/* How much sooner its day comes than the model learned it (detect/daylight.h); 0 without one. */
+int64_t entity_day_shift_ms(const struct entity *e);
 /* Of its last frame, of an earlier run too; 0: none. */
 int64_t entity_last_ms(const struct entity *e);
 void entity_set_last(struct entity *e, int64_t ts_ms); /* as the store has it */
@@ -95,6 +98,8 @@ void entity_count_verdict(struct entity *e, struct watch *w, const struct verdic
 /* A frame that an earlier run judged with this model: scores go on as if nothing had stopped, where
  * the time between is short enough (model/departure.h). Watching only. Times rise. */
 void entity_warm(struct entity *e, int64_t ts_ms, const float *frame);
+/* One of the last day, before those: it says how much sooner the day comes, no more. */
+void entity_warm_day(struct entity *e, int64_t ts_ms, const float *frame);
 
 /* Hands over what was learned; the entity waits in PHASE_TRAINING. */
 struct dataset *entity_take_training(struct entity *e);

@@ -11,6 +11,7 @@
 #include "daemon/marks.h"
 #include "daemon/model_files.h"
 #include "daemon/restore_reference.h"
+#include "detect/daylight.h"
 #include "model/assemble.h"
 #include "model/departure.h"
 #include "store/store.h"
@@ -187,14 +188,42 @@ static bool warm_frame(void *arg, int64_t ts_ms, const float *frame, size_t n)
     return true;
 }
 
-/* The frames that a score could still know of: older ones are past a gap (model/recent.h). */
+static bool warm_day_frame(void *arg, int64_t ts_ms, const float *frame, size_t n)
+{
+    struct entity *e = arg;
+
+    if (n == entity_schema(e)->n)
+        entity_warm_day(e, ts_ms, frame);
+    return false;
+}
+
+/* A few frames of each hour tell whether the day comes sooner or later than it was learned. */
+static enum rc warm_day(struct entity *e, int64_t to_ms, struct store_reader *r, struct err *err)
+{
+    enum { AN_HOUR_MS = 3600 * 1000, STEP_MS = 5 * 60 * 1000 };
+    const int64_t interval = entity_interval_ms(e);
+    const int64_t step = interval > STEP_MS ? interval : STEP_MS;
+
+    for (int64_t ms = to_ms - (DAYLIGHT_HOURS + 2) * (int64_t)AN_HOUR_MS; ms < to_ms; ms += step)
+        if (store_read_frames(r, entity_instance(e), entity_schema(e)->hash, ms,
+                              ms + (step < 2 * interval ? step : 2 * interval) - 1, false,
+                              warm_day_frame, e, err) != OK)
+            return err->rc;
+    return OK;
+}
+
+/* The frames that a score could still know of: older ones are past a gap (model/recent.h); and
+ * before them, where the model has a season, those that tell its hour. */
 static enum rc warm_up(struct entity *e, const struct restore_options *o, struct store_reader *r,
                        struct err *err)
 {
     const int64_t span_ms = DEPARTURE_MEMORY * DEPARTURE_GAP * entity_interval_ms(e);
+    const int64_t from_ms = o->now_ms - span_ms;
 
-    return store_read_frames(r, entity_instance(e), entity_schema(e)->hash, o->now_ms - span_ms,
-                             o->now_ms, false, warm_frame, e, err);
+    if (entity_model(e)->season.slots > 0 && warm_day(e, from_ms, r, err) != OK)
+        return err->rc;
+    return store_read_frames(r, entity_instance(e), entity_schema(e)->hash, from_ms, o->now_ms,
+                             false, warm_frame, e, err);
 }
 
 struct last_training {

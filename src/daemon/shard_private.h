@@ -78,6 +78,7 @@ void shard_tell_discontinuity(struct shard *s, const struct entity *e,
                               const struct entity_step *step);
 void shard_tell_learning(struct shard *s, struct shard_slot *slot);
 void shard_tell_presence(struct shard *s, struct shard_slot *slot);
+void shard_tell_day(struct shard *s, const struct entity *e); /* it comes at another hour */
 void shard_tell_incident(struct shard *s, size_t at, const struct entity_step *step);
 void shard_tell_slow(struct shard *s, size_t at, enum watch_event event,
                      const struct slow_change *slow);

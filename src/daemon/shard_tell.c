@@ -134,6 +134,18 @@ void shard_tell_learning(struct shard *s, struct shard_slot *slot)
     slot->told_tenth = tenth;
 }
 
+void shard_tell_day(struct shard *s, const struct entity *e)
+{
+    const int64_t ms = entity_day_shift_ms(e);
+
+    announce_break(s->o.announcer);
+    log_event(LOG_INFO,
+              ms > 0   ? "the day comes an hour sooner than it was learned: were clocks set?"
+              : ms < 0 ? "the day comes an hour later than it was learned: were clocks set?"
+                       : "the day comes when it was learned to",
+              "instance", entity_instance(e), NULL);
+}
+
 void shard_tell_presence(struct shard *s, struct shard_slot *slot)
 {
     static const char *const words[] = {

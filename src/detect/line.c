@@ -62,14 +62,11 @@ static void remember(struct line *l, int64_t ts_ms, const float *frame)
     p->n += p->n < DEPARTURE_MEMORY;
 }
 
-/* Its verdicts are of the past: nobody hears them. */
 static void warm_up(struct scorer *s, const struct line_past *p, size_t n)
 {
-    struct verdict v;
-
     for (size_t i = DEPARTURE_MEMORY - p->n; i < DEPARTURE_MEMORY; i++) {
         const size_t at = (p->head + i) % DEPARTURE_MEMORY;
-        scorer_push(s, p->ts_ms[at], &p->X[at * n], &v);
+        scorer_warm(s, p->ts_ms[at], &p->X[at * n]);
     }
 }
 
@@ -92,14 +89,17 @@ enum rc line_set_model(struct line *l, const struct schema *frames, struct model
     struct silence *silence;
 
     if (schema_match(frames, m->schema, err) != OK || scorer_new(m, &scorer, err) != OK ||
-        new_budget(l, m, &budget, err) != OK || silence_new(m->schema->n, &silence, err) != OK)
+        scorer_follow_day(scorer, err) != OK || new_budget(l, m, &budget, err) != OK ||
+        silence_new(m->schema->n, &silence, err) != OK)
         return err->rc;
     if (!l->past.X && !(l->past.X = mem_array(DEPARTURE_MEMORY, m->schema->n * sizeof(float)))) {
         silence_free(silence);
         return err_set(err, E_NOMEM, "line: no memory");
     }
-    warm_up(scorer, &l->past, m->schema->n);
     struct model *const before = l->model; /* may be m */
+    if (before)
+        scorer_take_day(scorer, l->scorer);
+    warm_up(scorer, &l->past, m->schema->n);
     if (before && is_same_but_threshold(before, m))
         scorer_remember(scorer, l->scorer);
     scorer_free(l->scorer);
@@ -135,14 +135,27 @@ static void follow(struct line *l, const struct watch *w, const struct verdict *
 void line_push(struct line *l, int64_t ts_ms, const float *frame, struct line_step *ret)
 {
     assert(l->scorer);
+    const int64_t shift_ms = scorer_day_shift_ms(l->scorer);
     remember(l, ts_ms, frame);
     scorer_push(l->scorer, ts_ms, frame, &ret->verdict);
+    ret->day_shifted = scorer_day_shift_ms(l->scorer) != shift_ms;
     ret->event = watch_push(&l->watch, &ret->verdict, &ret->incident);
     if (ret->event != WATCH_QUIET && ret->event != WATCH_CLOSED) {
         silence_mark(l->silence, l->scorer, &ret->verdict, &l->watch.incident);
         ret->incident = l->watch.incident;
     }
     follow(l, &l->watch, &ret->verdict, ret->event);
+}
+
+void line_recall_day(struct line *l, int64_t ts_ms, const float *frame)
+{
+    assert(l->scorer);
+    scorer_recall_day(l->scorer, ts_ms, frame);
+}
+
+int64_t line_day_shift_ms(const struct line *l)
+{
+    return l->scorer ? scorer_day_shift_ms(l->scorer) : 0;
 }
 
 bool line_is_quiet(const struct line *l)

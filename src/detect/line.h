@@ -40,6 +40,7 @@ struct line_step {
     struct verdict verdict;
     enum watch_event event;
     struct incident incident; /* unless WATCH_QUIET */
+    bool day_shifted;         /* line_day_shift_ms is another than before */
 };
 
 void line_init(struct line *l, struct confirm_spec confirm);
@@ -53,6 +54,12 @@ void line_done(struct line *l); /* a zeroed one is fine */
  * then nothing changed. */
 MUST_CHECK enum rc line_set_model(struct line *l, const struct schema *frames, struct model *m,
                                   struct err *err);
+
+/* How much sooner the day comes than the model learned it (detect/daylight.h); 0 without one. */
+int64_t line_day_shift_ms(const struct line *l);
+/* A frame of the last day that an earlier run judged, before those of line_recall: it says how much
+ * sooner the day comes, no more. Needs a model. */
+void line_recall_day(struct line *l, int64_t ts_ms, const float *frame);
 
 /* No incident is open that somebody is paged for: what comes is an example of normal. */
 bool line_is_quiet(const struct line *l);

@@ -5,11 +5,13 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "detect/daylight.h"
 #include "model/departure.h"
 
 struct scorer {
     struct model *model;
     struct departure *departure;
+    struct daylight *daylight; /* NULL: the day is not followed */
     struct departure_score newest;
     float threshold;  /* of a whole frame */
     size_t n_learned; /* features that carry weight when they are present */
@@ -36,6 +38,7 @@ void scorer_free(struct scorer *s)
     if (!s)
         return;
     departure_free(s->departure);
+    daylight_free(s->daylight);
     model_unref(s->model);
     mem_free(s);
 }
@@ -89,8 +92,36 @@ static void rank_causes(const struct scorer *s, const struct departure_score *d,
     v->n_causes = (uint8_t)found;
 }
 
+enum rc scorer_follow_day(struct scorer *s, struct err *err)
+{
+    return s->model->season.slots ? daylight_new(s->model->schema->n, &s->daylight, err) : OK;
+}
+
+void scorer_take_day(struct scorer *s, struct scorer *from)
+{
+    if (!from->daylight)
+        return;
+    daylight_free(s->daylight);
+    s->daylight = TAKE(from->daylight);
+    departure_set_hour(s->departure, daylight_ms(s->daylight));
+}
+
+void scorer_recall_day(struct scorer *s, int64_t ts_ms, const float *frame)
+{
+    if (!s->daylight)
+        return;
+    daylight_push(s->daylight, s->model, ts_ms, frame);
+    departure_set_hour(s->departure, daylight_ms(s->daylight));
+}
+
+int64_t scorer_day_shift_ms(const struct scorer *s)
+{
+    return s->daylight ? daylight_ms(s->daylight) : 0;
+}
+
 void scorer_push(struct scorer *s, int64_t ts_ms, const float *frame, struct verdict *ret)
 {
+    scorer_recall_day(s, ts_ms, frame);
     departure_push(s->departure, ts_ms, frame, &s->newest);
     const struct departure_score d = s->newest;
     memset(ret, 0, sizeof *ret); /* padding too: verdicts are compared and copied as bytes */
@@ -103,6 +134,11 @@ void scorer_push(struct scorer *s, int64_t ts_ms, const float *frame, struct ver
     ret->anomalous = verdict_watched(ret) > ret->threshold; /* false for NaN */
     if (!isnan(ret->score))
         rank_causes(s, &d, ret);
+}
+
+void scorer_warm(struct scorer *s, int64_t ts_ms, const float *frame)
+{
+    departure_push(s->departure, ts_ms, frame, &s->newest);
 }
 
 /* d's parts as those of its evidence. */

@@ -26,12 +26,24 @@ static inline void scorer_freep(struct scorer **s)
 /* frame[schema->n], natural units, NaN = missing. A frame with nothing present gives a NaN score
  * that is not anomalous. */
 void scorer_push(struct scorer *s, int64_t ts_ms, const float *frame, struct verdict *ret);
+/* A frame of the past, which is not judged anew: what comes is, as if s had been there. */
+void scorer_warm(struct scorer *s, int64_t ts_ms, const float *frame);
 /* What is watched of a verdict of this model, in units of a whole frame's threshold; of absent
  * features, those that were never learned are taken to be the first. */
 float scorer_watched(const struct scorer *s, const struct verdict *v);
 /* Another threshold of a whole frame than the model's. */
 void scorer_set_threshold(struct scorer *s, float threshold);
 void scorer_clear(struct scorer *s); /* forget the past, as departure_clear does: after a gap */
+/* From now on the season is looked up at the hour that it is (detect/daylight.h); else at that of
+ * the clock. E_NOMEM. */
+MUST_CHECK enum rc scorer_follow_day(struct scorer *s, struct err *err);
+/* What `from`, of another model of the same features, knows of its day becomes s's, as does the
+ * hour; from follows none any more. */
+void scorer_take_day(struct scorer *s, struct scorer *from);
+/* A frame of the last day, in order of time: it says what hour it is, and is not scored. */
+void scorer_recall_day(struct scorer *s, int64_t ts_ms, const float *frame);
+/* How much sooner the day comes than it was learned: an hour, 0 or an hour less. */
+int64_t scorer_day_shift_ms(const struct scorer *s);
 /* Causes are ranked as if s had been there all the time that `from` was; its model is the same but
  * for the threshold. */
 void scorer_remember(struct scorer *s, const struct scorer *from);

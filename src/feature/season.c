@@ -266,6 +266,11 @@ void season_done(struct season *s)
     *s = (struct season){0};
 }
 
+int64_t season_time(int64_t ts_ms, int64_t sooner_ms)
+{
+    return time_of_day(ts_ms) + sooner_ms % DAY_MS; /* of no date: nothing overflows */
+}
+
 void season_subtract(const struct season *s, int64_t ts_ms, const float *x, float *ret)
 {
     if (s->slots == 0) {

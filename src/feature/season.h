@@ -39,6 +39,8 @@ MUST_CHECK enum rc season_fit(const int64_t *ts_ms, const float *X, size_t rows,
                               struct err *err);
 void season_done(struct season *s);
 
+/* A time whose season is that of ts_ms where the day comes so much sooner than it was learned. */
+int64_t season_time(int64_t ts_ms, int64_t sooner_ms);
 /* ret[n] = x[n] less the season at ts_ms; ret may be x. NaN stays NaN. */
 void season_subtract(const struct season *s, int64_t ts_ms, const float *x, float *ret);
 /* The season of feature i at ts_ms: what season_subtract took. */

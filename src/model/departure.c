@@ -35,6 +35,7 @@ struct departure {
     struct recent recent;
     struct news news;
     bool started;
+    int64_t sooner_ms;            /* its day than was learned */
     float score;                  /* of the newest frame */
     float past[DEPARTURE_FRAMES]; /* evidence, newest at `head`; NaN: not scored */
     uint32_t head, held;
@@ -106,6 +107,11 @@ void departure_remember(struct departure *d, const struct departure *from)
     memcpy(d->news.root, from->news.root, d->news.n * sizeof *d->news.root);
 }
 
+void departure_set_hour(struct departure *d, int64_t sooner_ms)
+{
+    d->sooner_ms = sooner_ms;
+}
+
 static float huber(float z)
 {
     const float a = fminf(fabsf(z), Z_MAX);
@@ -175,9 +181,10 @@ static struct departure_score describe(struct departure *d, struct frame *f, flo
                                 .expected = f->expected,
                                 .part = f->part,
                                 .here = d->present};
+    const int64_t at_ms = season_time(d->newest_ms, d->sooner_ms);
 
     for (size_t i = 0; i < d->model->schema->n; i++) {
-        const float season = season_at(&d->model->season, d->newest_ms, i);
+        const float season = season_at(&d->model->season, at_ms, i);
         f->value[i] = f->x[i] + season;
         f->expected[i] = f->y[i] + season;
         s.present += d->present[i];
@@ -195,7 +202,7 @@ void departure_push(struct departure *d, int64_t ts_ms, const float *frame,
         departure_clear(d);
     d->started = true;
     d->newest_ms = ts_ms;
-    season_subtract(&m->season, ts_ms, frame, f->x);
+    season_subtract(&m->season, season_time(ts_ms, d->sooner_ms), frame, f->x);
     filler_apply(d->filler, &m->scaler, f->x, f->x, d->present);
 
     const float error = model_score(m, f->x, d->present, f->y, f->part, d->work);

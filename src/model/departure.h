@@ -20,7 +20,8 @@
  * of part_i over the features that are present and carry weight; the score is its average over the
  * last DEPARTURE_FRAMES frames (those of them that could be scored), weighted 0.8^age: an
  * exponential average with a finite memory. A score knows of its last DEPARTURE_MEMORY frames and
- * no others, so that a restart that replays so many scores as if it had never stopped, to the bit.
+ * no others, so that a restart that replays so many scores as if it had never stopped, to the bit
+ * (where it looks the season up at the same hour, see departure_set_hour).
  * Units are deviations in training (model/yardstick.h): the parts add up without calibration.
  * docs/detection.md has what each step is worth.
  *
@@ -83,6 +84,9 @@ void departure_push(struct departure *d, int64_t ts_ms, const float *frame,
  * stood and moved as expected: they are hidden from the network, its answer takes their place.
  * score is as it was: it is about the frames before as well. What comes next is not touched. */
 void departure_restored(struct departure *d, const uint8_t *restored, struct departure_score *ret);
+/* The season of each frame is looked up so much later from now on: its day comes sooner than it was
+ * learned (detect/daylight.h). */
+void departure_set_hour(struct departure *d, int64_t sooner_ms);
 /* Forget the past: after a gap. What stood (model/news.h) is kept: a gap does not make it new. */
 void departure_clear(struct departure *d);
 /* What stood for `from`, whose model is the same but for its threshold, stands for d. */

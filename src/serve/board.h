@@ -71,6 +71,7 @@ struct entity_view {
     /* incidents a week: promised (0: nothing is), achieved and its 95 % interval (NaN: no score) */
     double alarm_budget, alarm_rate, alarm_rate_lower, alarm_rate_upper;
     float drift_evidence;    /* share of what is a finding (detect/drift.h); NaN without a model */
+    int64_t day_shift_ms;    /* how much sooner the day comes than learned (detect/daylight.h) */
     uint32_t reference_days; /* days that the frozen reference has learned (detect/reference.h) */
 };
 

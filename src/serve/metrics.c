@@ -106,6 +106,7 @@ enum value {
     V_RATE_LOWER,
     V_RATE_UPPER,
     V_DRIFT,
+    V_DAY,
     V_REFERENCE,
     V_SLOW,
 };
@@ -184,6 +185,11 @@ static const struct entity_family {
     {{"tocsin_drift_evidence", "",
       "Evidence that the model no longer fits, as a share of what orders a training.", GAUGE},
      V_DRIFT,
+     A_MODEL},
+    {{"tocsin_day_shift_seconds", "seconds",
+      "How much sooner the day comes than it was learned: 3600 or -3600 after clocks were set.",
+      GAUGE},
+     V_DAY,
      A_MODEL},
     {{"tocsin_reference_learned_seconds", "seconds",
       "Whole days that the reference for slow changes has learned.", GAUGE},
@@ -283,6 +289,9 @@ static void write_value(struct buf *out, const struct entity_view *v, int64_t no
         break;
     case V_DRIFT:
         buf_float(out, v->drift_evidence);
+        break;
+    case V_DAY:
+        buf_double(out, (double)v->day_shift_ms / 1e3);
         break;
     case V_REFERENCE:
         buf_double(out, 86400.0 * v->reference_days);

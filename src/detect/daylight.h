@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "model/model.h"
+
+/* daylight - does the day come an hour sooner or later than it was learned?
+ *
+ * Twice a year people set their clocks, and what they ask of a machine comes an hour sooner or
+ * later by its own, which goes on (UTC). A season (feature/season.h) that is off by an hour is off
+ * all day, until enough days were learned anew; so it is looked up an hour on or back where the
+ * last 24 whole hours say so. Of feature i in hour h, with S the season's mean in an hour, and the
+ * median over the hours taken off r:
+ *   r_ih = (mean of x_i - median_i - S_ih) / unit_level_i     what the season does not explain
+ *   d_ih = (S_i,h+1 - S_ih) / unit_level_i                    what it would be an hour sooner
+ *                                                             (with h-1: later)
+ * The least-squares slope b of r on d, over all features and hours, is 1 where the day comes an
+ * hour sooner, 0 where it comes as learned, and 1/2 where there is no day at all (a holiday): the
+ * shift fits better than what was learned where b is over 1/2. It is taken where b is so by
+ * DAYLIGHT_SURE standard errors, and given up where it is under 1/2 by as much. The error is that
+ * of whole hours as clusters (Liang & Zeger, Biometrika 73, 1986), since what features do in an
+ * hour they do together. |r| is cut to DEPARTURE_HUBER more than |d|.
+ *
+ * So about a day after clocks were set scores are what they were before; until then they are as
+ * without this. What is kept, the means of 24 hours, is of no model: a new one is asked as the hour
+ * ends.
+ * A frame a minute is looked at. Thread: its holder's. */
+
+/* docs/detection.md has how near chance comes to it. */
+#define DAYLIGHT_SURE 4.0
+
+enum { DAYLIGHT_HOURS = 24, DAYLIGHT_STEP_MS = 60 * 1000 };
+
+struct daylight;
+
+/* Of n features. */
+MUST_CHECK enum rc daylight_new(size_t n, struct daylight **ret, struct err *err);
+void daylight_free(struct daylight *d); /* NULL is fine */
+
+/* The next frame[n] of m, natural units, NaN = missing; m may be another one than before. With the
+ * first of an hour the hours before are judged. A time over an hour back begins anew, and keeps
+ * what was chosen. */
+void daylight_push(struct daylight *d, const struct model *m, int64_t ts_ms, const float *frame);
+
+/* How much sooner the day comes than it was learned: 0, or an hour more or less. */
+int64_t daylight_ms(const struct daylight *d);

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "../model/fixture.h"
+#include "detect/daylight.h"
+#include "detect/scorer.h"
+
+enum { N = FIXTURE_N, CONSTANT = FIXTURE_CONSTANT, DAYS = 8, A_DAY = 144, AN_HOUR = 6 };
+
+#define INTERVAL_MS INT64_C(600000)
+static const int64_t HOUR_MS = 3600 * 1000, DAY_MS = 24 * 3600 * 1000;
+
+/* Of a machine with a daily rhythm, some of it twice a day; and of one whose day comes sooner. */
+static struct model *model, *of_summer;
+
+/* Gives d's rows their times, from row `first` of all time on, and a rhythm that comes so much
+ * sooner. Its height is from three deviations of a feature's noise to a third of one. */
+static void give_rhythm(struct dataset *d, int64_t first, int64_t sooner_ms)
+{
+    for (size_t r = 0; r < d->rows; r++) {
+        const int64_t ms = (first + (int64_t)r) * INTERVAL_MS;
+        const double turn = 2 * M_PI * (double)(ms + sooner_ms) / (double)DAY_MS;
+
+        d->ts_ms[r] = ms;
+        for (size_t i = 0; i < N; i++)
+            d->X[r * N + i] +=
+                i == CONSTANT ? 0 : (float)(300 * sin((i % 3 == 0 ? 2 : 1) * turn + (double)i));
+    }
+}
+
+static struct model *learned(int64_t sooner_ms)
+{
+    const struct learn_spec spec = fixture_spec();
+    struct dataset *d = fixture_machine((size_t)DAYS * A_DAY, 1);
+
+    give_rhythm(d, 0, sooner_ms);
+    struct model *m = fixture_learn(d, NULL, &spec);
+    dataset_free(d);
+    assert_int_equal(m->season.slots, SEASON_SLOTS);
+    return m;
+}
+
+static int learn(void **state)
+{
+    (void)state;
+    model = learned(0);
+    of_summer = learned(HOUR_MS);
+    return 0;
+}
+
+static int forget(void **state)
+{
+    (void)state;
+    model_unref(model);
+    model_unref(of_summer);
+    return 0;
+}
+
+static struct daylight *new_daylight(void)
+{
+    struct daylight *d;
+    struct err err;
+
+    assert_int_equal(daylight_new(N, &d, &err), OK);
+    return d;
+}
+
+static struct dataset *later_days(size_t days, uint64_t seed, int64_t sooner_ms)
+{
+    struct dataset *d = fixture_machine(days * A_DAY, seed);
+
+    give_rhythm(d, DAYS * A_DAY + 50, sooner_ms);
+    return d;
+}
+
+static void push(struct daylight *y, const struct model *m, const struct dataset *d, size_t from,
+                 size_t to)
+{
+    for (size_t r = from; r < to; r++)
+        daylight_push(y, m, d->ts_ms[r], d->X + r * N);
+}
+
+static void a_day_that_comes_sooner_or_later_is_told_within_a_day(void **state)
+{
+    (void)state;
+    for (int64_t sooner_ms = -HOUR_MS; sooner_ms <= HOUR_MS; sooner_ms += 2 * HOUR_MS) {
+        struct dataset *before = later_days(7, 2, 0), *after = later_days(7, 2, sooner_ms);
+        struct daylight *y = new_daylight();
+
+        push(y, model, before, 0, 3 * A_DAY);
+        push(y, model, after, 3 * A_DAY, 3 * A_DAY + A_DAY / 3);
+        assert_int_equal(daylight_ms(y), 0);
+        push(y, model, after, 3 * A_DAY + A_DAY / 3, 4 * A_DAY);
+        assert_int_equal(daylight_ms(y), sooner_ms);
+        for (size_t r = 4 * A_DAY; r < after->rows; r++) {
+            push(y, model, after, r, r + 1);
+            assert_int_equal(daylight_ms(y), sooner_ms);
+        }
+        daylight_free(y);
+        dataset_free(before);
+        dataset_free(after);
+    }
+}
+
+static void clocks_that_are_set_back_are_told_as_well(void **state)
+{
+    (void)state;
+    struct dataset *summer = later_days(4, 3, HOUR_MS), *winter = later_days(8, 3, 0);
+    struct daylight *y = new_daylight();
+
+    push(y, model, summer, 0, summer->rows);
+    assert_int_equal(daylight_ms(y), HOUR_MS);
+    push(y, model, winter, summer->rows, summer->rows + A_DAY);
+    assert_int_equal(daylight_ms(y), 0);
+    daylight_free(y);
+    dataset_free(summer);
+    dataset_free(winter);
+}
+
+static void a_day_as_it_was_learned_is_never_taken_for_another(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 10; seed < 20; seed++) {
+        struct dataset *d = later_days(20, seed, 0);
+        struct daylight *y = new_daylight();
+
+        for (size_t r = 0; r < d->rows; r++) {
+            push(y, model, d, r, r + 1);
+            assert_int_equal(daylight_ms(y), 0);
+        }
+        daylight_free(y);
+        dataset_free(d);
+    }
+}
+
+/* Two days on which nobody comes; then one whose morning is late, and whose evening is not. */
+static void neither_is_a_holiday_or_a_late_morning(void **state)
+{
+    (void)state;
+    struct dataset *d = later_days(8, 4, 0), *late = later_days(8, 4, -HOUR_MS);
+    struct dataset *nobody = fixture_machine(8 * A_DAY, 4);
+    struct daylight *y = new_daylight();
+
+    for (size_t r = 0; r < d->rows; r++) {
+        const size_t day = r / A_DAY, of_day = r % A_DAY;
+        const float *const x = day == 3 || day == 4               ? nobody->X + r * N
+                               : day == 6 && of_day < 2 * AN_HOUR ? late->X + r * N
+                                                                  : d->X + r * N;
+        daylight_push(y, model, d->ts_ms[r], x);
+        assert_int_equal(daylight_ms(y), 0);
+    }
+    daylight_free(y);
+    dataset_free(d);
+    dataset_free(late);
+    dataset_free(nobody);
+}
+
+/* Each stands elsewhere from the third day on and one value in five hundred is wild: no day of its
+ * own, and none that hides the one that comes later. */
+static void another_level_and_wild_values_neither_make_nor_hide_it(void **state)
+{
+    (void)state;
+    struct dataset *d = later_days(9, 5, 0), *sooner = later_days(9, 5, HOUR_MS);
+    struct daylight *y = new_daylight();
+    struct rng rng;
+
+    rng_init(&rng, 1);
+    for (size_t r = 0; r < d->rows; r++) {
+        float x[N];
+        for (size_t i = 0; i < N; i++)
+            x[i] = (r < 6 * A_DAY ? d : sooner)->X[r * N + i] +
+                   (r > 3 * A_DAY + 77 ? 30 * model->unit_level[i] : 0);
+        x[rng_below(&rng, N)] *= rng_below(&rng, 50) == 0 ? 1e6f : 1.0f;
+        daylight_push(y, model, d->ts_ms[r], x);
+        if (r < 6 * A_DAY)
+            assert_int_equal(daylight_ms(y), 0);
+    }
+    assert_int_equal(daylight_ms(y), HOUR_MS);
+    daylight_free(y);
+    dataset_free(d);
+    dataset_free(sooner);
+}
+
+static void frames_within_a_minute_are_not_looked_at(void **state)
+{
+    (void)state;
+    static const float wild[N] = {9e9f, -9e9f, 9e9f, 1, 2, 3, 4, 5, 6, 7};
+    struct dataset *d = later_days(3, 6, HOUR_MS);
+    struct daylight *y = new_daylight();
+
+    for (size_t r = 0; r < d->rows; r++) {
+        daylight_push(y, model, d->ts_ms[r], d->X + r * N);
+        daylight_push(y, model, d->ts_ms[r] + 1000, wild);
+        daylight_push(y, model, d->ts_ms[r] + 59000, wild);
+    }
+    assert_int_equal(daylight_ms(y), HOUR_MS);
+    daylight_free(y);
+    dataset_free(d);
+}
+
+/* Of an hour without a frame nothing is known, and for a day nothing is said. */
+static void every_hour_of_the_last_day_is_needed(void **state)
+{
+    (void)state;
+    struct dataset *d = later_days(5, 7, HOUR_MS);
+    struct daylight *y = new_daylight();
+
+    for (size_t r = 0; r < d->rows; r++)
+        if (r % (A_DAY - AN_HOUR) > 2 * AN_HOUR)
+            push(y, model, d, r, r + 1);
+    assert_int_equal(daylight_ms(y), 0);
+    daylight_free(y);
+    y = new_daylight();
+    for (size_t r = 0; r < d->rows; r++) {
+        for (size_t i = N / 2; i < N; i++)
+            d->X[r * N + i] = r % 40 < 12 ? NAN : d->X[r * N + i]; /* the others go on */
+        push(y, model, d, r, r + 1);
+    }
+    assert_int_equal(daylight_ms(y), HOUR_MS);
+    daylight_free(y);
+    dataset_free(d);
+}
+
+static void times_without_sense_and_frames_of_nothing_say_nothing(void **state)
+{
+    (void)state;
+    static const int64_t times[] = {INT64_MIN, INT64_MAX, INT64_MIN, 0, -1, 1};
+    struct daylight *y = new_daylight();
+    float nothing[N];
+
+    for (size_t i = 0; i < N; i++)
+        nothing[i] = i % 2 ? NAN : INFINITY;
+    for (size_t k = 0; k < sizeof times / sizeof *times; k++)
+        daylight_push(y, model, times[k], nothing);
+    for (int64_t k = 0; k < 3 * A_DAY; k++)
+        daylight_push(y, model, k * INTERVAL_MS, nothing);
+    assert_int_equal(daylight_ms(y), 0);
+    daylight_free(y);
+}
+
+static void a_clock_that_goes_back_begins_anew_and_keeps_what_was_chosen(void **state)
+{
+    (void)state;
+    struct dataset *d = later_days(2, 8, HOUR_MS);
+    struct daylight *y = new_daylight();
+
+    push(y, model, d, 0, d->rows);
+    assert_int_equal(daylight_ms(y), HOUR_MS);
+    push(y, model, d, 0, A_DAY / 2);
+    assert_int_equal(daylight_ms(y), HOUR_MS);
+    daylight_free(y);
+    dataset_free(d);
+}
+
+static void another_model_is_asked_as_the_hour_ends(void **state)
+{
+    (void)state;
+    struct dataset *d = later_days(3, 9, HOUR_MS);
+    struct daylight *y = new_daylight();
+
+    push(y, model, d, 0, 2 * A_DAY);
+    assert_int_equal(daylight_ms(y), HOUR_MS);
+    push(y, of_summer, d, 2 * A_DAY, 2 * A_DAY + AN_HOUR + 1);
+    assert_int_equal(daylight_ms(y), 0);
+    struct model plain = *model;
+    plain.season = (struct season){.n = N};
+    push(y, model, d, 2 * A_DAY + AN_HOUR + 1, 2 * A_DAY + 3 * AN_HOUR);
+    assert_int_equal(daylight_ms(y), HOUR_MS);
+    push(y, &plain, d, 2 * A_DAY + 3 * AN_HOUR, 2 * A_DAY + 5 * AN_HOUR);
+    assert_int_equal(daylight_ms(y), 0);
+    daylight_free(y);
+    dataset_free(d);
+}
+
+/* From a day after clocks were set, scores are what they would have been without. */
+static void scores_are_of_the_hour_that_it_is(void **state)
+{
+    (void)state;
+    struct dataset *d = later_days(4, 8, HOUR_MS), *same = later_days(4, 8, 0);
+    struct scorer *follows, *stays;
+    struct verdict v, w, u;
+    double late = 0, early = 0, usual = 0;
+    struct err err;
+
+    assert_int_equal(scorer_new(model, &follows, &err), OK);
+    assert_int_equal(scorer_follow_day(follows, &err), OK);
+    assert_int_equal(scorer_new(model, &stays, &err), OK);
+    for (size_t r = 0; r < d->rows; r++) {
+        scorer_push(follows, d->ts_ms[r], d->X + r * N, &v);
+        if (r < A_DAY)
+            early += (double)v.evidence / A_DAY;
+        if (r >= A_DAY + 2 * AN_HOUR)
+            late += (double)v.evidence / (double)(d->rows - A_DAY - 2 * AN_HOUR);
+    }
+    for (size_t r = 0; r < d->rows; r++) {
+        scorer_push(stays, same->ts_ms[r], same->X + r * N, &u);
+        if (r >= A_DAY + 2 * AN_HOUR)
+            usual += (double)u.evidence / (double)(d->rows - A_DAY - 2 * AN_HOUR);
+    }
+    assert_int_equal(scorer_day_shift_ms(follows), HOUR_MS);
+    assert_int_equal(scorer_day_shift_ms(stays), 0);
+    assert_true(early > 1.5 * usual);
+    assert_true(fabs(late - usual) < 0.1 * usual);
+    scorer_push(stays, d->ts_ms[d->rows - 1] + INTERVAL_MS, d->X, &w); /* it does not follow */
+    assert_int_equal(scorer_day_shift_ms(stays), 0);
+    scorer_free(follows);
+    scorer_free(stays);
+    dataset_free(d);
+    dataset_free(same);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_day_that_comes_sooner_or_later_is_told_within_a_day),
+        cmocka_unit_test(clocks_that_are_set_back_are_told_as_well),
+        cmocka_unit_test(a_day_as_it_was_learned_is_never_taken_for_another),
+        cmocka_unit_test(neither_is_a_holiday_or_a_late_morning),
+        cmocka_unit_test(another_level_and_wild_values_neither_make_nor_hide_it),
+        cmocka_unit_test(frames_within_a_minute_are_not_looked_at),
+        cmocka_unit_test(every_hour_of_the_last_day_is_needed),
+        cmocka_unit_test(times_without_sense_and_frames_of_nothing_say_nothing),
+        cmocka_unit_test(a_clock_that_goes_back_begins_anew_and_keeps_what_was_chosen),
+        cmocka_unit_test(another_model_is_asked_as_the_hour_ends),
+        cmocka_unit_test(scores_are_of_the_hour_that_it_is),
+    };
+
+    return cmocka_run_group_tests(tests, learn, forget);
+}
