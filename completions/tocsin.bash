@@ -59,7 +59,8 @@ _tocsin_values() { # _tocsin_values VERB OPTION
     *:--log-level) echo debug info warn error ;;
     *:--log-format) echo logfmt json ;;
     tune:--method) echo random halving ;;
-    train:--hidden | train:--output) echo relu sigmoid tanh linear ;;
+    train:--hidden) echo relu sigmoid tanh linear ;;
+    train:--output) echo auto relu sigmoid tanh linear ;;
     *:--scaling) echo minmax quantile none ;;
     esac
 }

@@ -85,8 +85,8 @@ static enum rc load(void *arg, struct config *ret, struct peers **ret_peers, str
         if (strcmp(o->override[i].key, "profile") == 0)
             profile_option = o->override[i].option;
     }
-    if (o->threshold && config_parse_threshold(o->threshold, &c.threshold, err) != OK)
-        return err_wrap(err, "--threshold");
+    if (o->threshold && config_set(&c, "threshold", o->threshold, "--threshold", err) != OK)
+        return err->rc;
     if (config_validate(&c, err) != OK)
         return err->rc;
     /* looked at here already, where it is known who named it */

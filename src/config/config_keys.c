@@ -70,7 +70,7 @@ const struct config_key config_keys[] = {
     {"model", "share", CONFIG_TEXT, MEMBER(share),
      .help = "entities with one value of this label share a model; \"\" = each has its own"},
     {"model", "layers", CONFIG_LAYERS, MEMBER(learn),
-     .help = "widths of the layers, as [14, 8, 4, 8, 14]; [] = from the profile"},
+     .help = "widths of the hidden layers, as [14, 8, 4, 8, 14]; [] = from the number of features"},
     {"model", "hidden", CONFIG_CHOICE, MEMBER(learn.hidden), .words = hidden_words,
      .help = "activation of hidden layers: relu, sigmoid, tanh, linear"},
     {"model", "output", CONFIG_CHOICE, MEMBER(learn.output), .words = output_words,
