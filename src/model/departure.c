@@ -8,15 +8,13 @@
 #include "feature/filler.h"
 #include "model/news.h"
 #include "model/recent.h"
+#include "model/smooth.h"
 
 /* Times that the network's answer takes the place of hidden features. The first answer was given
  * with the training median in their place and the next ones with the answer before, which imputes
  * from the network's own distribution (Rezende, Mohamed & Wierstra, ICML 2014); one that contracts
  * moves little after a few. */
 enum { RESTORE_ROUNDS = 4 };
-
-/* Weight of a frame beside the next one's: half of it is gone after three frames. */
-static const float DECAY = 0.8f;
 
 /* |z| is cut to this, so that parts and their sums stay finite. */
 static const float Z_MAX = 1e6f;
@@ -34,14 +32,14 @@ struct departure {
     struct filler *filler;
     struct recent recent;
     struct news news;
+    struct smooth smooth;
     bool started;
-    int64_t sooner_ms;            /* its day than was learned */
-    float score;                  /* of the newest frame */
-    float past[DEPARTURE_FRAMES]; /* evidence, newest at `head`; NaN: not scored */
-    uint32_t head, held;
+    int64_t sooner_ms;       /* its day than was learned */
+    float score;             /* of the newest frame */
     int64_t newest_ms;       /* once started */
     struct frame now, trial; /* the newest frame; of departure_restored */
     float *change;           /* [n] Huber's loss of the newest frame's changes */
+    float *lacking;          /* [n] its parts, NaN where a feature that counts is missing */
     float *work;             /* [model_work_size] */
     uint8_t *present;        /* [n] of the newest frame */
 };
@@ -68,13 +66,14 @@ enum rc departure_new(const struct model *m, bool bounded, struct departure **re
     d->model = m;
     d->bounded = bounded;
     d->change = mem_array_aligned(n, sizeof *d->change);
+    d->lacking = mem_array_aligned(n, sizeof *d->lacking);
     d->work = mem_array_aligned(model_work_size(m), sizeof *d->work);
     d->present = mem_alloc(n);
-    if (!d->change || !d->work || !d->present)
+    if (!d->change || !d->lacking || !d->work || !d->present)
         return err_set(err, E_NOMEM, "no memory to score %zu features", n);
     if (frame_init(&d->now, n, err) != OK || frame_init(&d->trial, n, err) != OK ||
         filler_new(n, &d->filler, err) != OK || recent_init(&d->recent, n, err) != OK ||
-        news_init(&d->news, n, err) != OK)
+        news_init(&d->news, n, err) != OK || smooth_init(&d->smooth, n, err) != OK)
         return err->rc;
     *ret = TAKE(d);
     return OK;
@@ -87,9 +86,11 @@ void departure_free(struct departure *d)
     filler_free(d->filler);
     recent_done(&d->recent);
     news_done(&d->news);
+    smooth_done(&d->smooth);
     mem_free(d->now.x);
     mem_free(d->trial.x);
     mem_free(d->change);
+    mem_free(d->lacking);
     mem_free(d->work);
     mem_free(d->present);
     mem_free(d);
@@ -99,7 +100,7 @@ void departure_clear(struct departure *d)
 {
     filler_clear(d->filler);
     recent_clear(&d->recent);
-    d->held = 0;
+    smooth_clear(&d->smooth);
 }
 
 void departure_remember(struct departure *d, const struct departure *from)
@@ -134,7 +135,8 @@ static void measure_changes(struct departure *d)
 /* The mean of f->part over the features that count: those that are here and were learned, or whose
  * squared error, which f->part holds at first, says that they left their constant. Those of
  * `restored`, which may be NULL, count with nothing. */
-static float add_up(const struct departure *d, struct frame *f, const uint8_t *restored)
+static float add_up(const struct departure *d, struct frame *f, const uint8_t *restored,
+                    size_t *ret_counted)
 {
     const struct model *const m = d->model;
     double sum = 0;
@@ -151,24 +153,16 @@ static float add_up(const struct departure *d, struct frame *f, const uint8_t *r
         sum += (double)f->part[i];
         counted++;
     }
+    *ret_counted = counted;
     return counted ? (float)(sum / (double)counted) : NAN;
 }
 
-/* The average over the past with this frame's evidence in it; NaN for NaN. */
-static float smooth(struct departure *d, float evidence)
+/* The average over the past with this frame in it. */
+static float smoothed(struct departure *d, float evidence, size_t counted)
 {
-    float weight = 1, weights = 0, sum = 0;
-
-    d->head = (d->head + 1) % DEPARTURE_FRAMES;
-    d->past[d->head] = evidence;
-    d->held += d->held < DEPARTURE_FRAMES;
-    for (uint32_t age = 0; age < d->held; age++) {
-        const float past = d->past[(d->head + DEPARTURE_FRAMES - age) % DEPARTURE_FRAMES];
-        sum += isnan(past) ? 0 : weight * past;
-        weights += isnan(past) ? 0 : weight;
-        weight *= DECAY;
-    }
-    return isnan(evidence) ? NAN : sum / weights;
+    for (size_t i = 0; i < d->model->schema->n; i++)
+        d->lacking[i] = !d->present[i] && model_learned(d->model, i) ? NAN : d->now.part[i];
+    return smooth_push(&d->smooth, evidence, counted, d->lacking);
 }
 
 static struct departure_score describe(struct departure *d, struct frame *f, float score,
@@ -207,11 +201,12 @@ void departure_push(struct departure *d, int64_t ts_ms, const float *frame,
 
     const float error = model_score(m, f->x, d->present, f->y, f->part, d->work);
     float evidence = error;
+    size_t counted;
     d->score = error;
     if (!model_is_classic(m)) {
         measure_changes(d);
-        evidence = add_up(d, f, NULL);
-        d->score = smooth(d, evidence);
+        evidence = add_up(d, f, NULL, &counted);
+        d->score = smoothed(d, evidence, counted);
     }
     recent_push(&d->recent, f->x, d->present);
     *ret = describe(d, f, d->score, evidence, error);
@@ -238,6 +233,7 @@ void departure_restored(struct departure *d, const uint8_t *restored, struct dep
             if (restored[i] && d->present[i])
                 f->x[i] = f->y[i];
     }
-    const float evidence = model_is_classic(m) ? error : add_up(d, f, restored);
+    size_t counted;
+    const float evidence = model_is_classic(m) ? error : add_up(d, f, restored, &counted);
     *ret = describe(d, f, d->score, evidence, error);
 }

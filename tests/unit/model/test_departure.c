@@ -88,6 +88,8 @@ struct plain {
     int64_t last_ms;
     double x[LONGEST][N]; /* less the season; NaN where missing */
     double evidence[LONGEST];
+    int counted[LONGEST];
+    double part[LONGEST][N]; /* NaN where what counts is missing */
 };
 
 static double season(const struct model *m, int64_t ts_ms, size_t i)
@@ -136,8 +138,7 @@ static double loss(double z, bool bounded)
     return a <= 3 ? a * a : bounded ? 9 : 6 * a - 9;
 }
 
-static double plain_evidence(const struct model *m, const struct plain *p, bool bounded,
-                             double *part)
+static double plain_evidence(const struct model *m, struct plain *p, bool bounded, double *part)
 {
     double z[N], y[N], sum = 0;
     int counted = 0;
@@ -149,6 +150,7 @@ static double plain_evidence(const struct model *m, const struct plain *p, bool 
         const uint8_t kind = m->scaler.constant[i];
         const double x = p->x[p->n - 1][i];
         part[i] = 0;
+        p->part[p->n - 1][i] = isnan(x) && !kind ? (double)NAN : 0;
         if (isnan(x) || kind == SCALER_UNSEEN || (kind && fabs(z[i] - 0.5) < 0.999))
             continue;
         const double expected = kind ? (double)m->scaler.median[i]
@@ -156,10 +158,40 @@ static double plain_evidence(const struct model *m, const struct plain *p, bool 
         const bool cut = bounded && m->schema->f[i].resolution > 0;
         part[i] = loss((x - expected) / (double)m->unit_level[i], cut) +
                   loss(change(p, i) / (double)m->unit_change[i], cut);
+        p->part[p->n - 1][i] = part[i];
         sum += part[i];
         counted++;
     }
+    p->counted[p->n - 1] = counted;
     return counted ? sum / counted : (double)NAN;
+}
+
+/* What feature i lends to frames that lack it; NaN: nothing. */
+static double own(const struct plain *p, size_t i)
+{
+    double sum = 0, weights = 0;
+
+    for (size_t age = 0; age < DEPARTURE_FRAMES && age < p->n; age++) {
+        const double part = p->part[p->n - 1 - age][i];
+        if (isnan(part) || (age > FILL_TICKS && weights == 0))
+            continue;
+        sum += pow(0.8, (double)age) * part;
+        weights += pow(0.8, (double)age);
+    }
+    return sum / weights;
+}
+
+static double with_lent(const struct plain *p, size_t t)
+{
+    double sum = p->evidence[t] * p->counted[t];
+    int counted = p->counted[t];
+
+    for (size_t i = 0; i < N; i++)
+        if (isnan(p->part[t][i]) && !isnan(own(p, i))) {
+            sum += own(p, i);
+            counted++;
+        }
+    return sum / counted;
 }
 
 /* The score; ret_part[N]. */
@@ -178,7 +210,7 @@ static double plain_push(const struct model *m, struct plain *p, int64_t ts_ms, 
     p->evidence[p->n - 1] = plain_evidence(m, p, bounded, ret_part);
     for (size_t age = 0; age < DEPARTURE_FRAMES && age < p->n; age++)
         if (!isnan(p->evidence[p->n - 1 - age])) {
-            sum += pow(0.8, (double)age) * p->evidence[p->n - 1 - age];
+            sum += pow(0.8, (double)age) * with_lent(p, p->n - 1 - age);
             weights += pow(0.8, (double)age);
         }
     return isnan(p->evidence[p->n - 1]) ? (double)NAN : sum / weights;
