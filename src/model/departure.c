@@ -110,7 +110,11 @@ void departure_remember(struct departure *d, const struct departure *from)
 
 void departure_set_hour(struct departure *d, int64_t sooner_ms)
 {
+    if (sooner_ms == d->sooner_ms)
+        return;
     d->sooner_ms = sooner_ms;
+    filler_clear(d->filler); /* what they keep is less the season of another hour */
+    recent_clear(&d->recent);
 }
 
 static float huber(float z)

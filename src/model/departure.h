@@ -19,11 +19,11 @@
  * with Huber's loss (Annals of Mathematical Statistics 35, 1964): z^2 up to DEPARTURE_HUBER, linear
  * beyond, so that no single feature can fill the whole score. The frame's own evidence is the mean
  * of part_i over the features that are present and carry weight; the score is its average over the
- * last DEPARTURE_FRAMES frames (model/smooth.h, also for what comes now and then). A score knows of its last DEPARTURE_MEMORY frames and
- * no others, so that a restart that replays so many scores as if it had never stopped, to the bit
- * (where it looks the season up at the same hour, see departure_set_hour).
- * Units are deviations in training (model/yardstick.h): the parts add up without calibration.
- * docs/detection.md has what each step is worth.
+ * last DEPARTURE_FRAMES frames (model/smooth.h, also for what comes now and then). A score knows of
+ * its last DEPARTURE_MEMORY frames and no others, so that a restart that replays so many scores as
+ * if it had never stopped, to the bit (where it looks the season up at the same hour, see
+ * departure_set_hour). Units are deviations in training (model/yardstick.h): the parts add up
+ * without calibration. docs/detection.md has what each step is worth.
  *
  * With a fixed threshold the score is the plain reconstruction error, as in the classic pipeline,
  * of the frame alone; so is its evidence, and part_i is the squared error.
@@ -85,7 +85,8 @@ void departure_push(struct departure *d, int64_t ts_ms, const float *frame,
  * score is as it was: it is about the frames before as well. What comes next is not touched. */
 void departure_restored(struct departure *d, const uint8_t *restored, struct departure_score *ret);
 /* The season of each frame is looked up so much later from now on: its day comes sooner than it was
- * learned (detect/daylight.h). */
+ * learned (detect/daylight.h). That is no change of the features: of those, the next three frames
+ * have none. */
 void departure_set_hour(struct departure *d, int64_t sooner_ms);
 /* Forget the past: after a gap. What stood (model/news.h) is kept: a gap does not make it new. */
 void departure_clear(struct departure *d);
