@@ -18,6 +18,7 @@ struct daylight {
     bool any;          /* a frame came, so the next two mean something */
     int64_t hour;      /* that runs, counted from the epoch */
     int64_t looked_ms; /* the last frame looked at */
+    bool whole;        /* the running hour came after one, and did not begin in the middle */
     bool ended[HOURS]; /* of the last 24 that ended, by hour of the day; not the one that runs */
     float *mean;       /* [HOURS][n]; NaN: nothing came */
     uint32_t *count;   /* [n] values in the running hour */
@@ -53,11 +54,12 @@ static size_t of_day(int64_t hour)
 
 /* -- the means of the last hours -- */
 
-static void begin_hour(struct daylight *d, int64_t hour)
+static void begin_hour(struct daylight *d, int64_t hour, bool whole)
 {
     float *const mean = d->mean + of_day(hour) * d->n;
 
     d->hour = hour;
+    d->whole = whole;
     d->ended[of_day(hour)] = false;
     for (size_t i = 0; i < d->n; i++) {
         mean[i] = NAN;
@@ -68,7 +70,7 @@ static void begin_hour(struct daylight *d, int64_t hour)
 /* The running hour has ended; so have those up to `hour`, of which nothing came. */
 static void end_hours(struct daylight *d, int64_t hour)
 {
-    d->ended[of_day(d->hour)] = true;
+    d->ended[of_day(d->hour)] = d->whole;
     if (hour - d->hour > HOURS)
         memset(d->ended, 0, sizeof d->ended);
     else
@@ -150,7 +152,8 @@ static double certainty(const struct slope *s)
         const double off = s->rd[h] - rd / dd * s->dd[h];
         lack += off * off;
     }
-    return (rd - dd / 2) / sqrt(lack + DBL_MIN);
+    const double ret = (rd - dd / 2) / sqrt(lack + DBL_MIN);
+    return isfinite(ret) ? ret : 0;
 }
 
 static void judge(struct daylight *d, const struct model *m)
@@ -190,14 +193,15 @@ void daylight_push(struct daylight *d, const struct model *m, int64_t ts_ms, con
 
     if (!d->any || hour < d->hour - 1) {
         memset(d->ended, 0, sizeof d->ended);
-        begin_hour(d, hour);
+        begin_hour(d, hour, false);
     } else if (hour < d->hour || (hour == d->hour && ts_ms - d->looked_ms < DAYLIGHT_STEP_MS)) {
         return;
     } else if (hour > d->hour) {
         end_hours(d, hour);
-        if (hour == d->hour + 1)
+        const bool next = hour == d->hour + 1;
+        if (next)
             judge(d, m);
-        begin_hour(d, hour);
+        begin_hour(d, hour, next);
     }
     d->any = true;
     look(d, ts_ms, frame);

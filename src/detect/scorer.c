@@ -116,7 +116,7 @@ void scorer_recall_day(struct scorer *s, int64_t ts_ms, const float *frame)
 
 int64_t scorer_day_shift_ms(const struct scorer *s)
 {
-    return s->daylight ? daylight_ms(s->daylight) : 0;
+    return s->daylight && s->model->season.slots ? daylight_ms(s->daylight) : 0;
 }
 
 void scorer_push(struct scorer *s, int64_t ts_ms, const float *frame, struct verdict *ret)

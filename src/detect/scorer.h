@@ -8,11 +8,12 @@
 
 /* scorer - one entity's frames to verdicts: scores (model/departure.h), threshold, ranked causes
  *
- * The score is a mean over the features that are present, so with fewer of them each weighs more,
- * and less is known. The threshold stands for a whole frame: for one that lacks features it is
- * raised by (features learned) / (those of them present), so that the sum of errors that rings
- * stays the same. A fixed threshold stays as the user gave it.
- * Causal: a verdict uses nothing later than its own frame. Thread: its holder's. */
+ * A frame's evidence is a mean over the features that are present, so with fewer of them each
+ * weighs more, and less is known. The threshold stands for a whole frame: for one that lacks
+ * features it is raised by (features learned) / (those of them present), so that the sum of errors
+ * that rings stays the same. Of the score, to which what is missing now and then is lent
+ * (model/smooth.h), that asks for more. A fixed threshold stays as the user gave it. Causal: a
+ * verdict uses nothing later than its own frame. Thread: its holder's. */
 struct scorer;
 
 /* Takes a new reference on m. */

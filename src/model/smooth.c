@@ -13,11 +13,12 @@ static const float DECAY = 0.8f;
 enum rc smooth_init(struct smooth *s, size_t n, struct err *err)
 {
     *s = (struct smooth){.n = n};
-    s->part = mem_array(n, (SMOOTH_FRAMES + 2) * sizeof *s->part);
+    s->part = mem_array(n, (SMOOTH_FRAMES + 3) * sizeof *s->part);
     if (!s->part)
         return err_set(err, E_NOMEM, "no memory for the last frames of %zu features", n);
     s->own = s->part + SMOOTH_FRAMES * n;
     s->weight = s->own + n;
+    s->reach = s->weight + n;
     return OK;
 }
 
@@ -46,35 +47,40 @@ static bool has_the_same(const float *a, const float *b, size_t n)
     return same;
 }
 
-/* own[n]: what each feature lends; NaN for nothing. */
+/* own[n]: what each feature lends, to frames of the age reach[n] at most, which is -1 for none. */
 static void average_parts(struct smooth *s)
 {
-    float *const own = s->own, *const weight = s->weight;
+    float *const own = s->own, *const weight = s->weight, *const reach = s->reach;
     float w = 1;
 
-    memset(own, 0, s->n * sizeof *own);
-    memset(weight, 0, s->n * sizeof *weight);
-    for (uint32_t age = 0; age < s->held; age++, w *= DECAY) {
+    for (size_t i = 0; i < s->n; i++) {
+        own[i] = weight[i] = 0;
+        reach[i] = -1;
+    }
+    for (uint32_t age = 0; age < s->held; age++) {
         const float *const part = s->part + place(s, age) * s->n;
         for (size_t i = 0; i < s->n; i++) {
-            const bool lends = !isnan(part[i]) && (age <= FILL_TICKS || weight[i] > 0);
+            const bool lends = !isnan(part[i]) && (float)age - reach[i] <= FILL_TICKS + 1;
             own[i] += lends ? w * part[i] : 0;
             weight[i] += lends ? w : 0;
+            reach[i] = lends ? (float)age : reach[i];
         }
+        w *= DECAY;
     }
     for (size_t i = 0; i < s->n; i++)
-        own[i] = weight[i] > 0 ? own[i] / weight[i] : NAN;
+        own[i] /= weight[i];
 }
 
-/* The evidence of a frame with what it lacks. */
-static float with_lent(const struct smooth *s, uint32_t at)
+/* The evidence of a frame with what it lacks; NaN for one of nothing. */
+static float with_lent(const struct smooth *s, uint32_t age)
 {
+    const uint32_t at = place(s, age);
     const float *const part = s->part + at * s->n;
     double sum = (double)s->evidence[at] * s->counted[at];
     size_t counted = s->counted[at];
 
     for (size_t i = 0; i < s->n; i++)
-        if (isnan(part[i]) && !isnan(s->own[i])) {
+        if (isnan(part[i]) && (float)age <= s->reach[i]) {
             sum += (double)s->own[i];
             counted++;
         }
@@ -95,12 +101,11 @@ float smooth_push(struct smooth *s, float evidence, size_t counted, const float 
     const bool lent = s->steady + 1 < s->held;
     if (lent)
         average_parts(s);
-    for (uint32_t age = 0; age < s->held; age++, weight *= DECAY) {
-        const uint32_t at = place(s, age);
-        if (isnan(s->evidence[at]))
-            continue;
-        sum += weight * (lent ? with_lent(s, at) : s->evidence[at]);
-        weights += weight;
+    for (uint32_t age = 0; age < s->held; age++) {
+        const float past = lent ? with_lent(s, age) : s->evidence[place(s, age)];
+        sum += isnan(past) ? 0 : weight * past;
+        weights += isnan(past) ? 0 : weight;
+        weight *= DECAY;
     }
     return isnan(evidence) ? NAN : sum / weights;
 }

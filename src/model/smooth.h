@@ -12,9 +12,9 @@
  * before is left, to the bit. Frames without evidence (NaN) are passed over.
  *
  * Where features come now and then, what a frame lacks is lent to it: the feature's own average
- * over the frames held that have it, in the same weights, as long as it came with one of the last
- * FILL_TICKS + 1 (feature/filler.h). Else a feature that stands far off would make each frame that
- * has it look worse than each that has not, and the score would say which of the two it was.
+ * over the frames that have it, in the same weights, as far back as it was never away for more than
+ * FILL_TICKS on end (feature/filler.h). Else a feature that stands far off would make each frame
+ * that has it look worse than each that has not, and the score would say which of the two it was.
  * Thread: its holder's. */
 enum { SMOOTH_FRAMES = 16 };
 
@@ -25,7 +25,7 @@ struct smooth {
     float evidence[SMOOTH_FRAMES];
     uint32_t counted[SMOOTH_FRAMES]; /* features that the evidence is the mean of */
     float *part;                     /* [SMOOTH_FRAMES][n]; NaN: it is lent */
-    float *own, *weight;             /* [n]; one block with part */
+    float *own, *weight, *reach;     /* [n]; one block with part */
 };
 
 MUST_CHECK enum rc smooth_init(struct smooth *s, size_t n, struct err *err);

@@ -179,7 +179,8 @@ static void a_day_as_it_was_learned_has_none(void **state)
     assert_int_equal(entity_day_shift_ms(x->entity), 0);
 }
 
-/* As each night: until the new one has seen half a day, the old one's hour is the best guess. */
+/* As each night: until an hour ends and it is asked itself, the old one's hour is the best guess.
+ */
 static void a_new_model_begins_with_the_hour_of_the_one_before(void **state)
 {
     struct fixture *x = *state;

@@ -166,19 +166,22 @@ static double plain_evidence(const struct model *m, struct plain *p, bool bounde
     return counted ? sum / counted : (double)NAN;
 }
 
-/* What feature i lends to frames that lack it; NaN: nothing. */
-static double own(const struct plain *p, size_t i)
+/* What feature i lends to a frame of that age; NaN: nothing. */
+static double own(const struct plain *p, size_t i, size_t to)
 {
     double sum = 0, weights = 0;
+    size_t missed = 0, oldest = 0;
 
-    for (size_t age = 0; age < DEPARTURE_FRAMES && age < p->n; age++) {
+    for (size_t age = 0; age < DEPARTURE_FRAMES && age < p->n && missed <= FILL_TICKS; age++) {
         const double part = p->part[p->n - 1 - age][i];
-        if (isnan(part) || (age > FILL_TICKS && weights == 0))
+        missed = isnan(part) ? missed + 1 : 0;
+        if (isnan(part))
             continue;
         sum += pow(0.8, (double)age) * part;
         weights += pow(0.8, (double)age);
+        oldest = age;
     }
-    return sum / weights;
+    return to <= oldest ? sum / weights : (double)NAN;
 }
 
 static double with_lent(const struct plain *p, size_t t)
@@ -187,8 +190,8 @@ static double with_lent(const struct plain *p, size_t t)
     int counted = p->counted[t];
 
     for (size_t i = 0; i < N; i++)
-        if (isnan(p->part[t][i]) && !isnan(own(p, i))) {
-            sum += own(p, i);
+        if (isnan(p->part[t][i]) && !isnan(own(p, i, p->n - 1 - t))) {
+            sum += own(p, i, p->n - 1 - t);
             counted++;
         }
     return sum / counted;
