@@ -137,6 +137,22 @@ static void add(struct slope *s, size_t hour, double r, double d)
     s->dd[hour] += d * d;
 }
 
+/* Every half of the day says that the slope is over 1/2, or little to the contrary: a day that does
+ * not begin looks late in the morning, and early in the evening, when it does not end. */
+static bool all_halves_agree(const struct slope *s)
+{
+    double total = 0, least = 0;
+
+    for (size_t from = 0; from < HOURS; from++) {
+        double gain = 0;
+        for (size_t k = from; k < from + HOURS / 2; k++)
+            gain += s->rd[k % HOURS] - s->dd[k % HOURS] / 2;
+        least = fmin(least, gain);
+        total += s->dd[from];
+    }
+    return least > -0.1 * total;
+}
+
 /* By how many standard errors the slope is over 1/2; 0: there is no season. */
 static double certainty(const struct slope *s)
 {
@@ -181,8 +197,9 @@ static void judge(struct daylight *d, const struct model *m)
     }
     const double is_sooner = certainty(&sooner), is_later = certainty(&later);
     const double kept = d->sooner_ms > 0 ? is_sooner : is_later;
-    if (fmax(is_sooner, is_later) > DAYLIGHT_SURE)
-        d->sooner_ms = is_sooner > is_later ? HOUR_MS : -HOUR_MS;
+    const bool more = is_sooner > is_later;
+    if (fmax(is_sooner, is_later) > DAYLIGHT_SURE && all_halves_agree(more ? &sooner : &later))
+        d->sooner_ms = more ? HOUR_MS : -HOUR_MS;
     else if (kept < -DAYLIGHT_SURE)
         d->sooner_ms = 0;
 }
