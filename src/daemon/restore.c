@@ -204,7 +204,8 @@ static enum rc warm_day(struct entity *e, int64_t to_ms, struct store_reader *r,
     const int64_t interval = entity_interval_ms(e);
     const int64_t step = interval > STEP_MS ? interval : STEP_MS;
 
-    for (int64_t ms = to_ms - (DAYLIGHT_HOURS + 2) * (int64_t)AN_HOUR_MS; ms < to_ms; ms += step)
+    for (int64_t ms = to_ms - (DAYLIGHT_HOURS + DAYLIGHT_HOURS_SURE + 2) * (int64_t)AN_HOUR_MS;
+         ms < to_ms; ms += step)
         if (store_read_frames(r, entity_instance(e), entity_schema(e)->hash, ms,
                               ms + (step < 2 * interval ? step : 2 * interval) - 1, false,
                               warm_day_frame, e, err) != OK)

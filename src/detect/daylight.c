@@ -15,6 +15,7 @@ enum { HOURS = DAYLIGHT_HOURS, SLOTS = 4 /* of a season in an hour, at most */ }
 struct daylight {
     size_t n;
     int64_t sooner_ms; /* chosen */
+    uint32_t sure;     /* hours on end that were sure of another than was learned */
     bool any;          /* a frame came, so the next two mean something */
     int64_t hour;      /* that runs, counted from the epoch */
     int64_t looked_ms; /* the last frame looked at */
@@ -198,7 +199,10 @@ static void judge(struct daylight *d, const struct model *m)
     const double is_sooner = certainty(&sooner), is_later = certainty(&later);
     const double kept = d->sooner_ms > 0 ? is_sooner : is_later;
     const bool more = is_sooner > is_later;
-    if (fmax(is_sooner, is_later) > DAYLIGHT_SURE && all_halves_agree(more ? &sooner : &later))
+    const bool sure =
+        fmax(is_sooner, is_later) > DAYLIGHT_SURE && all_halves_agree(more ? &sooner : &later);
+    d->sure = sure ? d->sure + 1 : 0;
+    if (d->sure >= DAYLIGHT_HOURS_SURE)
         d->sooner_ms = more ? HOUR_MS : -HOUR_MS;
     else if (kept < -DAYLIGHT_SURE)
         d->sooner_ms = 0;

@@ -20,20 +20,19 @@
  * The least-squares slope b of r on d, over all features and hours, is 1 where the day comes an
  * hour sooner, 0 where it comes as learned, and 1/2 where there is no day at all (a holiday): the
  * shift fits better than what was learned where b is over 1/2. It is taken where b is so by
- * DAYLIGHT_SURE standard errors and no half of the day speaks against it, and given up where it is
- * under 1/2 by as much. The error is that of whole hours as clusters (Liang & Zeger, Biometrika 73,
- * 1986), since what features do in an hour they do together. |r| is cut to DEPARTURE_HUBER more
- * than |d|.
+ * DAYLIGHT_SURE standard errors and no half of the day speaks against it, DAYLIGHT_HOURS_SURE hours
+ * on end, and given up where it is under 1/2 by as much. The error is that of whole hours as
+ * clusters (Liang & Zeger, Biometrika 73, 1986), since what features do in an hour they do
+ * together. |r| is cut to DEPARTURE_HUBER more than |d|.
  *
- * So about a day after clocks were set scores are what they were before; until then they are as
- * without this. What is kept, the means of 24 hours, is of no model: a new one is asked as the hour
- * ends.
- * A frame a minute is looked at. Thread: its holder's. */
+ * So a day and some hours after clocks were set scores are what they were before; until then they
+ * are as without this. What is kept, the means of 24 hours, is of no model: a new one is asked as
+ * the hour ends. A frame a minute is looked at. Thread: its holder's. */
 
 /* docs/detection.md has how near chance comes to it. */
 #define DAYLIGHT_SURE 4.0
 
-enum { DAYLIGHT_HOURS = 24, DAYLIGHT_STEP_MS = 60 * 1000 };
+enum { DAYLIGHT_HOURS = 24, DAYLIGHT_HOURS_SURE = 6, DAYLIGHT_STEP_MS = 60 * 1000 };
 
 struct daylight;
 
