@@ -19,7 +19,7 @@
  * with Huber's loss (Annals of Mathematical Statistics 35, 1964): z^2 up to DEPARTURE_HUBER, linear
  * beyond, so that no single feature can fill the whole score. The frame's own evidence is the mean
  * of part_i over the features that are present and carry weight; the score is its average over the
- * last DEPARTURE_FRAMES frames (model/smooth.h, also for what comes now and then). A score knows of
+ * last SMOOTH_FRAMES frames (model/smooth.h, also for what comes now and then). A score knows of
  * its last DEPARTURE_MEMORY frames and no others, so that a restart that replays so many scores as
  * if it had never stopped, to the bit (where it looks the season up at the same hour, see
  * departure_set_hour). Units are deviations in training (model/yardstick.h): the parts add up
@@ -35,8 +35,7 @@
 #define DEPARTURE_HUBER 3.0f
 
 enum {
-    DEPARTURE_FRAMES = SMOOTH_FRAMES,
-    DEPARTURE_MEMORY = DEPARTURE_FRAMES + RECENT_FRAMES,
+    DEPARTURE_MEMORY = SMOOTH_FRAMES + RECENT_FRAMES,
     /* Intervals: two frames in a row may be lost; with more, or while a profile's windows fill
      * anew, it is another time. */
     DEPARTURE_GAP = 3,

@@ -2,6 +2,7 @@
 #include "model/smooth.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/mem.h"

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,9 +27,10 @@ struct smooth {
     float *own, *weight, *reach;     /* [n]; one block with part */
 };
 
+/* Of n features, no frame held. E_NOMEM. */
 MUST_CHECK enum rc smooth_init(struct smooth *s, size_t n, struct err *err);
-void smooth_done(struct smooth *s);
-void smooth_clear(struct smooth *s);
+void smooth_done(struct smooth *s);  /* a zeroed one is fine */
+void smooth_clear(struct smooth *s); /* holds no frame any more */
 
 /* The next frame: evidence, the mean of `counted` of the part[n], NaN for none; part[i] is NaN
  * where a feature that counts is missing. The score; NaN for NaN. */

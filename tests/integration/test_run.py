@@ -251,6 +251,17 @@ def test_wrong_options_get_a_sentence(binary, tmp_path, options, word):
     assert not (tmp_path / "d").exists(), "nothing is made before the options are right"
 
 
+def test_another_number_of_a_threshold_keeps_the_rest_of_it(binary, tmp_path):
+    """Three a day are more than the two that the file's softer tier observes: so that was kept."""
+    config = tmp_path / "t.yml"
+    config.write_text('threshold: {method: budget, alarms: "2 per week", observe: "2 per day"}\n')
+    out = subprocess.run([binary, "run", "-c", config, "--threshold", "budget:3/day", "--data-dir",
+                          tmp_path / "d"], capture_output=True, text=True, timeout=60)
+    assert out.returncode == 2
+    assert out.stderr.startswith("tocsin: threshold.observe: expected more often than") and \
+        out.stderr.count("\n") == 1
+
+
 def profile_of(expr):
     return ("name: own\nfeatures:\n"
             f"  - {{name: a, expr: '{expr}', resolution: 1}}\n"

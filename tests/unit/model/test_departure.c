@@ -172,7 +172,7 @@ static double own(const struct plain *p, size_t i, size_t to)
     double sum = 0, weights = 0;
     size_t missed = 0, oldest = 0;
 
-    for (size_t age = 0; age < DEPARTURE_FRAMES && age < p->n && missed <= FILL_TICKS; age++) {
+    for (size_t age = 0; age < SMOOTH_FRAMES && age < p->n && missed <= FILL_TICKS; age++) {
         const double part = p->part[p->n - 1 - age][i];
         missed = isnan(part) ? missed + 1 : 0;
         if (isnan(part))
@@ -211,7 +211,7 @@ static double plain_push(const struct model *m, struct plain *p, int64_t ts_ms, 
         p->x[p->n][i] = isfinite(frame[i]) ? (double)frame[i] - season(m, ts_ms, i) : (double)NAN;
     p->n++;
     p->evidence[p->n - 1] = plain_evidence(m, p, bounded, ret_part);
-    for (size_t age = 0; age < DEPARTURE_FRAMES && age < p->n; age++)
+    for (size_t age = 0; age < SMOOTH_FRAMES && age < p->n; age++)
         if (!isnan(p->evidence[p->n - 1 - age])) {
             sum += pow(0.8, (double)age) * with_lent(p, p->n - 1 - age);
             weights += pow(0.8, (double)age);
@@ -439,8 +439,8 @@ static void a_score_knows_of_its_memory_and_of_nothing_before(void **state)
         complete = c > complete ? c : complete;
         gaps = g > gaps ? g : gaps;
     }
-    assert_true(complete > DEPARTURE_FRAMES);
-    assert_true(complete <= DEPARTURE_FRAMES + RECENT_VALUES);
+    assert_true(complete > SMOOTH_FRAMES);
+    assert_true(complete <= SMOOTH_FRAMES + RECENT_VALUES);
     assert_true(gaps > complete);
     assert_true(gaps <= DEPARTURE_MEMORY);
 }
