@@ -259,7 +259,7 @@ static void judge(struct daylight *d, const struct model *m)
 void daylight_push(struct daylight *d, const struct model *m, int64_t ts_ms, const float *frame)
 {
     const int64_t hour = hour_of(ts_ms);
-    const int32_t into = (int32_t)(ts_ms - hour * HOUR_MS);
+    const int32_t into = (int32_t)((ts_ms % HOUR_MS + HOUR_MS) % HOUR_MS);
 
     if (!d->any || hour < d->hour - 1) {
         memset(d->ended, 0, sizeof d->ended);
