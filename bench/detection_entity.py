@@ -18,13 +18,15 @@ class Entity:
     group: str
     name: str  # of all, unique: GROUP/NAME
     base: pathlib.Path  # the path of its files, without .train.csv and the like
+    series: pathlib.Path  # of those whose period says how wide the buffer of VUS is
 
     def file(self, ending):
         return f"{self.base}.{ending}"
 
 
-def find(folder):
-    """All of them, in order. A group is named by its folder, seen from the one that is given."""
+def find(folder, series=None):
+    """All of them, in order. A group is named by its folder, seen from the one that is given.
+    series: a folder of the same names, whose series are taken for the period; None: their own."""
     if not folder.is_dir():
         raise Trouble(f"'{folder}': expected a folder of data")
     found = []
@@ -32,7 +34,10 @@ def find(folder):
         base = pathlib.Path(str(train).removesuffix(".train.csv"))
         group = str(train.parent.relative_to(folder))
         group = folder.resolve().name if group == "." else group
-        entity = Entity(group, f"{group}/{base.name}", base)
+        at = series / base.relative_to(folder) if series else base
+        if not os.path.isfile(f"{at}.train.csv"):
+            raise Trouble(f"'{at}.train.csv': expected the series of {group}/{base.name}")
+        entity = Entity(group, f"{group}/{base.name}", base, at)
         missing = [e for e in ("test.csv", "label.csv") if not os.path.isfile(entity.file(e))]
         if missing:
             raise Trouble(f"'{train}': expected {base.name}.{missing[0]} beside it")
@@ -72,7 +77,7 @@ def run(command, **more):
 def evaluate(tools, entity, scores, *more):
     out, _ = run([tools.tocsin, "evaluate", "--labels", entity.file("label.csv"),
                   "--scores", scores, "--json", *more,
-                  "--series", f"{entity.file('train.csv')},{entity.file('test.csv')}"])
+                  "--series", f"{entity.series}.train.csv,{entity.series}.test.csv"])
     figures = json.loads(out)
     result = {"entity": entity.name, "group": entity.group}
     for key in ("rows", "anomalous", "events", "window", "unscored", "vus_pr", "vus_roc", "auc_pr",

@@ -43,6 +43,20 @@ static void add_row(struct column *c, size_t n, const float *x, const float *y, 
     recent_push(recent, y, present);
 }
 
+/* From the 5 % to the 95 % quantile of feature i; column[rows] is scratch. */
+static double usual_span(const struct yardstick_rows *rows, size_t n, size_t i, float *column)
+{
+    const double outside = 0.05;
+    size_t k = 0;
+
+    for (size_t r = 0; r < rows->rows; r++)
+        if (isfinite(rows->X[r * n + i]))
+            column[k++] = rows->X[r * n + i];
+    return k ? (double)stats_quantile(column, k, 1 - outside) -
+                   (double)stats_quantile(column, k, outside)
+             : 0;
+}
+
 static float unit(const struct stats_moments *m, double least)
 {
     const double deviation = m->n > 1 ? stats_std(m) : 0;
@@ -50,7 +64,7 @@ static float unit(const struct stats_moments *m, double least)
 }
 
 static void set_units(const struct column *c, const struct feature *f, const struct scaler *scaler,
-                      size_t i, float *level, float *change)
+                      size_t i, double span, float *level, float *change)
 {
     const double of_resolution = (double)f->resolution / PER_RESOLUTION;
 
@@ -59,7 +73,8 @@ static void set_units(const struct column *c, const struct feature *f, const str
         *level = *change = (float)fmax(of_resolution > 0 ? of_resolution : moved, (double)FLT_MIN);
         return;
     }
-    const double least = fmax(YARDSTICK_RANGE * (c->raw.max - c->raw.min), of_resolution);
+    const double least = fmax(fmax(YARDSTICK_RANGE * (c->raw.max - c->raw.min), of_resolution),
+                              YARDSTICK_SPAN * span);
     *level = unit(&c->level, least);
     *change = unit(&c->change, least);
 }
@@ -70,9 +85,10 @@ enum rc yardstick_fit(const struct yardstick_rows *rows, const struct schema *sc
     const size_t n = schema->n;
     CLEANUP(mem_freep) struct column *c = mem_array(n, sizeof *c);
     CLEANUP(mem_freep) uint8_t *present = mem_alloc(n);
+    CLEANUP(mem_freep) float *values = mem_array(rows->rows, sizeof *values);
     CLEANUP(recent_done) struct recent recent = {0};
 
-    if (!c || !present)
+    if (!c || !present || !values)
         return err_set(err, E_NOMEM, "no memory for the units of %zu features", n);
     if (recent_init(&recent, n, err) != OK)
         return err->rc;
@@ -84,6 +100,7 @@ enum rc yardstick_fit(const struct yardstick_rows *rows, const struct schema *sc
                 present);
     }
     for (size_t i = 0; i < n; i++)
-        set_units(&c[i], &schema->f[i], scaler, i, &level[i], &change[i]);
+        set_units(&c[i], &schema->f[i], scaler, i, usual_span(rows, n, i, values), &level[i],
+                  &change[i]);
     return OK;
 }
