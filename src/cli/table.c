@@ -91,7 +91,8 @@ static enum rc rebuild(struct table *t, const struct schema *wanted, size_t n, c
     if (rc == OK)
         rc = dataset_new(wanted->n, &d, err);
     for (size_t r = 0; rc == OK && r < t->d->rows; r++) {
-        if (deriver && table_is_hole(t, r, interval_ms))
+        if (deriver && r > 0 &&
+            continuity_is_hole(t->d->ts_ms[r] - t->d->ts_ms[r - 1], interval_ms, 0))
             deriver_clear(deriver);
         for (size_t i = 0; i < n; i++)
             base[i] = (double)(frame[i] = t->d->X[r * t->d->n + column[i]]);
@@ -138,21 +139,23 @@ enum rc table_load(const char *path, const char *profile, struct table *ret, str
     return rc;
 }
 
-/* Without a past a frame is judged by its level alone, which nobody would guess from the scores. */
+/* Nobody would guess it from the scores. */
 static void warn_of_distance(const struct table *t, const struct model *m, const char *whose)
 {
     char here[STR_DURATION_MAX], there[STR_DURATION_MAX];
     const int64_t apart_ms = dataset_interval_ms(t->d);
+    const bool alone = departure_is_gap(m->interval_ms, 0, apart_ms);
+    const double far = 3; /* times as far: frames are seldom lost by so many */
 
-    if (model_is_classic(m) || !departure_is_gap(m->interval_ms, 0, apart_ms))
+    if (model_is_classic(m) || m->interval_ms <= 0 ||
+        (double)apart_ms <= far * (double)m->interval_ms)
         return;
     str_from_duration_ms(apart_ms, here);
     str_from_duration_ms(m->interval_ms, there);
-    fprintf(
-        stderr,
-        "%s: rows are %s apart, those that %s learned from %s: each is scored by itself, without "
-        "change or smoothing\n",
-        t->path, here, whose, there);
+    fprintf(stderr, "%s: rows are %s apart, those that %s learned from %s: %s\n", t->path, here,
+            whose, there,
+            alone ? "each is scored by itself, without change or smoothing"
+                  : "what changes from one to the next looks larger than it is");
 }
 
 enum rc table_read_for(const char *path, const char *profile, const struct model *m,
@@ -175,11 +178,6 @@ enum rc table_read_for(const char *path, const char *profile, const struct model
         t = (struct table){0};
     }
     return rc;
-}
-
-bool table_is_hole(const struct table *t, size_t row, int64_t interval_ms)
-{
-    return row > 0 && continuity_is_hole(t->d->ts_ms[row] - t->d->ts_ms[row - 1], interval_ms, 0);
 }
 
 bool table_is_scaled(const struct dataset *d)

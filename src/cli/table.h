@@ -44,14 +44,10 @@ MUST_CHECK enum rc table_load(const char *path, const char *profile, struct tabl
 
 /* The file as the frames of m, in its order. profile NULL: the columns are m's features or, where
  * one is not there, the base features of the profile that m was trained with. `whose` is m's name
- * in messages. Says so on standard error when its rows are too far apart to stand beside each other
- * for m (DEPARTURE_GAP). */
+ * in messages. Says so on standard error when its rows are so much further apart than those that m
+ * learned from that scores suffer. */
 MUST_CHECK enum rc table_read_for(const char *path, const char *profile, const struct model *m,
                                   const char *whose, struct table *ret, struct err *err);
-
-/* A live entity would have started afresh before this row (detect/continuity.h); interval_ms is
- * dataset_interval_ms of its rows. */
-bool table_is_hole(const struct table *t, size_t row, int64_t interval_ms);
 
 /* Somebody already scaled these columns to 0..1: no value lies outside, and at least a quarter of
  * the columns that move reach from end to end, which shares and ratios as they come seldom do.

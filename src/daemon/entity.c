@@ -32,7 +32,7 @@ enum rc entity_new(const struct entity_options *o, struct entity **ret, struct e
     if (!e->base)
         return err_set(err, E_NOMEM, "entity '%s': no memory", o->instance);
     continuity_init(&e->continuity, o->interval_ms);
-    line_init(&e->line, o->confirm);
+    line_init(&e->line, o->confirm, o->interval_ms);
     if (evaluator_new(o->profile, o->interval_ms, &e->evaluator, err) != OK ||
         deriver_new(o->profile, &e->deriver, err) != OK ||
         aging_init(&e->aging, schema, err) != OK || dataset_new(schema->n, &e->learned, err) != OK)
@@ -55,13 +55,19 @@ void entity_free(struct entity *e)
     mem_free(e);
 }
 
-static void forget_frames(struct entity *e)
+/* What is made of several samples is not made of those on both sides of a gap. */
+static void fill_anew(struct entity *e)
 {
     deriver_clear(e->deriver);
-    line_forget(&e->line);
     if (e->presence)
         presence_clear(e->presence);
     e->ready_ms = 0;
+}
+
+static void forget_frames(struct entity *e)
+{
+    fill_anew(e);
+    line_forget(&e->line);
 }
 
 /* What came before the clock or the machine jumped must not stand beside what comes after it. */
@@ -156,9 +162,14 @@ enum rc entity_tick(struct entity *e, const struct snapshot *s,
     note_continuity(e, s->ts_ms, clocks, ret);
     /* A late tick of this machine is no break: its clocks are sound, and one that stalls must be
      * heard. Of another one, a rate over the few samples since would be far under the truth: what
-     * a window lacks at its beginning is only guessed (prometheus, extrapolatedRate). */
-    if (ret->continuity != CONTINUITY_OK && (ret->continuity != CONTINUITY_GAP || e->remote))
+     * a window lacks at its beginning is only guessed (prometheus, extrapolatedRate). The line
+     * tells by itself how long a gap makes another time (departure_is_gap). */
+    if (ret->continuity == CONTINUITY_GAP && e->remote) {
+        evaluator_clear(e->evaluator);
+        fill_anew(e);
+    } else if (ret->continuity != CONTINUITY_OK && ret->continuity != CONTINUITY_GAP) {
         forget_windows(e);
+    }
     if (evaluator_push(e->evaluator, s, err) != OK)
         return err->rc;
     e->stale[0] = '\0';
@@ -191,7 +202,10 @@ enum rc entity_frame(struct entity *e, int64_t ts_ms, const double *base, size_t
                        e->frame_ms - ts_ms);
     note_continuity(e, ts_ms, &clocks, ret);
     if (ret->continuity != CONTINUITY_OK) {
-        forget_frames(e);
+        if (ret->continuity == CONTINUITY_GAP)
+            fill_anew(e);
+        else
+            forget_frames(e);
         e->ready_ms = ts_ms + profile_window_ms(e->profile); /* the server's windows fill too */
     }
     e->stale[0] = '\0';

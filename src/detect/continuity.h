@@ -39,7 +39,7 @@ enum continuity_kind continuity_push(struct continuity *c, const struct continui
 /* The same from the times of kept frames alone, span_ms from one to the next: did windows start
  * afresh between the two? After a jump or a restart no frame is kept until the longest window has
  * filled again (window_ms; 0 when there is none, as in a file), so a lesser hole is a late tick or
- * a lost row, over which a live entity goes on. */
+ * a lost row. */
 bool continuity_is_hole(int64_t span_ms, int64_t interval_ms, int64_t window_ms);
 
 enum { CONTINUITY_TEXT_MAX = 96 };

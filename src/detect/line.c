@@ -7,10 +7,11 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 
-void line_init(struct line *l, struct confirm_spec confirm)
+void line_init(struct line *l, struct confirm_spec confirm, int64_t interval_ms)
 {
     memset(l, 0, sizeof *l);
     watch_init(&l->watch, confirm);
+    l->interval_ms = interval_ms;
 }
 
 void line_done(struct line *l)
@@ -60,6 +61,14 @@ static void remember(struct line *l, int64_t ts_ms, const float *frame)
     memcpy(&p->X[p->head * n], frame, n * sizeof *frame);
     p->head = (p->head + 1) % DEPARTURE_MEMORY;
     p->n += p->n < DEPARTURE_MEMORY;
+}
+
+static bool is_after_gap(const struct line *l, int64_t ts_ms)
+{
+    const struct line_past *const p = &l->past;
+    const size_t newest = (p->head + DEPARTURE_MEMORY - 1) % DEPARTURE_MEMORY;
+
+    return p->n > 0 && departure_is_gap(l->interval_ms, p->ts_ms[newest], ts_ms);
 }
 
 static void warm_up(struct scorer *s, const struct line_past *p, size_t n)
@@ -136,6 +145,8 @@ void line_push(struct line *l, int64_t ts_ms, const float *frame, struct line_st
 {
     assert(l->scorer);
     const int64_t shift_ms = scorer_day_shift_ms(l->scorer);
+    if (is_after_gap(l, ts_ms))
+        line_forget(l);
     remember(l, ts_ms, frame);
     scorer_push(l->scorer, ts_ms, frame, &ret->verdict);
     ret->day_shifted = scorer_day_shift_ms(l->scorer) != shift_ms;

@@ -34,6 +34,7 @@ struct line {
     struct watch watch;
     struct budget *budget; /* of the model: its promise, and the threshold that follows */
     struct line_past past;
+    int64_t interval_ms;
 };
 
 struct line_step {
@@ -43,7 +44,8 @@ struct line_step {
     bool day_shifted;         /* line_day_shift_ms is another than before */
 };
 
-void line_init(struct line *l, struct confirm_spec confirm);
+/* interval_ms: of the frames to come, whatever that of the model's was; 0 when not known. */
+void line_init(struct line *l, struct confirm_spec confirm, int64_t interval_ms);
 void line_done(struct line *l); /* a zeroed one is fine */
 
 /* Judge frames of this schema with m from now on; takes a new reference. Its scorer is shown the
@@ -65,7 +67,8 @@ void line_recall_day(struct line *l, int64_t ts_ms, const float *frame);
 bool line_is_quiet(const struct line *l);
 
 /* Needs a model. When an incident opens, and at each new peak of it, the causes that would silence
- * it are marked. */
+ * it are marked. After a gap (departure_is_gap, by its own interval) it forgets, as by line_forget.
+ */
 void line_push(struct line *l, int64_t ts_ms, const float *frame, struct line_step *ret);
 
 /* A verdict of the past, from the store, by w, which begins as a new watch: the promise and the

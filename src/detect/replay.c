@@ -10,7 +10,7 @@ void replay_init(struct replay *r, struct confirm_spec confirm, int64_t interval
                  int64_t window_ms)
 {
     memset(r, 0, sizeof *r);
-    line_init(&r->line, confirm);
+    line_init(&r->line, confirm, interval_ms);
     r->interval_ms = interval_ms;
     r->window_ms = window_ms;
 }
@@ -30,10 +30,7 @@ void replay_push(struct replay *r, int64_t ts_ms, const float *frame, struct rep
     const int64_t span_ms = ts_ms - r->last_ms;
 
     ret->hole = r->frames > 0 && continuity_is_hole(span_ms, r->interval_ms, r->window_ms);
-    if (ret->hole) {
-        r->holes++;
-        line_forget(&r->line);
-    }
+    r->holes += ret->hole;
     line_push(&r->line, ts_ms, frame, &ret->line);
     const bool scored = !isnan(ret->line.verdict.score);
     const bool held = r->line.watch.held;

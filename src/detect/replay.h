@@ -7,10 +7,10 @@
 
 /* replay - kept frames through a line as if they came live
  *
- * A frame of the store says nothing of clocks, so where windows started afresh is told from the
- * times (continuity_is_hole): there the line forgets, and an open incident stays open, as after a
- * jump of the clock. Watched is what a rate is a rate of: the time between frames that were
- * scored, without holes and without what is held (maintenance). Pure. Thread: its holder's. */
+ * A frame of the store says nothing of clocks: that the clock jumped or the machine slept is told
+ * from the times alone, after which the line forgets as it does live (departure_is_gap). Watched is
+ * what a rate is a rate of: the time between frames that were scored, without holes
+ * (continuity_is_hole) and without what is held (maintenance). Pure. Thread: its holder's. */
 
 struct replay {
     struct line line;

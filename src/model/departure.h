@@ -36,9 +36,9 @@
 
 enum {
     DEPARTURE_MEMORY = SMOOTH_FRAMES + RECENT_FRAMES,
-    /* Intervals: two frames in a row may be lost; with more, or while a profile's windows fill
-     * anew, it is another time. */
-    DEPARTURE_GAP = 3,
+    /* Intervals: as long as a score remembers where no frame is lost. After a shorter gap it is
+     * worth more as the average that it was than as the evidence of a single frame. */
+    DEPARTURE_GAP = SMOOTH_FRAMES,
 };
 
 /* A frame of ts_ms, after one of before_ms, stands at the beginning of a new past; interval_ms 0:

@@ -54,7 +54,7 @@ static int set_up(void **state)
         return 1;
     dataset_free(d);
     schema_free(schema);
-    line_init(&x.line, (struct confirm_spec){3, 5});
+    line_init(&x.line, (struct confirm_spec){3, 5}, SECOND);
     *state = &x;
     return line_set_model(&x.line, x.model->schema, x.model, &err);
 }
@@ -137,6 +137,26 @@ static void another_threshold_forgets_nothing_of_what_stood(void **state)
     assert_true(weight_of_the_first(&step.verdict) > at_first / 4);
     model_unref(other);
     model_unref(same);
+}
+
+/* Two frames over the threshold and one more confirm an incident over a short gap; not over one
+ * that the score itself does not look back over. An open incident stays open over either. */
+static void what_was_before_a_gap_confirms_nothing_behind_it(void **state)
+{
+    struct fixture *x = *state;
+
+    for (int t = 0; t < 10; t++)
+        push(x, 0, 0);
+    push(x, N, 9);
+    push(x, N, 9);
+    x->now_ms += DEPARTURE_GAP * SECOND;
+    assert_int_equal(push(x, N, 9).event, WATCH_QUIET);
+    assert_int_equal(push(x, N, 9).event, WATCH_QUIET);
+    x->now_ms += (DEPARTURE_GAP - 1) * SECOND;
+    assert_int_equal(push(x, N, 9).event, WATCH_OPENED);
+    x->now_ms += DEPARTURE_GAP * SECOND;
+    push(x, 0, 0);
+    assert_true(x->line.watch.open);
 }
 
 static void what_would_silence_an_incident_is_marked_when_it_opens(void **state)
@@ -255,8 +275,8 @@ static void a_change_of_model_or_a_restart_goes_on_as_if_it_had_not_been(void **
     struct err err;
     float frame[N];
 
-    line_init(&again, (struct confirm_spec){3, 5});
-    line_init(&cold, (struct confirm_spec){3, 5});
+    line_init(&again, (struct confirm_spec){3, 5}, SECOND);
+    line_init(&cold, (struct confirm_spec){3, 5}, SECOND);
     assert_int_equal(line_set_model(&again, x->model->schema, x->model, &err), OK);
     assert_int_equal(line_set_model(&cold, x->model->schema, x->model, &err), OK);
     for (int r = 0; r < 3 * DEPARTURE_MEMORY; r++) {
@@ -284,6 +304,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             a_change_of_model_or_a_restart_goes_on_as_if_it_had_not_been, set_up, tear_down),
         cmocka_unit_test_setup_teardown(another_threshold_forgets_nothing_of_what_stood, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(what_was_before_a_gap_confirms_nothing_behind_it, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(what_would_silence_an_incident_is_marked_when_it_opens,
                                         set_up, tear_down),
