@@ -58,7 +58,8 @@ static enum rc alloc(struct model *m, const struct schema *schema, struct err *e
     m->schema = schema_copy(schema);
     m->scores = mem_array(1, sizeof *m->scores); /* none of them */
     m->tail.peak = mem_array(1, sizeof *m->tail.peak);
-    if (!m->schema || !m->scores || !m->tail.peak)
+    m->trained.peak = mem_array(1, sizeof *m->trained.peak);
+    if (!m->schema || !m->scores || !m->tail.peak || !m->trained.peak)
         return err_set(err, E_NOMEM, "no memory for a model of %zu features", schema->n);
     return OK;
 }
@@ -79,8 +80,8 @@ static enum rc assemble(const struct model_parts *p, struct model **ret, struct 
     m->season.n = m->schema->n;
     m->clip_low = -SCALER_Z_MAX;
     m->clip_high = SCALER_Z_MAX;
-    settings_confirm_defaults(
-        &m->tail.confirm); /* what it would be counted by, were there a tail */
+    settings_confirm_defaults(&m->tail.confirm); /* what would be counted by, were there a tail */
+    m->trained.confirm = m->tail.confirm;
     m->threshold_spec = (struct threshold_spec){
         .method = THRESHOLD_FIXED, .value = (double)p->threshold, .confirm = m->tail.confirm};
     m->threshold = p->threshold;

@@ -30,6 +30,7 @@ void model_unref(struct model *m)
     mem_free(m->unit_level);
     mem_free(m->scores);
     tail_done(&m->tail);
+    tail_done(&m->trained);
     mem_free(m);
 }
 
@@ -170,10 +171,17 @@ static float threshold_floor(const struct model *m)
 static enum rc ask_tail(const struct model *m, double per_week, struct tail_threshold *ret,
                         bool *ret_held, struct err *err)
 {
-    const enum rc rc = tail_threshold(&m->tail, per_week, ret, err);
+    float least;
 
-    *ret_held = rc == OK && tail_holds(ret);
-    return rc;
+    if (tail_threshold(&m->tail, per_week, ret, err) != OK ||
+        tail_least(&m->trained, per_week, &least, err) != OK)
+        return err->rc;
+    *ret_held = tail_holds(ret);
+    if (least > ret->threshold) {
+        ret->widening *= ret->threshold > 0 ? least / ret->threshold : 1;
+        ret->threshold = least;
+    }
+    return OK;
 }
 
 static void take_budget(struct model *m, const struct tail_threshold *found)
@@ -196,7 +204,7 @@ static enum rc take_threshold(struct model *m, const struct threshold_spec *spec
 {
     const struct threshold_spec young = threshold_young(spec);
     struct tail_threshold found;
-    bool held;
+    bool held = false;
 
     if (!threshold_is_budget(spec->method))
         return take_scores(m, spec, bounded, err);
@@ -227,11 +235,12 @@ enum rc model_find_stage(struct model *m, struct err *err)
 static enum rc set_observe(struct model *m, float least, struct err *err)
 {
     struct tail_threshold found;
+    bool held = false;
 
     m->threshold_observe = 0;
     if (m->threshold_by != THRESHOLD_BUDGET || !(m->threshold_spec.observe > 0))
         return OK;
-    const enum rc rc = tail_threshold(&m->tail, m->threshold_spec.observe, &found, err);
+    const enum rc rc = ask_tail(m, m->threshold_spec.observe, &found, &held, err);
     if (rc != OK)
         return rc;
     const float observe = fmaxf(found.threshold, least);
@@ -275,6 +284,8 @@ enum rc model_with_threshold(const struct model *m, const struct threshold_spec 
         rc = copy_units(m, copy, err);
     if (rc == OK)
         rc = tail_copy(&m->tail, &copy->tail, err);
+    if (rc == OK)
+        rc = tail_copy(&m->trained, &copy->trained, err);
     if (rc != OK)
         return rc;
     copy->schema = schema_copy(m->schema);

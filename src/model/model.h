@@ -69,6 +69,9 @@ struct model {
     float *scores;
     size_t n_scores;
     struct tail tail; /* of the same in time order: for a budget of alarms */
+    /* Of the training rows, to which all is fitted: they come out lower than what comes later, so a
+     * budget that they break already is none. */
+    struct tail trained;
     struct threshold_spec threshold_spec;
     /* The method that made it: of `staged`, percentile or budget; else that of the spec. Not in the
      * file, for the tail tells. */

@@ -307,10 +307,8 @@ static enum rc get_scores(struct reader *r, struct model *m, struct err *err)
     return good ? OK : malformed(r, err, "expected finite scores in ascending order");
 }
 
-static enum rc get_tail(struct reader *r, struct model *m, struct err *err)
+static enum rc get_peaks(struct reader *r, struct tail *t, struct err *err)
 {
-    struct tail *const t = &m->tail;
-
     t->exposure_ms = (int64_t)get_u64(r);
     t->confirm.k = get_u32(r);
     t->confirm.of = get_u32(r);
@@ -334,6 +332,16 @@ static enum rc get_tail(struct reader *r, struct model *m, struct err *err)
         good = good && isfinite(t->peak[i].high) && isfinite(t->peak[i].low);
     }
     return good ? OK : malformed(r, err, "expected finite peaks");
+}
+
+static enum rc get_tail(struct reader *r, struct model *m, struct err *err)
+{
+    return get_peaks(r, &m->tail, err);
+}
+
+static enum rc get_trained(struct reader *r, struct model *m, struct err *err)
+{
+    return get_peaks(r, &m->trained, err);
 }
 
 static enum rc get_threshold(struct reader *r, struct model *m, struct err *err)
@@ -410,8 +418,8 @@ enum rc model_decode(const void *p, size_t n, const char *name, struct model **r
 {
     static enum rc (*const content[MODEL_SECTIONS])(struct reader *, struct model *,
                                                     struct err *) = {
-        get_provenance, get_schema, get_scaler, get_season, get_units,
-        get_net,        get_stats,  get_scores, get_tail,   get_threshold};
+        get_provenance, get_schema, get_scaler, get_season,  get_units,    get_net,
+        get_stats,      get_scores, get_tail,   get_trained, get_threshold};
     enum rc rc = check_frame(p, n, name, err);
     if (rc != OK)
         return rc;

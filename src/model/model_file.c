@@ -24,6 +24,7 @@
  *     STAT  u64 train_rows, validation_rows, f64 train_mse, validation_mse, std, u32 epochs
  *     SCOR  u32 n_scores, f32 scores ascending
  *     TAIL  i64 exposure_ms, u32 k, of, f32 floor, u32 n, then for each peak f32 high, f32 low
+ *     TRND  the same of the training rows
  *     THRS  u32 method (enum threshold_method), f64 value, f32 threshold, f32 widening
  *   checksum  u64 XXH3 of all bytes before it; also the model's id
  *
@@ -31,8 +32,8 @@
  * then whether it understands them. Equal models have equal bytes: no section has a choice. */
 
 const char model_magic[MODEL_MAGIC_SIZE] = "\x89TOCSIN\n"; /* no text, and fails as text */
-const char model_tags[MODEL_SECTIONS][5] = {"PROV", "SCHM", "SCAL", "SEAS", "UNIT",
-                                            "NETW", "STAT", "SCOR", "TAIL", "THRS"};
+const char model_tags[MODEL_SECTIONS][5] = {"PROV", "SCHM", "SCAL", "SEAS", "UNIT", "NETW",
+                                            "STAT", "SCOR", "TAIL", "TRND", "THRS"};
 
 struct writer {
     uint64_t n;               /* bytes so far */
@@ -195,17 +196,27 @@ static void put_scores(struct writer *w, const struct model *m)
     put_f32s(w, m->scores, m->n_scores);
 }
 
+static void put_peaks(struct writer *w, const struct tail *t)
+{
+    put_u64(w, (uint64_t)t->exposure_ms);
+    put_u32(w, t->confirm.k);
+    put_u32(w, t->confirm.of);
+    put_f32(w, t->floor);
+    put_u32(w, (uint32_t)t->n);
+    for (size_t i = 0; i < t->n; i++) {
+        put_f32(w, t->peak[i].high);
+        put_f32(w, t->peak[i].low);
+    }
+}
+
 static void put_tail(struct writer *w, const struct model *m)
 {
-    put_u64(w, (uint64_t)m->tail.exposure_ms);
-    put_u32(w, m->tail.confirm.k);
-    put_u32(w, m->tail.confirm.of);
-    put_f32(w, m->tail.floor);
-    put_u32(w, (uint32_t)m->tail.n);
-    for (size_t i = 0; i < m->tail.n; i++) {
-        put_f32(w, m->tail.peak[i].high);
-        put_f32(w, m->tail.peak[i].low);
-    }
+    put_peaks(w, &m->tail);
+}
+
+static void put_trained(struct writer *w, const struct model *m)
+{
+    put_peaks(w, &m->trained);
 }
 
 static void put_threshold(struct writer *w, const struct model *m)
@@ -219,8 +230,8 @@ static void put_threshold(struct writer *w, const struct model *m)
 static void put_sections(struct writer *w, const struct model *m)
 {
     static void (*const content[MODEL_SECTIONS])(struct writer *, const struct model *) = {
-        put_provenance, put_schema, put_scaler, put_season, put_units,
-        put_net,        put_stats,  put_scores, put_tail,   put_threshold};
+        put_provenance, put_schema, put_scaler, put_season,  put_units,    put_net,
+        put_stats,      put_scores, put_tail,   put_trained, put_threshold};
 
     for (size_t i = 0; i < MODEL_SECTIONS; i++) {
         struct writer count = {0};

@@ -8,11 +8,11 @@
 
 enum {
     MODEL_MAGIC_SIZE = 8,
-    MODEL_VERSION = 5,
+    MODEL_VERSION = 6,
     MODEL_HEAD_SIZE = 24,    /* magic, version, zero, length */
     MODEL_CHECKSUM_SIZE = 8, /* at the very end */
     MODEL_SECTION_HEAD = 12, /* tag, length */
-    MODEL_SECTIONS = 10,
+    MODEL_SECTIONS = 11,
     MODEL_BYTES_MAX = 1 << 29,
 };
 

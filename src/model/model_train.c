@@ -21,6 +21,9 @@
  * wild feature would else drive the whole reconstruction, and every feature would look guilty. */
 static const float CLIP_LOW = -0.5f, CLIP_HIGH = 1.5f;
 
+/* Peaks kept of the training rows' scores: of the highest alone a budget asks. */
+enum { TRAINED_PEAKS = 256 };
+
 struct part { /* rows [first, first + rows) of d */
     const struct dataset *d;
     size_t first, rows;
@@ -310,35 +313,49 @@ static void set_errors(struct learner *l)
     }
 }
 
-/* What is watched of the validation rows (score and evidence, whichever is less: verdict.h) into
- * l->scores, in time order, and into the tail. */
-static enum rc score_validation(struct learner *l, struct confirm_spec confirm, size_t *ret_n,
-                                struct err *err)
+/* What is watched of p's rows (score and evidence, whichever is less: verdict.h), in time order,
+ * into the tail and, unless NULL, into scores; how many have one. */
+static size_t score_part(const struct learner *l, const struct part *p, struct departure *d,
+                         struct tail_builder *tail, float *scores)
 {
-    CLEANUP(departure_freep) struct departure *d = NULL;
-    CLEANUP(tail_builder_freep) struct tail_builder *tail = NULL;
-    const struct part *const t = &l->train, *const v = &l->validation;
-    const int64_t *const ts = v->d->ts_ms + v->first, interval_ms = l->m->interval_ms;
-    const size_t warm_up =
-        l->one_dataset ? (t->rows < DEPARTURE_MEMORY ? t->rows : DEPARTURE_MEMORY) : 0;
+    const int64_t *const ts = p->d->ts_ms + p->first, interval_ms = l->m->interval_ms;
     struct departure_score s;
+    size_t n = 0;
 
-    *ret_n = 0;
-    if (departure_new(l->m, true, &d, err) != OK ||
-        tail_builder_new(confirm, TAIL_PEAKS_MAX, &tail, err) != OK)
-        return err->rc;
-    for (size_t r = t->rows - warm_up; r < t->rows; r++)
-        departure_push(d, t->d->ts_ms[t->first + r], raw_rows(t) + r * t->d->n, &s);
-    for (size_t r = 0; r < v->rows; r++) {
-        departure_push(d, ts[r], raw_rows(v) + r * v->d->n, &s);
+    for (size_t r = 0; r < p->rows; r++) {
+        departure_push(d, ts[r], raw_rows(p) + r * p->d->n, &s);
         const float watched = fminf(s.score, s.evidence); /* both are NaN or neither is */
         if (r > 0 && interval_ms > 0 && departure_is_gap(interval_ms, ts[r - 1], ts[r]))
             tail_builder_gap(tail);
         tail_builder_push(tail, watched);
-        if (!isnan(watched))
-            l->scores[(*ret_n)++] = watched;
+        if (isnan(watched))
+            continue;
+        if (scores)
+            scores[n] = watched;
+        n++;
     }
-    return tail_builder_take(tail, interval_ms, &l->m->tail, err);
+    return n;
+}
+
+/* Both tails, and the scores of the validation rows into l->scores. */
+static enum rc score_parts(struct learner *l, struct confirm_spec confirm, size_t *ret_n,
+                           struct err *err)
+{
+    CLEANUP(departure_freep) struct departure *d = NULL;
+    CLEANUP(tail_builder_freep) struct tail_builder *trained = NULL;
+    CLEANUP(tail_builder_freep) struct tail_builder *tail = NULL;
+    struct model *const m = l->m;
+
+    if (departure_new(m, true, &d, err) != OK ||
+        tail_builder_new(confirm, TRAINED_PEAKS, &trained, err) != OK ||
+        tail_builder_new(confirm, TAIL_PEAKS_MAX, &tail, err) != OK)
+        return err->rc;
+    (void)score_part(l, &l->train, d, trained, NULL);
+    if (!l->one_dataset)
+        departure_clear(d);
+    *ret_n = score_part(l, &l->validation, d, tail, l->scores);
+    const enum rc rc = tail_builder_take(trained, m->interval_ms, &m->trained, err);
+    return rc == OK ? tail_builder_take(tail, m->interval_ms, &m->tail, err) : rc;
 }
 
 /* scores[n] ascending to at most MODEL_SCORES_MAX of them, evenly by rank, the ends kept. */
@@ -427,7 +444,7 @@ static enum rc judge(struct learner *l, const struct threshold_spec *threshold, 
     set_errors(l);
     enum rc rc = find_worst(l, err);
     if (rc == OK)
-        rc = score_validation(l, threshold->confirm, &n, err);
+        rc = score_parts(l, threshold->confirm, &n, err);
     if (rc != OK)
         return rc;
     if (n == 0)

@@ -30,6 +30,11 @@
  *   shape is at least that. With fewer than TAIL_PEAKS_MIN peaks nothing
  *   can be fitted: the k-th highest, k a third of them, times (k / expected)^(1/4), Weissman's
  *   estimator (JASA 73, 1978) with the largest shape that is allowed above.
+ * - A peak that one in twenty such histories would show, and that no gate took, is not passed
+ *   more rarely: nine peaks near nothing and a tenth far off are fitted by less than the tenth.
+ *
+ * tail_least asks less, of scores that came out low, as those of the rows that were fitted to do:
+ * which threshold is too low by them already.
  * Thread: a builder is its holder's; a tail is a value, pure functions. */
 
 enum {
@@ -91,6 +96,11 @@ MUST_CHECK enum rc tail_copy(const struct tail *from, struct tail *ret, struct e
 
 /* Incidents that would have opened at threshold u; at the floor's rate for u under it. */
 size_t tail_count(const struct tail *t, float u);
+
+/* The least threshold that t does not refute: over it no more incidents open than the rate does in
+ * 99 of 100 such histories (Poisson), and two a day besides (one at least), for what was wrong then
+ * is no measure of what is normal. 0 without a peak. E_NOMEM. */
+MUST_CHECK enum rc tail_least(const struct tail *t, double per_week, float *ret, struct err *err);
 
 /* The threshold at which per_week > 0 incidents open in a week. E_STATE without a score, E_NOMEM.
  */

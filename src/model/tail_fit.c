@@ -23,6 +23,8 @@ enum { SHAPES = 20 }; /* that are tried, evenly from 0 */
 static const double GATE_EXPECTED = 0.05;
 static const double GATED_SHARE_MAX = 1 / 3.0;
 static const double GATED_EACH_MS = 2 * 24 * 3600 * 1000.0; /* and at most one in two days */
+/* Of what was fitted to, which tells nothing but what is certainly too low. */
+static const double SPARED_EACH_MS = 12 * 3600 * 1000.0;
 
 struct fit {
     double shape, scale;
@@ -207,6 +209,19 @@ static float read_off(const struct tail *t, const float *highs, double allowed)
     return highs[0];
 }
 
+/* Incidents that open at most in 99 of 100 histories in which so many are expected (Poisson). */
+static double most_by_chance(double expected)
+{
+    const double sure = 0.99;
+    double p = exp(-expected), sum = p, n = 0;
+
+    while (sum < sure && n < TAIL_PEAKS_MAX) { /* p is 0 where so many are expected */
+        p *= expected / ++n;
+        sum += p;
+    }
+    return n;
+}
+
 static enum rc fit(const struct tail *t, const float *highs, double expected,
                    struct tail_threshold *ret, struct err *err)
 {
@@ -235,8 +250,9 @@ static enum rc fit(const struct tail *t, const float *highs, double expected,
     const double plain = (double)level + quantile(f, r);
     const struct fit widened = {fmax(f.shape, 1 / (double)kept), f.scale};
     const double wide = (double)level + quantile(widened, r);
-    ret->threshold = rounded(wide);
-    ret->widening = (float)fmax(1, wide / plain);
+    ret->threshold =
+        rounded(fmax(wide, expected < GATE_EXPECTED ? (double)level + y[kept - 1] : 0));
+    ret->widening = (float)fmax(1, (double)ret->threshold / plain);
     ret->beyond = r;
     ret->shape = f.shape;
     ret->scale = f.scale;
@@ -257,10 +273,41 @@ bool tail_holds(const struct tail_threshold *t)
     return n * (pow(t->beyond, 1 / n) - 1) <= most * log(t->beyond);
 }
 
+/* The peaks' heights, ascending; owned. NULL: no memory. */
+static float *heights(const struct tail *t)
+{
+    float *highs = mem_array(t->n, sizeof *highs);
+
+    for (size_t i = 0; highs && i < t->n; i++)
+        highs[i] = t->peak[i].high;
+    if (highs)
+        stats_sort(highs, t->n);
+    return highs;
+}
+
+static double expect(const struct tail *t, double per_week)
+{
+    return per_week * (double)t->exposure_ms / WEEK_MS;
+}
+
+enum rc tail_least(const struct tail *t, double per_week, float *ret, struct err *err)
+{
+    const double spared = fmax(1, floor((double)t->exposure_ms / SPARED_EACH_MS));
+
+    *ret = 0;
+    if (t->n == 0)
+        return OK;
+    CLEANUP(mem_freep) float *highs = heights(t);
+    if (!highs)
+        return err_set(err, E_NOMEM, "no memory for %zu peaks of scores", t->n);
+    *ret = read_off(t, highs, most_by_chance(expect(t, per_week)) + spared);
+    return OK;
+}
+
 enum rc tail_threshold(const struct tail *t, double per_week, struct tail_threshold *ret,
                        struct err *err)
 {
-    const double expected = per_week * (double)t->exposure_ms / WEEK_MS;
+    const double expected = expect(t, per_week);
 
     if (t->exposure_ms <= 0)
         return err_set(err, E_STATE, "no score to set a threshold by");
@@ -269,12 +316,9 @@ enum rc tail_threshold(const struct tail *t, double per_week, struct tail_thresh
         *ret = found;
         return OK;
     }
-    CLEANUP(mem_freep) float *highs = mem_array(t->n, sizeof *highs);
+    CLEANUP(mem_freep) float *highs = heights(t);
     if (!highs)
         return err_set(err, E_NOMEM, "no memory for %zu peaks of scores", t->n);
-    for (size_t i = 0; i < t->n; i++)
-        highs[i] = t->peak[i].high;
-    stats_sort(highs, t->n);
     const enum rc rc = fit(t, highs, expected, &found, err);
     if (rc == OK)
         *ret = found;

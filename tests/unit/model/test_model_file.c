@@ -61,6 +61,27 @@ static void fill_season_and_units(struct model *m, size_t n, struct rng *rng)
     }
 }
 
+static struct tail some_tail(struct rng *rng)
+{
+    struct tail t = {.n = 1 + rng_below(rng, 5),
+                     .exposure_ms = 1000 + (int64_t)rng_below(rng, 99),
+                     .floor = rng_float(rng),
+                     .confirm = {3, 5}};
+
+    t.peak = mem_array(t.n, sizeof *t.peak);
+    for (size_t i = 0; i < t.n; i++)
+        t.peak[i] = (struct tail_peak){1 + rng_float(rng), rng_float(rng)};
+    return t;
+}
+
+static void assert_same_tail(const struct tail *a, const struct tail *b)
+{
+    assert_int_equal(a->n, b->n);
+    assert_memory_equal(a->peak, b->peak, b->n * sizeof *b->peak);
+    assert_true(a->exposure_ms == b->exposure_ms && a->floor == b->floor);
+    assert_true(a->confirm.k == b->confirm.k && a->confirm.of == b->confirm.of);
+}
+
 /* A model of n features with a hidden layer of `width`; any will do for a file. */
 static struct model *some_model(size_t n, uint32_t width, uint64_t seed)
 {
@@ -95,13 +116,8 @@ static struct model *some_model(size_t n, uint32_t width, uint64_t seed)
     m->scores = mem_array(m->n_scores, sizeof *m->scores);
     for (size_t i = 0; i < m->n_scores; i++)
         m->scores[i] = (i ? m->scores[i - 1] : 0) + rng_float(&rng);
-    m->tail = (struct tail){.n = 1 + rng_below(&rng, 5),
-                            .exposure_ms = 1000 + (int64_t)rng_below(&rng, 99),
-                            .floor = rng_float(&rng),
-                            .confirm = {3, 5}};
-    m->tail.peak = mem_array(m->tail.n, sizeof *m->tail.peak);
-    for (size_t i = 0; i < m->tail.n; i++)
-        m->tail.peak[i] = (struct tail_peak){1 + rng_float(&rng), rng_float(&rng)};
+    m->tail = some_tail(&rng);
+    m->trained = some_tail(&rng);
     m->threshold_spec = (struct threshold_spec){.method = THRESHOLD_SIGMA, .value = 3};
     m->threshold = 0.1998f;
     m->threshold_widening = 1.25f;
@@ -180,10 +196,8 @@ static void every_part_of_a_model_survives_its_file(void **state)
     assert_memory_equal(back->net.params, m->net.params, m->net.n_params * sizeof(float));
     assert_int_equal(back->n_scores, m->n_scores);
     assert_memory_equal(back->scores, m->scores, m->n_scores * sizeof(float));
-    assert_int_equal(back->tail.n, m->tail.n);
-    assert_memory_equal(back->tail.peak, m->tail.peak, m->tail.n * sizeof *m->tail.peak);
-    assert_true(back->tail.exposure_ms == m->tail.exposure_ms && back->tail.floor == m->tail.floor);
-    assert_true(back->tail.confirm.k == 3 && back->tail.confirm.of == 5);
+    assert_same_tail(&back->tail, &m->tail);
+    assert_same_tail(&back->trained, &m->trained);
     assert_true(back->threshold == m->threshold && back->threshold_widening == 1.25f);
     assert_int_equal(back->threshold_spec.method, THRESHOLD_SIGMA);
     assert_true(back->clip_low == -1 && back->clip_high == 2);
@@ -268,7 +282,7 @@ static void a_foreign_file_and_another_version_are_named(void **state)
     assert_refused(b.p, b.n, E_STATE, "older tocsin; learn anew");
     b.p[8] = 0;
     put_checksum(&b);
-    assert_refused(b.p, b.n, E_PARSE, "expected a model file of version 5, found 0");
+    assert_refused(b.p, b.n, E_PARSE, "expected a model file of version 6, found 0");
     model_unref(m);
     buf_done(&b);
 }
@@ -333,6 +347,8 @@ static void wrong_content_under_a_right_checksum_is_refused(void **state)
         {"TAIL", 16, "\x00\x00\xc0\x7f", 4},
         {"TAIL", 20, "\xff\xff\xff\xff", 4},
         {"TAIL", 24, "\x00\x00\x80\x7f", 4},
+        {"TRND", 7, "\x80", 1},
+        {"TRND", 20, "\xff\xff\xff\xff", 4},
         {"THRS", 0, "\x06\x00\x00\x00", 4},
         {"THRS", 0, "\x05\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", 12}, /* 0 a week */
         {"THRS", 12, "\x00\x00\xc0\x7f", 4},

@@ -422,6 +422,38 @@ static void a_budget_is_set_by_what_is_watched_of_validation_rows_now_or_later(v
     dataset_free(d);
 }
 
+/* The machine was at work now and then in the part that is learned from, and idle in what is held
+ * back: the budget is not one that its work breaks each hour. */
+static void a_budget_holds_for_what_was_learned_from_too(void **state)
+{
+    (void)state;
+    const struct threshold_spec budget = {
+        .method = THRESHOLD_BUDGET, .value = 1, .confirm = {3, 5}};
+    const struct learn_spec spec = fixture_spec();
+    struct dataset *d = fixture_dataset(3, 1800, 1);
+    struct model *m, *again;
+    struct err err;
+
+    for (size_t i = 0; i < 1800 * 3; i++)
+        d->X[i] *= i >= 1350 * 3 || i % 300 >= 90 ? 0.01f : 1;
+    struct schema *schema = fixture_schema(3);
+    const struct model_provenance provenance = {0};
+    assert_int_equal(
+        model_train(d, NULL, schema, &spec, &budget, &provenance, NULL, NULL, &m, &err), OK);
+    assert_true(m->trained.n > 3 && m->trained.exposure_ms == 1350000);
+    assert_true(tail_count(&m->trained, m->threshold) <= 1);
+    struct tail_threshold of_held_back;
+    assert_int_equal(tail_threshold(&m->tail, 1, &of_held_back, &err), OK);
+    assert_true(tail_count(&m->trained, of_held_back.threshold) > 1); /* else nothing is tested */
+    assert_true(m->threshold_widening > of_held_back.widening);
+    assert_int_equal(model_with_threshold(m, &budget, &again, &err), OK);
+    assert_true(again->threshold == m->threshold);
+    model_unref(again);
+    model_unref(m);
+    schema_free(schema);
+    dataset_free(d);
+}
+
 static void a_daily_rhythm_is_learned_as_a_season_and_leaves_the_rest_to_the_network(void **state)
 {
     (void)state;
@@ -541,6 +573,7 @@ int main(void)
         cmocka_unit_test(many_scores_are_thinned_by_rank_and_the_largest_kept),
         cmocka_unit_test(a_staged_threshold_is_a_percentile_until_the_history_holds_its_budget),
         cmocka_unit_test(a_budget_is_set_by_what_is_watched_of_validation_rows_now_or_later),
+        cmocka_unit_test(a_budget_holds_for_what_was_learned_from_too),
         cmocka_unit_test(a_daily_rhythm_is_learned_as_a_season_and_leaves_the_rest_to_the_network),
         cmocka_unit_test(what_cannot_be_learned_is_refused_in_words),
         cmocka_unit_test(running_out_of_memory_anywhere_is_an_error_and_leaks_nothing),

@@ -200,6 +200,68 @@ static void incidents_in_the_history_are_gated(void **state)
     tail_done(&t);
 }
 
+/* One peak for each height, at one score a second; then quiet until the history is so long. */
+static struct tail of_heights(const float *heights, size_t n, int64_t seconds)
+{
+    struct tail_builder *b;
+    struct tail t;
+    struct err err;
+
+    assert_int_equal(tail_builder_new(three_of_five, TAIL_PEAKS_MAX, &b, &err), OK);
+    for (size_t i = 0; i < n; i++)
+        for (int r = 0; r < 10; r++, seconds--)
+            tail_builder_push(b, r < 3 ? heights[i] : 0);
+    for (; seconds > 0; seconds--)
+        tail_builder_push(b, 0);
+    assert_int_equal(tail_builder_take(b, 1000, &t, &err), OK);
+    tail_builder_free(b);
+    return t;
+}
+
+/* Minutes of quiet and one burst: a fit to the quiet alone would ring for the burst each week. */
+static void a_rare_rate_is_not_put_under_what_was_just_seen(void **state)
+{
+    (void)state;
+    static const float heights[] = {0.001f, 0.002f, 0.001f, 0.003f, 0.002f,
+                                    0.001f, 0.004f, 0.016f, 1.5f,   0.001f};
+    struct tail t = of_heights(heights, 10, 450);
+
+    for (double per_week = 0.01; per_week < 60; per_week *= 2)
+        assert_int_equal(tail_count(&t, threshold(&t, per_week).threshold), 0);
+    assert_true(threshold(&t, 7000).threshold < 1); /* seven are expected: one of them is none */
+    tail_done(&t);
+}
+
+static float least(const struct tail *t, double per_week)
+{
+    struct err err;
+    float u;
+
+    assert_int_equal(tail_least(t, per_week, &u, &err), OK);
+    return u;
+}
+
+static void what_was_fitted_to_refutes_a_threshold_that_it_passes_too_often(void **state)
+{
+    (void)state;
+    enum { N = 30, HOUR = 3600, A_WEEK = 7 * 24 * HOUR };
+    float heights[N];
+    for (size_t i = 0; i < N; i++)
+        heights[i] = (float)(i + 1);
+
+    struct tail t = of_heights(heights, N, HOUR);
+    assert_true(least(&t, 1) == 29);         /* none is expected; one may have been an incident */
+    assert_true(least(&t, 5.0 * 168) == 18); /* of five, eleven in one history of a hundred */
+    tail_done(&t);
+    t = of_heights(heights, N, A_WEEK);
+    assert_true(least(&t, 1) == 12);   /* one is expected, four may come, fourteen are spared */
+    assert_true(least(&t, 1000) == 1); /* the least peak there is */
+    tail_done(&t);
+    t = of_heights(heights, 0, HOUR);
+    assert_true(least(&t, 1) == 0);
+    tail_done(&t);
+}
+
 static void a_history_that_never_moved_has_a_threshold_over_it(void **state)
 {
     (void)state;
@@ -295,6 +357,9 @@ static void no_score_is_refused_and_too_little_memory(void **state)
         mem_fail_at(n);
         assert_int_equal(tail_threshold(&t, 1, &found, &err), E_NOMEM);
     }
+    float u;
+    mem_fail_at(1);
+    assert_int_equal(tail_least(&t, 1, &u, &err), E_NOMEM);
     mem_fail_at(1);
     assert_int_equal(tail_copy(&t, &copy, &err), E_NOMEM);
     mem_fail_at(0);
@@ -309,6 +374,8 @@ int main(void)
         cmocka_unit_test(fewer_alarms_ask_for_a_higher_threshold),
         cmocka_unit_test(shorter_history_widens_more),
         cmocka_unit_test(incidents_in_the_history_are_gated),
+        cmocka_unit_test(a_rare_rate_is_not_put_under_what_was_just_seen),
+        cmocka_unit_test(what_was_fitted_to_refutes_a_threshold_that_it_passes_too_often),
         cmocka_unit_test(a_history_that_never_moved_has_a_threshold_over_it),
         cmocka_unit_test(a_rate_is_held_once_the_history_has_enough_peaks_for_it),
         cmocka_unit_test(what_no_tail_was_fitted_to_holds_no_rate),
