@@ -22,6 +22,7 @@ HISTORY = 90  # seconds that Prometheus has before tocsin comes; all the learnin
 CONFIG = """
 sources:
   - prometheus: {{url: "{url}", interval: 1s, backfill: 7d}}
+threshold: {{method: budget, alarms: "1 per week"}} # other tests load this machine beside it
 """
 
 
