@@ -3,6 +3,10 @@
 
 #include "base/mem.h"
 #include "data/pool.h"
+#include "model/departure.h"
+
+_Static_assert((int)POOL_GAP >= (int)DEPARTURE_GAP,
+               "no change is learned from one entity to another");
 
 void lesson_span(const struct dataset *const *v, size_t n, int64_t *ret_first_ms,
                  int64_t *ret_last_ms, size_t *ret_rows)

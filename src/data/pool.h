@@ -16,7 +16,7 @@
  * intervals, which is a gap like any other (model/departure.h): no change is seen from one to the
  * other. Thread: pure. */
 
-enum { POOL_RUN = 32, POOL_GAP = 4 };
+enum { POOL_RUN = 32, POOL_GAP = 16 };
 
 /* v[n], n >= 1, of the same features, each in time order; rows_max rows at most: where there is not
  * room for a run of each, evenly chosen ones are left out. The caller owns *ret. E_NOMEM. */
