@@ -35,8 +35,9 @@ def find(folder, series=None):
         group = str(train.parent.relative_to(folder))
         group = folder.resolve().name if group == "." else group
         at = series / base.relative_to(folder) if series else base
-        if not os.path.isfile(f"{at}.train.csv"):
-            raise Trouble(f"'{at}.train.csv': expected the series of {group}/{base.name}")
+        for half in ("train", "test") if series else ():
+            if not os.path.isfile(f"{at}.{half}.csv"):
+                raise Trouble(f"'{at}.{half}.csv': expected the series of {group}/{base.name}")
         entity = Entity(group, f"{group}/{base.name}", base, at)
         missing = [e for e in ("test.csv", "label.csv") if not os.path.isfile(entity.file(e))]
         if missing:

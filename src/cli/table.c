@@ -139,13 +139,14 @@ enum rc table_load(const char *path, const char *profile, struct table *ret, str
     return rc;
 }
 
-/* Nobody would guess it from the scores. */
+/* Nobody would guess from the scores that they are not of such rows. */
 static void warn_of_distance(const struct table *t, const struct model *m, const char *whose)
 {
     char here[STR_DURATION_MAX], there[STR_DURATION_MAX];
     const int64_t apart_ms = dataset_interval_ms(t->d);
     const bool alone = departure_is_gap(m->interval_ms, 0, apart_ms);
-    const double far = 3; /* times as far: frames are seldom lost by so many */
+    const double far =
+        3; /* times the interval: so many frames are seldom lost one after the other */
 
     if (model_is_classic(m) || m->interval_ms <= 0 ||
         (double)apart_ms <= far * (double)m->interval_ms)
@@ -178,6 +179,11 @@ enum rc table_read_for(const char *path, const char *profile, const struct model
         t = (struct table){0};
     }
     return rc;
+}
+
+bool table_is_gap(const struct table *t, size_t row, int64_t interval_ms)
+{
+    return row > 0 && departure_is_gap(interval_ms, t->d->ts_ms[row - 1], t->d->ts_ms[row]);
 }
 
 bool table_is_scaled(const struct dataset *d)

@@ -49,6 +49,10 @@ MUST_CHECK enum rc table_load(const char *path, const char *profile, struct tabl
 MUST_CHECK enum rc table_read_for(const char *path, const char *profile, const struct model *m,
                                   const char *whose, struct table *ret, struct err *err);
 
+/* Before this row live frames would stand at the beginning of a new past (detect/line.h);
+ * interval_ms is dataset_interval_ms of the rows. */
+bool table_is_gap(const struct table *t, size_t row, int64_t interval_ms);
+
 /* Somebody already scaled these columns to 0..1: no value lies outside, and at least a quarter of
  * the columns that move reach from end to end, which shares and ratios as they come seldom do.
  * Stretching them again by what the training part happens to reach would only distort them. */

@@ -343,8 +343,13 @@ static json_t *all_json(const struct explanation *e)
 /* Rows up to the one in question, as `tocsin score` judges them. */
 static void score_up_to(struct explanation *e, const struct table *t)
 {
-    for (size_t r = 0; r <= e->row; r++)
+    const int64_t interval_ms = dataset_interval_ms(t->d);
+
+    for (size_t r = 0; r <= e->row; r++) {
+        if (table_is_gap(t, r, interval_ms))
+            scorer_clear(e->scorer);
         scorer_push(e->scorer, t->d->ts_ms[r], t->d->X + r * t->d->n, &e->verdict);
+    }
 }
 
 static enum rc explain(const struct explain_options *o, struct err *err)

@@ -123,6 +123,7 @@ static enum rc score_rows(struct model *m, const struct table *t, struct buf *ou
     CLEANUP(scorer_freep) struct scorer *s = NULL;
     struct score_summary sum = {.largest = NAN};
     CLEANUP(mem_freep) struct scorer_part *part = mem_array(m->schema->n, sizeof *part);
+    const int64_t interval_ms = dataset_interval_ms(t->d);
     struct verdict v;
 
     if (!part)
@@ -133,6 +134,8 @@ static enum rc score_rows(struct model *m, const struct table *t, struct buf *ou
     if (parts)
         put_names(parts, m->schema);
     for (size_t r = 0; r < t->d->rows; r++) {
+        if (table_is_gap(t, r, interval_ms))
+            scorer_clear(s);
         scorer_push(s, t->d->ts_ms[r], t->d->X + r * t->d->n, &v);
         put_row(out, &v, t->form);
         if (parts) {

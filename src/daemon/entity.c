@@ -201,11 +201,8 @@ enum rc entity_frame(struct entity *e, int64_t ts_ms, const double *base, size_t
         return err_set(err, E_STATE, "a frame %" PRId64 " ms before the last one",
                        e->frame_ms - ts_ms);
     note_continuity(e, ts_ms, &clocks, ret);
-    if (ret->continuity != CONTINUITY_OK) {
-        if (ret->continuity == CONTINUITY_GAP)
-            fill_anew(e);
-        else
-            forget_frames(e);
+    if (ret->continuity != CONTINUITY_OK) { /* a gap: there is one clock, and it goes on */
+        fill_anew(e);
         e->ready_ms = ts_ms + profile_window_ms(e->profile); /* the server's windows fill too */
     }
     e->stale[0] = '\0';

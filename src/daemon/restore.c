@@ -11,6 +11,7 @@
 #include "daemon/marks.h"
 #include "daemon/model_files.h"
 #include "daemon/restore_reference.h"
+#include "detect/continuity.h"
 #include "detect/daylight.h"
 #include "model/assemble.h"
 #include "model/departure.h"
@@ -135,12 +136,12 @@ struct recall_scores {
     struct watch watch;
     int64_t made_ms; /* the model: scores before are an earlier one's */
     int64_t last_ms;
+    bool held; /* the one before was of maintenance */
 };
 
 static bool recall_score(void *arg, const struct store_score *row)
 {
     struct recall_scores *p = arg;
-    const int64_t late = DEPARTURE_GAP * entity_interval_ms(p->entity);
     const struct verdict v = {.ts_ms = row->ts_ms,
                               .score = row->score,
                               .evidence = isnan(row->evidence) ? row->score : row->evidence,
@@ -149,8 +150,11 @@ static bool recall_score(void *arg, const struct store_score *row)
                               .anomalous = row->anomalous};
 
     if (marks_hold(p->marks, entity_instance(p->entity), row->ts_ms))
-        return true; /* as a gap: it does not count for the promise */
-    const bool gap = row->ts_ms - p->last_ms > late;
+        return p->held = true; /* as a gap: it does not count for the promise */
+    const bool gap =
+        p->held || continuity_is_hole(row->ts_ms - p->last_ms, entity_interval_ms(p->entity),
+                                      profile_window_ms(entity_profile(p->entity)));
+    p->held = false;
     if (row->ts_ms < p->made_ms)
         entity_count_verdict(p->entity, &p->watch, &v, gap);
     else

@@ -63,12 +63,16 @@ static void remember(struct line *l, int64_t ts_ms, const float *frame)
     p->n += p->n < DEPARTURE_MEMORY;
 }
 
+/* Frames that come so late one after the other are no gaps: a machine that stalls is to be heard.
+ */
 static bool is_after_gap(const struct line *l, int64_t ts_ms)
 {
     const struct line_past *const p = &l->past;
-    const size_t newest = (p->head + DEPARTURE_MEMORY - 1) % DEPARTURE_MEMORY;
+    const int64_t newest = p->ts_ms[(p->head + DEPARTURE_MEMORY - 1) % DEPARTURE_MEMORY];
+    const int64_t before = p->ts_ms[(p->head + DEPARTURE_MEMORY - 2) % DEPARTURE_MEMORY];
 
-    return p->n > 0 && departure_is_gap(l->interval_ms, p->ts_ms[newest], ts_ms);
+    return p->n > 1 && departure_is_gap(l->interval_ms, newest, ts_ms) &&
+           !departure_is_gap(l->interval_ms, before, newest);
 }
 
 static void warm_up(struct scorer *s, const struct line_past *p, size_t n)
@@ -202,6 +206,8 @@ void line_recall(struct line *l, int64_t ts_ms, const float *frame)
     struct verdict v;
 
     assert(l->scorer);
+    if (is_after_gap(l, ts_ms))
+        line_forget(l);
     remember(l, ts_ms, frame);
     scorer_push(l->scorer, ts_ms, frame, &v);
 }

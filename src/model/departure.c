@@ -126,9 +126,6 @@ static float huber(float z)
 static float loss(const struct departure *d, size_t i, float z)
 {
     const bool bounded = d->bounded && d->model->schema->f[i].resolution > 0;
-
-    if (d->model->scaler.constant[i] != SCALER_MOVES)
-        z = fminf(fabsf(z), DEPARTURE_CONSTANT);
     return bounded ? fminf(huber(z), DEPARTURE_HUBER * DEPARTURE_HUBER) : huber(z);
 }
 

@@ -33,10 +33,6 @@
  * Thread: its holder's. */
 /* Deviations; beyond them the tails of real metrics are not normal. */
 #define DEPARTURE_HUBER 3.0f
-/* The most deviations that count of a feature that was constant in training. To move at all is ten
- * (model/yardstick.h); how much more it is was never learned, and one that moves from now on would
- * hide all the others. */
-#define DEPARTURE_CONSTANT 20.0f
 
 enum {
     DEPARTURE_MEMORY = SMOOTH_FRAMES + RECENT_FRAMES,

@@ -177,10 +177,7 @@ static enum rc ask_tail(const struct model *m, double per_week, struct tail_thre
         tail_least(&m->trained, per_week, &least, err) != OK)
         return err->rc;
     *ret_held = tail_holds(ret);
-    if (least > ret->threshold) {
-        ret->widening *= ret->threshold > 0 ? least / ret->threshold : 1;
-        ret->threshold = least;
-    }
+    ret->threshold = fmaxf(ret->threshold, least);
     return OK;
 }
 

@@ -48,7 +48,7 @@ struct model_provenance {
     char version[32];   /* of the tocsin that made it */
 };
 
-enum { MODEL_SCORES_MAX = 4096 };
+enum { MODEL_SCORES_MAX = 4096, MODEL_TRAINED_MAX = 256 };
 
 /* |z - y| is cut to this, so that the squares of the worst frame sum to a finite float. */
 #define MODEL_DISTANCE_MAX 1e4f

@@ -307,16 +307,16 @@ static enum rc get_scores(struct reader *r, struct model *m, struct err *err)
     return good ? OK : malformed(r, err, "expected finite scores in ascending order");
 }
 
-static enum rc get_peaks(struct reader *r, struct tail *t, struct err *err)
+static enum rc get_peaks(struct reader *r, struct tail *t, uint32_t most, struct err *err)
 {
     t->exposure_ms = (int64_t)get_u64(r);
     t->confirm.k = get_u32(r);
     t->confirm.of = get_u32(r);
     t->floor = get_f32(r);
     const uint32_t n = get_u32(r);
-    if (n > TAIL_PEAKS_MAX || r->is_short || r->left != (size_t)n * 8)
-        return malformed(r, err, "expected 0 to %d peaks and their bytes, found %u and %zu bytes",
-                         TAIL_PEAKS_MAX, n, r->left);
+    if (n > most || r->is_short || r->left != (size_t)n * 8)
+        return malformed(r, err, "expected 0 to %u peaks and their bytes, found %u and %zu bytes",
+                         most, n, r->left);
     if (t->exposure_ms < 0 || t->confirm.k < 1 || t->confirm.k > t->confirm.of ||
         t->confirm.of > CONFIRM_OF_MAX || !isfinite(t->floor))
         return malformed(r, err, "expected a time from 0, confirmation by 1 <= k <= of <= %d",
@@ -336,12 +336,12 @@ static enum rc get_peaks(struct reader *r, struct tail *t, struct err *err)
 
 static enum rc get_tail(struct reader *r, struct model *m, struct err *err)
 {
-    return get_peaks(r, &m->tail, err);
+    return get_peaks(r, &m->tail, TAIL_PEAKS_MAX, err);
 }
 
 static enum rc get_trained(struct reader *r, struct model *m, struct err *err)
 {
-    return get_peaks(r, &m->trained, err);
+    return get_peaks(r, &m->trained, MODEL_TRAINED_MAX, err);
 }
 
 static enum rc get_threshold(struct reader *r, struct model *m, struct err *err)

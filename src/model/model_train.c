@@ -21,9 +21,6 @@
  * wild feature would else drive the whole reconstruction, and every feature would look guilty. */
 static const float CLIP_LOW = -0.5f, CLIP_HIGH = 1.5f;
 
-/* Peaks kept of the training rows' scores: of the highest alone a budget asks. */
-enum { TRAINED_PEAKS = 256 };
-
 struct part { /* rows [first, first + rows) of d */
     const struct dataset *d;
     size_t first, rows;
@@ -347,7 +344,7 @@ static enum rc score_parts(struct learner *l, struct confirm_spec confirm, size_
     struct model *const m = l->m;
 
     if (departure_new(m, true, &d, err) != OK ||
-        tail_builder_new(confirm, TRAINED_PEAKS, &trained, err) != OK ||
+        tail_builder_new(confirm, MODEL_TRAINED_MAX, &trained, err) != OK ||
         tail_builder_new(confirm, TAIL_PEAKS_MAX, &tail, err) != OK)
         return err->rc;
     (void)score_part(l, &l->train, d, trained, NULL);

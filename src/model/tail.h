@@ -99,7 +99,7 @@ size_t tail_count(const struct tail *t, float u);
 
 /* The least threshold that t does not refute: over it no more incidents open than the rate does in
  * 99 of 100 such histories (Poisson), and two a day besides (one at least), for what was wrong then
- * is no measure of what is normal. 0 without a peak. E_NOMEM. */
+ * is no measure of what is normal. 0 where no threshold is refuted. E_NOMEM. */
 MUST_CHECK enum rc tail_least(const struct tail *t, double per_week, float *ret, struct err *err);
 
 /* The threshold at which per_week > 0 incidents open in a week. E_STATE without a score, E_NOMEM.

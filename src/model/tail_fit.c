@@ -193,7 +193,7 @@ static void extrapolate_few(const float *highs, size_t n, double expected,
 
     ret->beyond = fmax(1, (double)n / expected);
     ret->peaks = (uint32_t)n;
-    ret->threshold = rounded(fmax(from * wide, expected < 1 ? (double)highs[n - 1] : 0));
+    ret->threshold = fmaxf(rounded(from * wide), expected < 1 ? highs[n - 1] : 0);
     ret->widening = (float)fmax(1, (double)ret->threshold / from);
     ret->extrapolated = true;
 }
@@ -215,7 +215,9 @@ static double most_by_chance(double expected)
     const double sure = 0.99;
     double p = exp(-expected), sum = p, n = 0;
 
-    while (sum < sure && n < TAIL_PEAKS_MAX) { /* p is 0 where so many are expected */
+    if (expected >= TAIL_PEAKS_MAX / 8.0) /* no tail has so many, and p would soon be 0 */
+        return TAIL_PEAKS_MAX;
+    while (sum < sure) {
         p *= expected / ++n;
         sum += p;
     }
@@ -251,7 +253,7 @@ static enum rc fit(const struct tail *t, const float *highs, double expected,
     const struct fit widened = {fmax(f.shape, 1 / (double)kept), f.scale};
     const double wide = (double)level + quantile(widened, r);
     ret->threshold =
-        rounded(fmax(wide, expected < GATE_EXPECTED ? (double)level + y[kept - 1] : 0));
+        fmaxf(rounded(wide), expected < GATE_EXPECTED ? (float)((double)level + y[kept - 1]) : 0);
     ret->widening = (float)fmax(1, (double)ret->threshold / plain);
     ret->beyond = r;
     ret->shape = f.shape;
@@ -294,13 +296,15 @@ enum rc tail_least(const struct tail *t, double per_week, float *ret, struct err
 {
     const double spared = fmax(1, floor((double)t->exposure_ms / SPARED_EACH_MS));
 
+    const double allowed = most_by_chance(expect(t, per_week)) + spared;
+
     *ret = 0;
-    if (t->n == 0)
+    if (allowed >= (double)t->n) /* of what lies under the kept peaks nothing is known */
         return OK;
     CLEANUP(mem_freep) float *highs = heights(t);
     if (!highs)
         return err_set(err, E_NOMEM, "no memory for %zu peaks of scores", t->n);
-    *ret = read_off(t, highs, most_by_chance(expect(t, per_week)) + spared);
+    *ret = read_off(t, highs, allowed);
     return OK;
 }
 

@@ -100,7 +100,8 @@ enum rc yardstick_fit(const struct yardstick_rows *rows, const struct schema *sc
                 present);
     }
     for (size_t i = 0; i < n; i++)
-        set_units(&c[i], &schema->f[i], scaler, i, usual_span(rows, n, i, values), &level[i],
-                  &change[i]);
+        set_units(&c[i], &schema->f[i], scaler, i,
+                  scaler->constant[i] == SCALER_MOVES ? usual_span(rows, n, i, values) : 0,
+                  &level[i], &change[i]);
     return OK;
 }

@@ -13,9 +13,10 @@
  * A unit is the standard deviation in training, of what is left when the season is taken off, and
  * never under
  *   - YARDSTICK_RANGE of the feature's training range: what moves by less is rounding or jitter;
- *   - YARDSTICK_SPAN of the span between its 5 % and 95 % quantiles in training, season and all:
- *     however well a day repeats, an eighth of its whole swing is no more than three deviations.
- *     Bursts in training, which make a range wide, leave it as it is;
+ *   - YARDSTICK_SPAN of the span between its 5 % and 95 % quantiles in training, season and all (of
+ *     a group, of all its machines together): however well a day repeats, an eighth of its whole
+ *     swing, or a step by as much, is about three deviations. Bursts in training, which make a
+ *     range wide, leave it as it is;
  *   - a third of its resolution: so that one resolution is as much as three deviations.
  * The standard deviation, and not a robust spread: the tails of training tell which metrics are
  * spiky by nature (docs/detection.md has the measurement). A feature that was constant has a third

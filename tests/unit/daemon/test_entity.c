@@ -170,6 +170,32 @@ static void of_another_machine_windows_fill_anew_after_a_gap(void **state)
     x->entity = this_one;
 }
 
+/* Two scrapes lost in the midst of trouble: what was seen before them counts still. */
+static void of_another_machine_lost_scrapes_do_not_hide_trouble(void **state)
+{
+    struct fixture *x = *state;
+    struct entity *this_one = x->entity;
+    struct err err;
+
+    learn_and_train(x);
+    assert_int_equal(entity_set_model(x->other, x->model, 42, &err), OK);
+    x->entity = x->other;
+    for (int i = 0; i < 20; i++)
+        (void)ticks_to_a_frame(x);
+    x->level_shift = 0.6;
+    int anomalous = 0;
+    for (int i = 0; i < 2; i++) {
+        tick(x);
+        anomalous += x->step.verdict.anomalous && x->step.event == WATCH_QUIET;
+    }
+    pass(x, 2 * INTERVAL_MS);
+    const int ticks = ticks_to_a_frame(x);
+    x->entity = this_one;
+    assert_int_equal(anomalous, 2);
+    assert_int_equal(ticks, 6);
+    assert_int_equal(x->step.event, WATCH_OPENED);
+}
+
 static void of_other_series_windows_fill_anew(void **state)
 {
     struct fixture *x = *state;
@@ -529,6 +555,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(of_another_machine_windows_fill_anew_after_a_gap, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(of_another_machine_lost_scrapes_do_not_hide_trouble, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(of_other_series_windows_fill_anew, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_servers_frames_are_not_judged_while_its_windows_fill,

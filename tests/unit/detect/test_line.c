@@ -47,7 +47,7 @@ static int set_up(void **state)
         float frame[N];
         for (size_t i = 0; i < N; i++)
             frame[i] = 10 + 0.02f * rng_float(&rng);
-        if (dataset_append(d, r, frame, &err) != OK)
+        if (dataset_append(d, r * SECOND, frame, &err) != OK)
             return 1;
     }
     if (model_train(d, NULL, schema, &spec, &percentile, &provenance, NULL, NULL, &x.model, &err))
@@ -157,6 +157,45 @@ static void what_was_before_a_gap_confirms_nothing_behind_it(void **state)
     x->now_ms += DEPARTURE_GAP * SECOND;
     push(x, 0, 0);
     assert_true(x->line.watch.open);
+}
+
+/* A machine that stalls for longer than a gap between any two frames is heard, and its incident
+ * ends. */
+static void frames_that_always_come_late_confirm_each_other(void **state)
+{
+    struct fixture *x = *state;
+    int opened = 0, closed = 0;
+
+    for (int t = 0; t < 40; t++) {
+        x->now_ms += (DEPARTURE_GAP + 4) * SECOND;
+        const enum watch_event event = push(x, N, t >= 10 && t < 20 ? 9 : 0).event;
+        opened += event == WATCH_OPENED;
+        closed += event == WATCH_CLOSED;
+    }
+    assert_true(opened == 1 && closed == 1);
+}
+
+/* Recalled frames leave the line as pushed ones do, over a gap too. */
+static void a_recalled_gap_is_one(void **state)
+{
+    struct fixture *x = *state;
+    struct line again;
+    struct err err;
+
+    line_init(&again, (struct confirm_spec){3, 5}, SECOND);
+    assert_int_equal(line_set_model(&again, x->model->schema, x->model, &err), OK);
+    for (int t = 0; t < 30; t++) {
+        float frame[N];
+        for (size_t i = 0; i < N; i++)
+            frame[i] = 10.01f + (float)(t % 3);
+        x->now_ms += t == 28 ? (DEPARTURE_GAP + 1) * SECOND : SECOND;
+        struct line_step step;
+        line_push(&x->line, x->now_ms, frame, &step);
+        line_recall(&again, x->now_ms, frame);
+    }
+    assert_int_equal(x->line.past.n, 2);
+    assert_int_equal(again.past.n, 2);
+    line_done(&again);
 }
 
 static void what_would_silence_an_incident_is_marked_when_it_opens(void **state)
@@ -307,6 +346,9 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(what_was_before_a_gap_confirms_nothing_behind_it, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(frames_that_always_come_late_confirm_each_other, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_recalled_gap_is_one, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_would_silence_an_incident_is_marked_when_it_opens,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_mark_means_that_no_few_features_would_do, set_up,

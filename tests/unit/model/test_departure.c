@@ -131,9 +131,9 @@ static double change(const struct plain *p, size_t i)
     return p->x[p->n - 1][i] - median;
 }
 
-static double loss(double z, double most, bool bounded)
+static double loss(double z, bool bounded)
 {
-    const double a = fmin(fabs(z), most);
+    const double a = fmin(fabs(z), 1e6);
 
     return a <= 3 ? a * a : bounded ? 9 : 6 * a - 9;
 }
@@ -156,9 +156,8 @@ static double plain_evidence(const struct model *m, struct plain *p, bool bounde
         const double expected = kind ? (double)m->scaler.median[i]
                                      : (double)m->scaler.low[i] + y[i] * (double)m->scaler.span[i];
         const bool cut = bounded && m->schema->f[i].resolution > 0;
-        const double most = kind ? 20 : 1e6;
-        part[i] = loss((x - expected) / (double)m->unit_level[i], most, cut) +
-                  loss(change(p, i) / (double)m->unit_change[i], most, cut);
+        part[i] = loss((x - expected) / (double)m->unit_level[i], cut) +
+                  loss(change(p, i) / (double)m->unit_change[i], cut);
         p->part[p->n - 1][i] = part[i];
         sum += part[i];
         counted++;

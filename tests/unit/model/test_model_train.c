@@ -445,7 +445,13 @@ static void a_budget_holds_for_what_was_learned_from_too(void **state)
     struct tail_threshold of_held_back;
     assert_int_equal(tail_threshold(&m->tail, 1, &of_held_back, &err), OK);
     assert_true(tail_count(&m->trained, of_held_back.threshold) > 1); /* else nothing is tested */
-    assert_true(m->threshold_widening > of_held_back.widening);
+    assert_true(m->threshold_widening == of_held_back.widening); /* no history is short by this */
+    struct threshold_spec two = budget;
+    two.value = 0.01;
+    two.observe = 1;
+    assert_int_equal(model_with_threshold(m, &two, &again, &err), OK);
+    assert_true(again->threshold_observe == 0 || again->threshold_observe == m->threshold);
+    model_unref(again);
     assert_int_equal(model_with_threshold(m, &budget, &again, &err), OK);
     assert_true(again->threshold == m->threshold);
     model_unref(again);

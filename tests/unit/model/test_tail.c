@@ -201,13 +201,13 @@ static void incidents_in_the_history_are_gated(void **state)
 }
 
 /* One peak for each height, at one score a second; then quiet until the history is so long. */
-static struct tail of_heights(const float *heights, size_t n, int64_t seconds)
+static struct tail of_highest(const float *heights, size_t n, int64_t seconds, size_t peaks_max)
 {
     struct tail_builder *b;
     struct tail t;
     struct err err;
 
-    assert_int_equal(tail_builder_new(three_of_five, TAIL_PEAKS_MAX, &b, &err), OK);
+    assert_int_equal(tail_builder_new(three_of_five, peaks_max, &b, &err), OK);
     for (size_t i = 0; i < n; i++)
         for (int r = 0; r < 10; r++, seconds--)
             tail_builder_push(b, r < 3 ? heights[i] : 0);
@@ -218,12 +218,17 @@ static struct tail of_heights(const float *heights, size_t n, int64_t seconds)
     return t;
 }
 
+static struct tail of_heights(const float *heights, size_t n, int64_t seconds)
+{
+    return of_highest(heights, n, seconds, TAIL_PEAKS_MAX);
+}
+
 /* Minutes of quiet and one burst: a fit to the quiet alone would ring for the burst each week. */
 static void a_rare_rate_is_not_put_under_what_was_just_seen(void **state)
 {
     (void)state;
     static const float heights[] = {0.001f, 0.002f, 0.001f, 0.003f, 0.002f,
-                                    0.001f, 0.004f, 0.016f, 1.5f,   0.001f};
+                                    0.001f, 0.004f, 0.016f, 1.3f,   0.001f};
     struct tail t = of_heights(heights, 10, 450);
 
     for (double per_week = 0.01; per_week < 60; per_week *= 2)
@@ -255,11 +260,34 @@ static void what_was_fitted_to_refutes_a_threshold_that_it_passes_too_often(void
     tail_done(&t);
     t = of_heights(heights, N, A_WEEK);
     assert_true(least(&t, 1) == 12);   /* one is expected, four may come, fourteen are spared */
-    assert_true(least(&t, 1000) == 1); /* the least peak there is */
+    assert_true(least(&t, 1000) == 0); /* more may come than there are: none is refuted */
     tail_done(&t);
     t = of_heights(heights, 0, HOUR);
     assert_true(least(&t, 1) == 0);
     tail_done(&t);
+    t = of_heights(heights, 1, HOUR); /* which is spared */
+    assert_true(least(&t, 1) == 0);
+    tail_done(&t);
+}
+
+/* Of what was left out nothing is known: it refutes nothing. */
+static void kept_peaks_refute_as_all_of_them_or_not_at_all(void **state)
+{
+    (void)state;
+    enum { N = 700, A_WEEK = 7 * 24 * 3600 };
+    float heights[N];
+    for (size_t i = 0; i < N; i++)
+        heights[i] = 1 + (float)(i * 7919 % N);
+
+    struct tail all = of_heights(heights, N, A_WEEK), few = of_highest(heights, N, A_WEEK, 64);
+    assert_true(all.n == N && few.n >= 32 && few.n <= 64);
+    for (double per_week = 0.1; per_week < 400; per_week *= 1.5) {
+        const float whole = least(&all, per_week), kept = least(&few, per_week);
+        assert_true(kept == whole || kept == 0);
+        assert_true((kept == whole) == (tail_count(&all, whole) < few.n));
+    }
+    tail_done(&all);
+    tail_done(&few);
 }
 
 static void a_history_that_never_moved_has_a_threshold_over_it(void **state)
@@ -376,6 +404,7 @@ int main(void)
         cmocka_unit_test(incidents_in_the_history_are_gated),
         cmocka_unit_test(a_rare_rate_is_not_put_under_what_was_just_seen),
         cmocka_unit_test(what_was_fitted_to_refutes_a_threshold_that_it_passes_too_often),
+        cmocka_unit_test(kept_peaks_refute_as_all_of_them_or_not_at_all),
         cmocka_unit_test(a_history_that_never_moved_has_a_threshold_over_it),
         cmocka_unit_test(a_rate_is_held_once_the_history_has_enough_peaks_for_it),
         cmocka_unit_test(what_no_tail_was_fitted_to_holds_no_rate),
