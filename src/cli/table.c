@@ -145,8 +145,7 @@ static void warn_of_distance(const struct table *t, const struct model *m, const
     char here[STR_DURATION_MAX], there[STR_DURATION_MAX];
     const int64_t apart_ms = dataset_interval_ms(t->d);
     const bool alone = departure_is_gap(m->interval_ms, 0, apart_ms);
-    const double far =
-        3; /* times the interval: so many frames are seldom lost one after the other */
+    const double far = 3; /* intervals: so many frames are seldom lost in a row */
 
     if (model_is_classic(m) || m->interval_ms <= 0 ||
         (double)apart_ms <= far * (double)m->interval_ms)

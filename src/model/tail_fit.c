@@ -295,7 +295,6 @@ static double expect(const struct tail *t, double per_week)
 enum rc tail_least(const struct tail *t, double per_week, float *ret, struct err *err)
 {
     const double spared = fmax(1, floor((double)t->exposure_ms / SPARED_EACH_MS));
-
     const double allowed = most_by_chance(expect(t, per_week)) + spared;
 
     *ret = 0;

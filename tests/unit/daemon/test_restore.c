@@ -20,6 +20,7 @@
 #include "daemon/entity.h"
 #include "daemon/model_files.h"
 #include "daemon/restore.h"
+#include "store/edit.h"
 #include "store/store.h"
 
 enum { INTERVAL_MS = 5 * 60 * 1000, DAY = 24 * 12, LEARNED = 6 * DAY, N = 3, MODEL_ID = 7 };
@@ -36,6 +37,7 @@ static const struct threshold_spec percentile = {
     .method = THRESHOLD_PERCENTILE, .value = 99.5, .confirm = {3, 5}};
 
 struct fixture {
+    struct threshold_spec threshold;
     struct profile *profile;
     struct entity *entity;
     char folder[64], path[96];
@@ -64,6 +66,7 @@ static int set_up(void **state)
     memset(&x, 0, sizeof x);
     *state = &x;
     rng_init(&x.rng, 1);
+    x.threshold = percentile;
     (void)snprintf(x.folder, sizeof x.folder, "/tmp/tocsin-restore-XXXXXX");
     if (!mkdtemp(x.folder))
         return 1;
@@ -146,7 +149,7 @@ static void restart(struct fixture *x, int64_t now_ms)
     settings_learn_defaults(&learn);
     const struct restore_options o = {.database = x->path,
                                       .models_dir = x->folder,
-                                      .threshold = percentile,
+                                      .threshold = x->threshold,
                                       .settings = settings_learn_hash(&learn),
                                       .now_ms = now_ms,
                                       .wanted_rows = LEARNED};
@@ -196,6 +199,45 @@ static void a_new_model_begins_with_the_hour_of_the_one_before(void **state)
     model_unref(other);
 }
 
+/* A frame of maintenance is a break as hours of it are. */
+static void the_count_of_incidents_goes_on_in_parts(void **state)
+{
+    struct fixture *x = *state;
+    enum { SCORES = 100, MARKED = 54, MARKED_ROWS = 1 };
+    const int64_t from_ms = LEARNED * (int64_t)INTERVAL_MS;
+    const struct store_mark mark = {.kind = STORE_MARK_MAINTENANCE,
+                                    .start_ms = from_ms + MARKED * INTERVAL_MS,
+                                    .end_ms = from_ms + (MARKED + MARKED_ROWS - 1) * INTERVAL_MS,
+                                    .made_ms = from_ms,
+                                    .instance = "host-a"};
+    struct store_editor *editor = NULL;
+    struct entity_view view;
+    int64_t id;
+
+    learn_and_keep_the_model(x);
+    WORKS(store_begin(x->store, E));
+    for (int64_t r = 0; r < SCORES; r++) {
+        const bool anomalous = r >= 50 && r < 61;
+        const struct verdict v = {.ts_ms = from_ms + r * INTERVAL_MS,
+                                  .score = anomalous ? 99 : 0.1f,
+                                  .evidence = anomalous ? 99 : 0.1f,
+                                  .threshold = 9,
+                                  .confidence = 1,
+                                  .anomalous = anomalous};
+        WORKS(store_put_score(x->store, x->number, MODEL_ID, &v, E));
+    }
+    WORKS(store_commit(x->store, E));
+    WORKS(store_editor_open(x->path, &editor, E));
+    WORKS(store_edit_mark(editor, &mark, &id, E));
+    store_editor_close(editor);
+    x->threshold.method = THRESHOLD_BUDGET;
+    x->threshold.value = 2;
+    restart(x, from_ms + SCORES * INTERVAL_MS);
+    entity_view(x->entity, &view);
+    const double weeks = (SCORES - MARKED_ROWS) * (double)INTERVAL_MS / (7 * 24 * (double)HOUR_MS);
+    assert_true(fabs(view.alarm_rate * weeks - 2) < 1e-9);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -204,6 +246,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_day_as_it_was_learned_has_none, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_new_model_begins_with_the_hour_of_the_one_before, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(the_count_of_incidents_goes_on_in_parts, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
