@@ -167,7 +167,7 @@ def test_degraded_data_is_a_copy_and_gives_a_row_a_way(binary, detection, data):
                           capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     head, *rows = done.stdout.splitlines()
-    assert head.split() == ["lab", "shop"] and len(rows) == 9
+    assert head.split() == ["lab", "shop"] and len(rows) == 12
     values = {row[:42].strip(): [float(v) for v in row[42:].split()] for row in rows}
     all_history = values.pop("all history")
     for found, group in zip(all_history, ("lab", "shop")):
@@ -175,5 +175,6 @@ def test_degraded_data_is_a_copy_and_gives_a_row_a_way(binary, detection, data):
     assert values["the last 7 days"] == all_history  # there are but five hours
     assert values["30 % of values missing"] != all_history
     assert values["30 % of rows missing"] != all_history
+    assert values["500 features, the others made up"] != all_history
     assert all(0 <= v <= 1 for pair in values.values() for v in pair)
     assert {f: f.read_bytes() for f in before} == before

@@ -423,10 +423,10 @@ def test_the_progress_bar_is_no_wider_than_the_terminal(binary, data):
 
 def test_rows_too_far_apart_for_the_model_are_told(tocsin, model, data, tmp_path):
     rows = [line.split(",") for line in data.read_text().splitlines()]
-    for step, told in (3, False), (4, True):
+    for step, told in (3, None), (4, "what changes"), (16, "what changes"), (17, "each is scored"):
         apart = tmp_path / f"{step}.csv"
         apart.write_text("\n".join([",".join(rows[0])] + [
             ",".join([str(1740088500 + step * i), *row[1:]]) for i, row in enumerate(rows[1:])]))
         done = tocsin("score", "--model", model, "--data", apart, "-o", tmp_path / "s.csv")
-        sentence = f"rows are {step}s apart, those that {model} learned from 1s: each is scored by"
-        assert (sentence in done.stderr) == told
+        sentence = f"rows are {step}s apart, those that {model} learned from 1s: {told}"
+        assert sentence in done.stderr if told else "apart" not in done.stderr
