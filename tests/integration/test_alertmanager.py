@@ -455,7 +455,9 @@ def test_from_a_fault_to_amtool_and_back(make_members, make_daemon, hook, binary
             assert alert["labels"]["team"] == "storage"
             assert alert["generatorURL"].startswith(d.url + "/?instance=")
             assert "expected" in alert["annotations"]["description"]
-        incident = d.json("/api/v1/incidents")["incidents"][0]
+        stored = wait_for(lambda: d.json("/api/v1/incidents")["incidents"], seconds=10,
+                          what="the second's transaction")
+        incident = stored[0]
         assert abs(seconds_of(alert["startsAt"]) - incident["start"]) < 0.01
         assert incident["causes"][0]["feature"] in alert["annotations"]["causes"]
     finally:
