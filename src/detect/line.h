@@ -34,7 +34,8 @@ struct line {
     struct watch watch;
     struct budget *budget; /* of the model: its promise, and the threshold that follows */
     struct line_past past;
-    int64_t interval_ms;
+    int64_t
+        interval_ms; /* of its frames; 0: not known, so that only time that goes back is a gap */
 };
 
 struct line_step {
@@ -67,8 +68,8 @@ void line_recall_day(struct line *l, int64_t ts_ms, const float *frame);
 bool line_is_quiet(const struct line *l);
 
 /* Needs a model. When an incident opens, and at each new peak of it, the causes that would silence
- * it are marked. After a gap (departure_is_gap, by its own interval) it forgets, as by line_forget.
- */
+ * it are marked. After a gap (departure_is_gap, by its own interval) it forgets, as by line_forget;
+ * where frames always come so late, after the first alone. */
 void line_push(struct line *l, int64_t ts_ms, const float *frame, struct line_step *ret);
 
 /* A verdict of the past, from the store, by w, which begins as a new watch: the promise and the
@@ -77,7 +78,7 @@ void line_recall_verdict(struct line *l, struct watch *w, const struct verdict *
 /* The same of an earlier model's: it counts for the promise, and moves no threshold. */
 void line_count_verdict(struct line *l, struct watch *w, const struct verdict *v, bool after_gap);
 /* A frame that an earlier run judged: the past to go on from, nobody hears of it. Needs a model;
- * DEPARTURE_MEMORY of them are as good as all. */
+ * DEPARTURE_MEMORY of them are as good as all. Over a gap as line_push. */
 void line_recall(struct line *l, int64_t ts_ms, const float *frame);
 
 /* What comes is of maintenance, or no longer: it is judged, and neither counts for the promise nor

@@ -48,7 +48,10 @@ struct model_provenance {
     char version[32];   /* of the tocsin that made it */
 };
 
-enum { MODEL_SCORES_MAX = 4096, MODEL_TRAINED_MAX = 256 };
+enum {
+    MODEL_SCORES_MAX = 4096,
+    MODEL_TRAINED_MAX = 256, /* peaks of the training rows: a budget asks of the highest alone */
+};
 
 /* |z - y| is cut to this, so that the squares of the worst frame sum to a finite float. */
 #define MODEL_DISTANCE_MAX 1e4f
