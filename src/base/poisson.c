@@ -63,3 +63,13 @@ void poisson_interval(uint64_t n, double confidence, double *ret_low, double *re
     *ret_low = n ? mean_for((double)n, tail) : 0;
     *ret_high = mean_for((double)n + 1, 1 - tail);
 }
+
+double poisson_most(double mean, double sure)
+{
+    assert(mean >= 0 && mean <= 700 && sure > 0 && sure < 1);
+    double p = exp(-mean), sum = p, n = 0;
+
+    for (; sum < sure && n < 2 * mean + 1000; sum += p)
+        p *= mean / ++n;
+    return n;
+}

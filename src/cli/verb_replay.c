@@ -96,14 +96,15 @@ static enum rc start_walk(struct replay_run *r, struct err *err)
 {
     const struct replay_options *o = r->o;
     const struct retrain_spec *retrain = &o->config.retrain;
-    struct walk_options w = {.schema = r->source.schema,
-                             .learn = o->config.learn,
-                             .threshold = o->config.threshold,
-                             .period_ms =
-                                 o->walk && retrain->every_ms ? retrain->every_ms : INT64_MAX,
-                             .window_ms = retrain->window_ms,
-                             .quarantine_ms = retrain->quarantine_ms,
-                             .profile = o->profile ? o->profile : TABLE_AS_IT_STANDS};
+    struct walk_options w = {
+        .schema = r->source.schema,
+        .learn = o->config.learn,
+        .threshold = o->config.threshold,
+        .period_ms = o->walk && retrain->every_ms ? retrain->every_ms : INT64_MAX,
+        .window_ms = retrain->window_ms,
+        .quarantine_ms = retrain->quarantine_ms,
+        .memory_ms = r->source.window_ms + (int64_t)o->config.confirm.of * r->source.interval_ms,
+        .profile = o->profile ? o->profile : TABLE_AS_IT_STANDS};
 
     if (r->source.reader) {
         const int64_t learn_ms = o->learn_ms ? o->learn_ms : o->config.learn.for_ms;
@@ -227,8 +228,15 @@ static enum rc train(struct replay_run *r, int64_t ts_ms, struct err *err)
  */
 static bool may_learn(const struct replay_run *r, int64_t ts_ms)
 {
-    return line_is_quiet(&r->replay.line) && !r->replay.line.watch.held &&
+    return !r->replay.line.watch.held &&
            !marks_say(r->marks, STORE_MARK_ANOMALY, r->source.instance, ts_ms, ts_ms);
+}
+
+/* An incident that pages opened, or one that did has closed. */
+static bool is_for_walk(const struct line_step *step)
+{
+    return watch_pages(step->event, &step->incident) ||
+           (step->event == WATCH_CLOSED && incident_pages(&step->incident));
 }
 
 static enum rc on_frame(void *arg, int64_t ts_ms, const float *frame, struct err *err)
@@ -253,8 +261,8 @@ static enum rc on_frame(void *arg, int64_t ts_ms, const float *frame, struct err
         return err->rc;
     if (!r->walk)
         return OK;
-    if (watch_pages(step.line.event, &step.line.incident))
-        walk_drop(r->walk, step.line.incident.start_ms);
+    if (is_for_walk(&step.line) && walk_incident(r->walk, &step.line.incident, err) != OK)
+        return err->rc;
     return may_learn(r, ts_ms) ? walk_note(r->walk, ts_ms, frame, err) : OK;
 }
 
@@ -388,9 +396,10 @@ const struct verb verb_replay = {
         "      --model FILE      judge by this model (default: the newest in the data folder; for "
         "a\n"
         "                        file: one trained on its first part)\n"
-        "      --walk-forward    train on the way, anew as often as learn.retrain says, on older\n"
-        "                        normal frames alone (learn.window, learn.quarantine): no frame\n"
-        "                        is judged by a model that has seen it\n"
+        "      --walk-forward    train on the way, anew when the history has doubled and as often\n"
+        "                        as learn.retrain says, on older normal frames alone\n"
+        "                        (learn.window, learn.quarantine): no frame is judged by a\n"
+        "                        model that has seen it\n"
         "      --learn PART      what the first model is trained on: a share of the file (default\n"
         "                        0.5) or a duration (store: the configuration's learn.for)\n"
         "      --days N          the last N days of the history alone\n"

@@ -101,6 +101,7 @@ static void judge(struct entity *e, struct entity_step *ret)
         ret->incident = step.incident;
     ret->presence_changed = presence_push(e->presence, e->frame);
     ret->day_shifted = step.day_shifted;
+    ret->refuted = step.refuted;
 }
 
 void entity_recall_verdict(struct entity *e, struct watch *w, const struct verdict *v,

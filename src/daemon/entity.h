@@ -46,6 +46,7 @@ struct entity_step {
     struct aging_step aging;  /* quiet without a frame */
     bool presence_changed;    /* some feature went absent, froze, or came back */
     bool day_shifted;         /* entity_day_shift_ms is another than before */
+    bool refuted;             /* more incidents than are credible: the threshold went up */
 };
 
 MUST_CHECK enum rc entity_new(const struct entity_options *o, struct entity **ret, struct err *err);
@@ -76,6 +77,8 @@ bool entity_is_stale(const struct entity *e);
 
 /* How much sooner its day comes than the model learned it (detect/daylight.h); 0 without one. */
 int64_t entity_day_shift_ms(const struct entity *e);
+/* In force for a whole frame, as it follows the scores; NaN without a model. */
+float entity_threshold(const struct entity *e);
 /* Of its last frame, of an earlier run too; 0: none. */
 int64_t entity_last_ms(const struct entity *e);
 void entity_set_last(struct entity *e, int64_t ts_ms); /* as the store has it */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -59,6 +60,11 @@ static void view_slow(const struct entity *e, struct entity_view *v)
     reference_describe(&slow, e->schema, v->slow_words);
 }
 
+float entity_threshold(const struct entity *e)
+{
+    return e->line.budget ? budget_threshold(e->line.budget) : NAN;
+}
+
 static void view_model(const struct entity *e, struct entity_view *v)
 {
     const struct model *const m = e->line.model;
@@ -70,7 +76,7 @@ static void view_model(const struct entity *e, struct entity_view *v)
     v->widening = m->threshold_widening;
     (void)snprintf(v->threshold_by, sizeof v->threshold_by, "%s",
                    threshold_method_name(m->threshold_by));
-    v->threshold = budget_threshold(e->line.budget);
+    v->threshold = entity_threshold(e);
     budget_rate(e->line.budget, &rate);
     v->alarm_budget = rate.promised;
     v->alarm_rate = rate.achieved;

@@ -123,6 +123,15 @@ enum rc panel_rehearse(struct panel *p, struct model *live, struct model *candid
     return OK;
 }
 
+size_t panel_disbelieved(const struct panel *p)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < p->n; i++)
+        n += retrain_disbelieved(p->member[i]);
+    return n;
+}
+
 void panel_sweep(struct panel *p, const char *models_dir, uint64_t live_id)
 {
     retrain_sweep(p->member[0], models_dir, live_id);

@@ -31,4 +31,5 @@ MUST_CHECK enum rc panel_stillness(struct panel *p, uint64_t *ret_longest, struc
 /* The figures of all, added up. */
 MUST_CHECK enum rc panel_rehearse(struct panel *p, struct model *live, struct model *candidate,
                                   struct promotion_figures *ret, struct err *err);
+size_t panel_disbelieved(const struct panel *p); /* of all (retrain_disbelieved) */
 void panel_sweep(struct panel *p, const char *models_dir, uint64_t live_id);

@@ -176,9 +176,6 @@ static enum rc recall_scores(struct entity *e, const struct restore_options *o,
     if (store_last_scores(r, entity_instance(e), o->now_ms, RECALL_SCORES, &first_ms, &last_ms,
                           &more, err) != OK)
         return err->rc;
-    /* what was before a staged threshold's budget rang by a percentile, and promised nothing */
-    if (o->threshold.method == THRESHOLD_STAGED && first_ms < p.made_ms)
-        first_ms = p.made_ms;
     p.last_ms = first_ms;
     return store_read_scores(r, entity_instance(e), first_ms, last_ms, recall_score, &p, err);
 }

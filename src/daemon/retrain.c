@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "daemon/model_files.h"
+#include "detect/credible.h"
 #include "detect/material.h"
 #include "store/store.h"
 
@@ -126,6 +127,12 @@ static const struct mark *mark_of(const struct retrain *r, const struct store_in
     return stretch;
 }
 
+/* NaN where the threshold was 0: everything rang then. */
+static double loudness(const struct store_incident *in)
+{
+    return in->threshold > 0 ? (double)in->peak_score / (double)in->threshold : (double)NAN;
+}
+
 static bool on_incident(void *arg, const struct store_incident *in)
 {
     struct retrain *r = arg;
@@ -140,15 +147,16 @@ static bool on_incident(void *arg, const struct store_incident *in)
         return true;
     if (in->tier == INCIDENT_OBSERVE && !mark) /* the tail of what is normal, as was asked for */
         return true;
-    r->rc = material_incident(r->material, in->start_ms, end_ms, r->err);
-    if (r->rc == OK && mark && mark->kind == STORE_MARK_ANOMALY)
+    const bool confirmed = mark && mark->kind == STORE_MARK_ANOMALY;
+    r->rc = material_incident(r->material, in->start_ms, end_ms,
+                              mark || in->maintenance ? MATERIAL_CONFIRMED : loudness(in), r->err);
+    if (r->rc == OK && confirmed)
         r->rc = material_bar(r->material, in->start_ms, end_ms, r->err);
     if (r->rc != OK)
         return false;
     if (in->end_ms && r->n_incidents < RETRAIN_INCIDENTS_MAX &&
         !(mark && mark->kind == STORE_MARK_MAINTENANCE))
-        r->incident[r->n_incidents++] =
-            (struct kept_incident){in->start_ms, end_ms, mark && mark->kind == STORE_MARK_ANOMALY};
+        r->incident[r->n_incidents++] = (struct kept_incident){in->start_ms, end_ms, confirmed};
     return true;
 }
 
@@ -158,6 +166,16 @@ static bool on_first_frame(void *arg, int64_t ts_ms, const float *frame, size_t 
     (void)n;
     *(int64_t *)arg = ts_ms;
     return false;
+}
+
+static void ask_confirmed_alone(struct retrain *r)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < r->n_incidents; i++)
+        if (r->incident[i].confirmed)
+            r->incident[kept++] = r->incident[i];
+    r->n_incidents = kept;
 }
 
 /* The window, the quarantine, and what is refused within. */
@@ -172,7 +190,9 @@ static enum rc look_around(struct retrain *r, struct err *err)
                                 false, on_first_frame, &first_ms, err)) != OK)
         return rc;
     const int64_t quarantine = material_quarantine_ms(first_ms, q->now_ms, q->spec.quarantine_ms);
-    const struct material_margins margins = {.before_ms = quarantine, .after_ms = q->memory_ms};
+    const struct material_margins margins = {.before_ms = quarantine,
+                                             .after_ms = q->memory_ms,
+                                             .all_ms = (q->now_ms - first_ms) / MATERIAL_SHORT};
     r->from_ms = first_ms;
     r->to_ms = q->now_ms - quarantine;
     if ((rc = material_new(margins, &r->material, err)) != OK)
@@ -183,7 +203,9 @@ static enum rc look_around(struct retrain *r, struct err *err)
     if (rc == OK)
         rc = finish_read(r, store_read_incidents(r->reader, q->instance, window_ms - q->memory_ms,
                                                  q->now_ms, on_incident, r, err));
-    material_settle(r->material);
+    material_settle(r->material, credible_incidents(q->now_ms - first_ms, q->per_week));
+    if (material_disbelieved(r->material))
+        ask_confirmed_alone(r);
     return rc;
 }
 
@@ -361,6 +383,11 @@ enum rc retrain_rehearse(struct retrain *r, struct model *live, struct model *ca
     if (rc == OK)
         rehearsal_figures(rehearsal, ret);
     return rc;
+}
+
+size_t retrain_disbelieved(const struct retrain *r)
+{
+    return material_disbelieved(r->material);
 }
 
 /* -- files -- */

@@ -15,7 +15,10 @@
 /* retrain - the material to learn anew from, and to judge the result by, read from the store
  *
  * What an entity did in the window, less what detect/material.h refuses: incidents (unless an
- * operator marked them normal), maintenance, marked anomalies, and the quarantine.
+ * operator marked them normal, or they are more than can be true), maintenance, marked anomalies,
+ * and the quarantine.
+ * Where there are more incidents than can be true, most are false alarms, and nobody knows which:
+ * then only those that an operator confirmed are asked of the candidate.
  * Memory is bounded: RETRAIN_ROWS_MAX frames to learn from; those to judge by are read one after
  * the other. docs/learning.md has the whole of it. Thread: the trainer's. */
 
@@ -40,6 +43,7 @@ struct retrain_question {
     const struct schema *schema;
     int64_t now_ms, interval_ms;
     int64_t memory_ms; /* of the rolling windows: the margin after an incident */
+    double per_week;   /* incidents that a budget allows; 0: none is promised */
     struct retrain_spec spec;
     struct confirm_spec confirm;
     uint64_t least_rows, rows_max; /* to learn from; at most RETRAIN_ROWS_MAX */
@@ -65,5 +69,7 @@ MUST_CHECK enum rc retrain_gather(struct retrain *r, struct dataset **ret, struc
 MUST_CHECK enum rc retrain_stillness(struct retrain *r, uint64_t *ret_longest, struct err *err);
 MUST_CHECK enum rc retrain_rehearse(struct retrain *r, struct model *live, struct model *candidate,
                                     struct promotion_figures *ret, struct err *err);
+/* Incidents that were too many to be true, and are learned from. */
+size_t retrain_disbelieved(const struct retrain *r);
 /* Removes files of models that have no row, unless the store is behind: `live_id` must be in it. */
 void retrain_sweep(struct retrain *r, const char *models_dir, uint64_t live_id);

@@ -58,6 +58,8 @@ static void on_step(struct shard *s, size_t at, int64_t ts_ms,
         shard_tell_presence(s, slot);
         if (step->day_shifted)
             shard_tell_day(s, slot->entity);
+        if (step->refuted)
+            shard_tell_refuted(s, slot->entity);
     }
     shard_tell_incident(s, at, step);
     shard_tell_slow(s, at, step->aging.event, &step->aging.slow);

@@ -77,15 +77,6 @@ struct shard_group *shard_group_shared(const struct shard *s, size_t at)
     return g && g->model && shares(s, at, s->slot[at].group, g->model_id) ? g : NULL;
 }
 
-size_t shard_learned_from(const struct shard *s, size_t at)
-{
-    const struct shard_group *g = shard_group_shared(s, at);
-
-    if (!g)
-        return 1;
-    return g->n < PANEL_MAX ? g->n : PANEL_MAX;
-}
-
 /* It was trained when the group's model was, wherever it was then. */
 static void note_training(struct shard_slot *slot, const struct model *m)
 {

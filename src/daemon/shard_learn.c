@@ -63,6 +63,7 @@ void shard_order_retraining(struct shard *s, size_t at, const char *reason)
 
     if (slot->retraining || entity_phase(e) != PHASE_WATCHING)
         return;
+    const int64_t trained_mono_ms = slot->trained_mono_ms;
     slot->trained_mono_ms = slot->now.mono_ms; /* whatever comes of it: not again at each tick */
     if (g && g->training)
         return;
@@ -84,7 +85,7 @@ void shard_order_retraining(struct shard *s, size_t at, const char *reason)
         return;
     if (g)
         g->training = false;
-    telemetry_add(s->o.telemetry, TEL_TRAININGS_FAILED, 1);
+    slot->trained_mono_ms = trained_mono_ms; /* of a large fleet: when the queue has room again */
     trainer_job_free(job);
 }
 
@@ -114,20 +115,22 @@ void shard_follow_drift(struct shard *s, size_t at, const struct aging_step *ste
     shard_order_retraining(s, at, reason);
 }
 
-/* A model of minutes is soon of a small part of what is known. A first history leaves a few peaks
- * of scores to set a threshold by; sixteen times as much leaves those that a tail is fitted to
- * (model/tail.h), so that a budget may take the percentile's place before the first night. */
-static bool is_outgrown(const struct entity *e, size_t entities, int64_t since_ms)
+/* A model of minutes knows a small part of what the machine does, and rings for the rest: it is
+ * made anew each time the history has doubled since the last training, whatever came of that. So
+ * half of a history at most is unknown, and the trainings of a day, however short the first one
+ * was, cost no more than twice the last. */
+static bool is_outgrown(const struct entity *e, const struct continuity_clocks *now,
+                        int64_t since_ms)
 {
-    enum { GROWN = 16 };
     const struct model *m = entity_model(e);
     uint64_t learned, wanted;
 
-    if (!m || m->threshold_spec.method != THRESHOLD_STAGED || m->threshold_by == THRESHOLD_BUDGET)
+    if (!m)
         return false;
     entity_progress(e, &learned, &wanted);
-    const uint64_t rows = (m->stats.train_rows + m->stats.validation_rows) / entities;
-    return since_ms >= GROWN * (int64_t)(rows > wanted ? rows : wanted) * m->interval_ms;
+    const int64_t least_ms = (int64_t)wanted * m->interval_ms;
+    const int64_t known_ms = now->wall_ms - since_ms - m->provenance.first_ms;
+    return known_ms > 0 && since_ms >= (known_ms > least_ms ? known_ms : least_ms);
 }
 
 void shard_follow_schedule(struct shard *s, size_t at, const struct continuity_clocks *now)
@@ -145,7 +148,7 @@ void shard_follow_schedule(struct shard *s, size_t at, const struct continuity_c
         return;
     if (since_ms >= s->o.retrain.every_ms)
         shard_order_retraining(s, at, "schedule");
-    else if (is_outgrown(slot->entity, shard_learned_from(s, at), since_ms))
+    else if (is_outgrown(slot->entity, now, since_ms))
         shard_order_retraining(s, at, "the history has grown");
 }
 

@@ -79,6 +79,8 @@ void shard_tell_discontinuity(struct shard *s, const struct entity *e,
 void shard_tell_learning(struct shard *s, struct shard_slot *slot);
 void shard_tell_presence(struct shard *s, struct shard_slot *slot);
 void shard_tell_day(struct shard *s, const struct entity *e); /* it comes at another hour */
+void shard_tell_refuted(struct shard *s,
+                        const struct entity *e); /* its threshold went up at once */
 void shard_tell_incident(struct shard *s, size_t at, const struct entity_step *step);
 void shard_tell_slow(struct shard *s, size_t at, enum watch_event event,
                      const struct slow_change *slow);
@@ -116,8 +118,6 @@ struct trainer_job;
  * they are, once they watch. False: no memory. Then nothing was taken. */
 bool shard_pool_group(struct shard *s, size_t at, struct trainer_job *job);
 bool shard_list_group(struct shard *s, size_t at, struct trainer_job *job);
-/* Entities whose frames its model is about: those of its group, or 1. */
-size_t shard_learned_from(const struct shard *s, size_t at);
 /* All of them learn on with what was taken of them. */
 void shard_unpool(struct shard *s, struct pool *pool);
 /* Some of the group is still being told of its past: it is waited for. */

@@ -146,6 +146,18 @@ void shard_tell_day(struct shard *s, const struct entity *e)
               "instance", entity_instance(e), NULL);
 }
 
+void shard_tell_refuted(struct shard *s, const struct entity *e)
+{
+    char threshold[24];
+
+    (void)snprintf(threshold, sizeof threshold, "%.4g", (double)entity_threshold(e));
+    announce_break(s->o.announcer);
+    log_event(LOG_WARN,
+              "it rang more often than is credible, what was learned does not hold: the threshold "
+              "goes up",
+              "instance", entity_instance(e), "threshold", threshold, NULL);
+}
+
 void shard_tell_presence(struct shard *s, struct shard_slot *slot)
 {
     static const char *const words[] = {

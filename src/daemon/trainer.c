@@ -146,8 +146,8 @@ static enum rc train_first(struct trainer *t, struct trainer_job *j, struct err 
     return OK;
 }
 
-static void format_figures(const struct promotion_figures *f, const char *reason, char *out,
-                           size_t size)
+static void format_figures(const struct promotion_figures *f, const char *reason,
+                           size_t disbelieved, char *out, size_t size)
 {
     char clean[RETRAIN_REASON_MAX];
 
@@ -157,24 +157,25 @@ static void format_figures(const struct promotion_figures *f, const char *reason
         if (*c == '"' || *c == '\\')
             *c = '\'';
     (void)snprintf(out, size,
-                   "{\"trained\":\"%s\",\"confirmed\":%" PRIu32 ",\"confirmed_missed\":%" PRIu32
-                   ",\"unmarked\":%" PRIu32 ",\"unmarked_missed\":%" PRIu32 ",\"unheard\":%" PRIu32
+                   "{\"trained\":\"%s\",\"disbelieved\":%zu,\"confirmed\":%" PRIu32
+                   ",\"confirmed_missed\":%" PRIu32 ",\"unmarked\":%" PRIu32
+                   ",\"unmarked_missed\":%" PRIu32 ",\"unheard\":%" PRIu32
                    ",\"unheard_gained\":%" PRIu32 ",\"quiet_frames\":%" PRIu64
                    ",\"live_opened\":%" PRIu32 ",\"candidate_opened\":%" PRIu32
                    ",\"live_ringing\":%" PRIu64 ",\"candidate_ringing\":%" PRIu64 "}",
-                   clean, f->confirmed, f->confirmed_missed, f->unmarked, f->unmarked_missed,
-                   f->unheard, f->unheard_gained, f->quiet_frames, f->live_opened,
-                   f->candidate_opened, f->live_ringing, f->candidate_ringing);
+                   clean, disbelieved, f->confirmed, f->confirmed_missed, f->unmarked,
+                   f->unmarked_missed, f->unheard, f->unheard_gained, f->quiet_frames,
+                   f->live_opened, f->candidate_opened, f->live_ringing, f->candidate_ringing);
 }
 
 /* The gate: m goes live, or is kept to be looked at. */
 static void judge(struct trainer *t, struct trainer_job *j, const struct promotion_figures *f,
-                  struct model *m, uint64_t id)
+                  size_t disbelieved, struct model *m, uint64_t id)
 {
     char why[PROMOTION_REASON_MAX], figures[512], number[24];
     const bool good = promotion_judge(f, why);
 
-    format_figures(f, j->reason, figures, sizeof figures);
+    format_figures(f, j->reason, disbelieved, figures, sizeof figures);
     (void)snprintf(number, sizeof number, "%016" PRIx64, id);
     record(t, j, m, id, good ? STORE_MODEL_LIVE : STORE_MODEL_REJECTED, why, figures);
     telemetry_add(t->o.telemetry, good ? TEL_PROMOTED : TEL_REJECTED, 1);
@@ -246,22 +247,39 @@ static enum rc rehearse(const struct trainer_job *j, struct panel *panel, struct
     return panel_rehearse(panel, live, candidate, ret, err);
 }
 
+/* The bell rang more often than can be right: what it rang for is learned from. */
+static void tell_disbelieved(struct trainer *t, const struct trainer_job *j, size_t n)
+{
+    char count[24];
+
+    if (n == 0)
+        return;
+    (void)snprintf(count, sizeof count, "%zu", n);
+    announce_break(t->o.announcer);
+    log_event(LOG_WARN,
+              "more incidents than can be true: all but the loudest are learned from, mark those "
+              "that were (tocsin mark)",
+              "instance", j->instance, "learned", count, NULL);
+}
+
 /* Learn anew from what the store has, and judge. *ret_skipped: nothing to learn from, no failure.
  */
 static enum rc train_again(struct trainer *t, struct trainer_job *j, bool *ret_skipped,
                            struct err *err)
 {
-    const struct retrain_question q = {.database = t->o.database,
-                                       .instance = j->instance,
-                                       .schema = j->schema,
-                                       .now_ms = clock_wall_ms(),
-                                       .interval_ms = j->interval_ms,
-                                       .memory_ms = j->memory_ms,
-                                       .spec = j->retrain,
-                                       .confirm = j->confirm,
-                                       .least_rows = j->least_rows,
-                                       .rows_max = RETRAIN_ROWS_MAX,
-                                       .stopping = &t->stopping};
+    const struct retrain_question q = {
+        .database = t->o.database,
+        .instance = j->instance,
+        .schema = j->schema,
+        .now_ms = clock_wall_ms(),
+        .interval_ms = j->interval_ms,
+        .memory_ms = j->memory_ms,
+        .per_week = threshold_is_budget(j->threshold.method) ? j->threshold.value : 0,
+        .spec = j->retrain,
+        .confirm = j->confirm,
+        .least_rows = j->least_rows,
+        .rows_max = RETRAIN_ROWS_MAX,
+        .stopping = &t->stopping};
     CLEANUP(panel_closep) struct panel *panel = NULL;
     CLEANUP(model_unrefp) struct model *m = NULL;
     const struct dataset *const *v = NULL;
@@ -273,6 +291,7 @@ static enum rc train_again(struct trainer *t, struct trainer_job *j, bool *ret_s
     log_event(LOG_INFO, "learning anew", "instance", j->instance, "reason", j->reason, NULL);
     if (panel_open(&q, j->member, j->n_members, &panel, err) != OK)
         return err->rc;
+    tell_disbelieved(t, j, panel_disbelieved(panel));
     panel_sweep(panel, t->models_dir, j->live_id);
     if (panel_gather(panel, &v, &n, err) != OK) {
         *ret_skipped = err->rc == E_STATE;
@@ -294,7 +313,7 @@ static enum rc train_again(struct trainer *t, struct trainer_job *j, bool *ret_s
         record(t, j, m, id, STORE_MODEL_REJECTED, err->msg, "");
         return err->rc;
     }
-    judge(t, j, &figures, m, id);
+    judge(t, j, &figures, panel_disbelieved(panel), m, id);
     return OK;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/poisson.h"
+#include "detect/credible.h"
 #include "model/tail.h"
 
 static const int64_t DAY_MS = 24 * INT64_C(3600) * 1000;
@@ -22,20 +23,27 @@ enum { PEAKS = 256 }; /* four times what a tail is fitted to */
 
 /* What was scored since a time: a window is the older of two that overlap by half. */
 struct span {
-    struct tail_builder *all, *quiet; /* quiet: without open incidents */
+    struct tail_builder *all, *quiet; /* quiet: without open incidents; NULL: nothing is promised */
     uint64_t incidents;
     int64_t scored_ms;
 };
 
+/* The last four weeks with earlier models. */
+struct past {
+    double incidents;
+    int64_t ms;
+};
+
 struct budget {
     struct budget_options o;
-    struct span span[2]; /* [0] is the older */
+    struct span span[2]; /* [0] is the older, and the only one where nothing is promised */
     int64_t fitted_ms;   /* span[0].scored_ms at the last fit */
     float threshold;
     uint64_t incidents; /* since the beginning */
     int64_t scored_ms;
-    double before_incidents; /* of them, with earlier models, in the last four weeks of those */
-    int64_t before_ms;
+    struct past promised, heard; /* with earlier models: of the promise, and at all */
+    bool refuted;                /* more than are credible, and one is open yet */
+    uint32_t refutations;
 };
 
 static void span_done(struct span *s)
@@ -45,12 +53,12 @@ static void span_done(struct span *s)
     *s = (struct span){0};
 }
 
-static enum rc span_init(struct span *s, struct confirm_spec confirm, struct err *err)
+static enum rc span_init(struct span *s, const struct budget_options *o, struct err *err)
 {
     struct span made = {0};
 
-    if (tail_builder_new(confirm, PEAKS, &made.all, err) != OK ||
-        tail_builder_new(confirm, PEAKS, &made.quiet, err) != OK) {
+    if (tail_builder_new(o->confirm, PEAKS, &made.all, err) != OK ||
+        (o->promised && tail_builder_new(o->confirm, PEAKS, &made.quiet, err) != OK)) {
         span_done(&made);
         return err->rc;
     }
@@ -67,8 +75,8 @@ enum rc budget_new(const struct budget_options *o, struct budget **ret, struct e
         return err_set(err, E_NOMEM, "no memory for a budget of alarms");
     b->o = *o;
     b->threshold = o->own;
-    for (int i = 0; i < 2 && o->per_week > 0; i++)
-        if (span_init(&b->span[i], o->confirm, err) != OK)
+    for (int i = 0; i < (o->promised ? 2 : 1) && o->per_week > 0; i++)
+        if (span_init(&b->span[i], o, err) != OK)
             return err->rc;
     *ret = TAKE(b);
     return OK;
@@ -86,9 +94,9 @@ void budget_free(struct budget *b)
 static void span_push(struct span *s, float score, bool opened, bool open, int64_t interval_ms)
 {
     tail_builder_push(s->all, score);
-    if (opened)
+    if (opened && s->quiet)
         tail_builder_gap(s->quiet);
-    if (!open)
+    if (!open && s->quiet)
         tail_builder_push(s->quiet, score);
     s->incidents += opened;
     s->scored_ms += interval_ms;
@@ -99,9 +107,47 @@ static bool is_broken(const struct budget *b, const struct span *s)
 {
     double low, high;
 
-    poisson_interval(s->incidents + (uint64_t)llround(b->before_incidents), CONFIDENCE, &low,
+    poisson_interval(s->incidents + (uint64_t)llround(b->promised.incidents), CONFIDENCE, &low,
                      &high);
-    return low > b->o.per_week * (double)(s->scored_ms + b->before_ms) / (double)WEEK_MS;
+    return low > b->o.per_week * (double)(s->scored_ms + b->promised.ms) / (double)WEEK_MS;
+}
+
+static bool is_incredible(const struct budget *b)
+{
+    const struct span *const s = &b->span[0];
+
+    return (double)s->incidents + b->heard.incidents >
+           (double)credible_incidents(s->scored_ms + b->heard.ms, b->o.per_week);
+}
+
+/* What live scores say, where they say something. */
+static enum rc ask(const struct budget *b, const struct tail_builder *scores,
+                   struct tail_threshold *ret, struct err *err)
+{
+    struct tail tail;
+
+    *ret = (struct tail_threshold){0};
+    enum rc rc = tail_builder_take(scores, b->o.interval_ms, &tail, err);
+    if (rc != OK)
+        return rc;
+    rc = tail.exposure_ms > 0 ? tail_threshold(&tail, b->o.per_week, ret, err) : OK;
+    tail_done(&tail);
+    return rc == E_STATE ? OK : rc;
+}
+
+static enum rc raise_at_once(struct budget *b, struct err *err)
+{
+    struct tail_threshold live;
+
+    if (ask(b, b->span[0].all, &live, err) != OK)
+        return err->rc;
+    b->refuted = false;
+    const float to = fminf(live.threshold, b->o.own * MOST);
+    if (to <= b->threshold)
+        return OK;
+    b->threshold = to;
+    b->refutations++;
+    return OK;
 }
 
 static enum rc fit(struct budget *b, struct err *err)
@@ -111,17 +157,11 @@ static enum rc fit(struct budget *b, struct err *err)
     const bool broken = is_broken(b, s);
     const double weight = broken ? 1 : (double)s->scored_ms / all;
     struct tail_threshold live;
-    struct tail tail;
 
-    enum rc rc = tail_builder_take(broken ? s->all : s->quiet, b->o.interval_ms, &tail, err);
-    if (rc != OK)
-        return rc;
-    rc = tail.exposure_ms > 0 ? tail_threshold(&tail, b->o.per_week, &live, err) : E_STATE;
-    tail_done(&tail);
-    if (rc == E_STATE || (rc == OK && !(live.threshold > 0)))
+    if (ask(b, broken ? s->all : s->quiet, &live, err) != OK)
+        return err->rc;
+    if (!(live.threshold > 0))
         return OK; /* nothing seen to go by */
-    if (rc != OK)
-        return rc;
     const float own = b->o.own, now = b->threshold;
     float to = own * (float)pow((double)live.threshold / (double)own, weight);
     to = fminf(fmaxf(to, own * LEAST), own * MOST);
@@ -151,7 +191,7 @@ static enum rc turn(struct budget *b, struct err *err)
         s[1] = old;
         b->fitted_ms = s[0].scored_ms;
     }
-    return span_init(&s[1], b->o.confirm, err);
+    return span_init(&s[1], &b->o, err);
 }
 
 enum rc budget_push(struct budget *b, float score, bool opened, bool open, struct err *err)
@@ -162,9 +202,12 @@ enum rc budget_push(struct budget *b, float score, bool opened, bool open, struc
     b->scored_ms += b->o.interval_ms;
     if (!(b->o.per_week > 0))
         return OK;
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2 && b->span[i].all; i++)
         span_push(&b->span[i], score, opened, open, b->o.interval_ms);
-    if (!is_due(b))
+    b->refuted |= opened && is_incredible(b);
+    if (b->refuted && !open && raise_at_once(b, err) != OK)
+        return err->rc;
+    if (!b->o.promised || !is_due(b))
         return OK;
     b->fitted_ms = b->span[0].scored_ms;
     const enum rc rc = open ? OK : fit(b, err); /* tomorrow: an open incident keeps its threshold */
@@ -172,40 +215,47 @@ enum rc budget_push(struct budget *b, float score, bool opened, bool open, struc
 }
 
 /* What is older than the window goes, as if it had come evenly. */
-static void forget_before(struct budget *b)
+static struct past past_with(const struct past *p, uint64_t incidents, int64_t ms)
 {
-    if (b->before_ms <= WINDOW_MS)
-        return;
-    const double share = (double)WINDOW_MS / (double)b->before_ms;
-    b->before_incidents *= share;
-    b->before_ms = WINDOW_MS;
+    struct past sum = {p->incidents + (double)incidents, p->ms + ms};
+
+    if (sum.ms > WINDOW_MS) {
+        sum.incidents *= (double)WINDOW_MS / (double)sum.ms;
+        sum.ms = WINDOW_MS;
+    }
+    return sum;
 }
 
-void budget_count(struct budget *b, float score, bool opened)
+void budget_count(struct budget *b, float score, bool opened, bool promised)
 {
     if (isnan(score))
         return;
+    b->heard = past_with(&b->heard, opened, b->o.interval_ms);
+    if (!promised)
+        return;
     b->incidents += opened;
     b->scored_ms += b->o.interval_ms;
-    b->before_incidents += opened;
-    b->before_ms += b->o.interval_ms;
-    forget_before(b);
+    b->promised = past_with(&b->promised, opened, b->o.interval_ms);
 }
 
-void budget_go_on(struct budget *b, const struct budget *from)
+void budget_go_on(struct budget *b, const struct budget *from, bool same_promise)
 {
+    const struct span *const s = &from->span[0];
+
+    b->heard = past_with(&from->heard, s->incidents, s->scored_ms);
+    if (!same_promise)
+        return;
     b->incidents = from->incidents;
     b->scored_ms = from->scored_ms;
-    b->before_incidents = from->before_incidents + (double)from->span[0].incidents;
-    b->before_ms = from->before_ms + from->span[0].scored_ms;
-    forget_before(b);
+    b->promised = past_with(&from->promised, s->incidents, s->scored_ms);
 }
 
 void budget_gap(struct budget *b)
 {
     for (int i = 0; i < 2 && b->span[i].all; i++) {
         tail_builder_gap(b->span[i].all);
-        tail_builder_gap(b->span[i].quiet);
+        if (b->span[i].quiet)
+            tail_builder_gap(b->span[i].quiet);
     }
 }
 
@@ -214,13 +264,18 @@ float budget_threshold(const struct budget *b)
     return b->threshold;
 }
 
+uint32_t budget_refutations(const struct budget *b)
+{
+    return b->refutations;
+}
+
 void budget_rate(const struct budget *b, struct budget_rate *ret)
 {
     const double weeks = (double)b->scored_ms / (double)WEEK_MS;
     double low, high;
 
     poisson_interval(b->incidents, CONFIDENCE, &low, &high);
-    *ret = (struct budget_rate){.promised = b->o.per_week,
+    *ret = (struct budget_rate){.promised = b->o.promised ? b->o.per_week : 0,
                                 .achieved = (double)NAN,
                                 .lower = (double)NAN,
                                 .upper = (double)NAN,

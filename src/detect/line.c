@@ -31,9 +31,10 @@ void line_done(struct line *l)
 static enum rc new_budget(const struct line *l, const struct model *m, struct budget **ret,
                           struct err *err)
 {
-    const bool promised = m->threshold_by == THRESHOLD_BUDGET && m->threshold > 0;
+    const bool asked = threshold_is_budget(m->threshold_spec.method) && m->threshold > 0;
     const struct budget_options o = {.confirm = l->watch.confirm,
-                                     .per_week = promised ? m->threshold_spec.value : 0,
+                                     .per_week = asked ? m->threshold_spec.value : 0,
+                                     .promised = asked && m->threshold_by == THRESHOLD_BUDGET,
                                      .interval_ms = m->interval_ms,
                                      .own = m->threshold,
                                      .learned_ms = m->tail.exposure_ms};
@@ -119,8 +120,8 @@ enum rc line_set_model(struct line *l, const struct schema *frames, struct model
     silence_free(l->silence);
     l->scorer = TAKE(scorer);
     l->silence = silence;
-    if (l->budget && is_same_promise(before, m))
-        budget_go_on(budget, l->budget);
+    if (l->budget)
+        budget_go_on(budget, l->budget, is_same_promise(before, m));
     budget_free(l->budget);
     l->budget = TAKE(budget);
     l->model = model_ref(m);
@@ -159,7 +160,9 @@ void line_push(struct line *l, int64_t ts_ms, const float *frame, struct line_st
         silence_mark(l->silence, l->scorer, &ret->verdict, &l->watch.incident);
         ret->incident = l->watch.incident;
     }
+    const uint32_t refutations = budget_refutations(l->budget);
     follow(l, &l->watch, &ret->verdict, ret->event);
+    ret->refuted = budget_refutations(l->budget) != refutations;
 }
 
 void line_recall_day(struct line *l, int64_t ts_ms, const float *frame)
@@ -198,7 +201,9 @@ void line_count_verdict(struct line *l, struct watch *w, const struct verdict *v
     assert(l->scorer);
     if (after_gap)
         (void)watch_end(w, &in);
-    budget_count(l->budget, verdict_watched(v), watch_push(w, v, &in) == WATCH_OPENED);
+    /* a staged threshold may have been a percentile then, which promises nothing */
+    budget_count(l->budget, verdict_watched(v), watch_push(w, v, &in) == WATCH_OPENED,
+                 l->model->threshold_spec.method == THRESHOLD_BUDGET);
 }
 
 void line_recall(struct line *l, int64_t ts_ms, const float *frame)

@@ -43,6 +43,7 @@ struct line_step {
     enum watch_event event;
     struct incident incident; /* unless WATCH_QUIET */
     bool day_shifted;         /* line_day_shift_ms is another than before */
+    bool refuted;             /* more incidents than are credible: the threshold went up */
 };
 
 /* interval_ms: of the frames to come, whatever that of the model's was; 0 when not known. */

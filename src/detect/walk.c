@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "detect/credible.h"
 #include "detect/material.h"
 
 struct walk {
@@ -18,6 +19,11 @@ struct walk {
     uint64_t models;
     int64_t since_ms, due_ms; /* the first frame; the next model, once there is one */
     struct err refused;
+    struct heard {
+        int64_t start_ms, end_ms; /* INT64_MAX while open */
+        double loudness;
+    } * heard; /* incidents that page */
+    size_t n_heard, room_heard;
 };
 
 enum rc walk_new(const struct walk_options *o, struct walk **ret, struct err *err)
@@ -42,6 +48,7 @@ void walk_free(struct walk *w)
         return;
     dataset_free(w->d);
     mem_free(w->run);
+    mem_free(w->heard);
     mem_free(w);
 }
 
@@ -71,6 +78,11 @@ static void forget_before(struct walk *w, int64_t from_ms)
         if (w->d->ts_ms[r] >= from_ms)
             move_row(w, kept++, r);
     w->d->rows = kept;
+    kept = 0;
+    for (size_t i = 0; i < w->n_heard; i++)
+        if (w->heard[i].end_ms >= from_ms - w->o.memory_ms)
+            w->heard[kept++] = w->heard[i];
+    w->n_heard = kept;
 }
 
 static void thin(struct walk *w)
@@ -84,35 +96,57 @@ static void thin(struct walk *w)
     w->d->rows = kept;
 }
 
-static int64_t quarantine(const struct walk *w, int64_t ts_ms)
+/* What is refused of the past that a model of ts_ms looks back on. */
+static enum rc refuse(const struct walk *w, int64_t history_ms, struct material_margins margins,
+                      struct material **ret, struct err *err)
 {
-    return material_quarantine_ms(w->since_ms, ts_ms, w->o.quarantine_ms);
+    const struct threshold_spec *t = &w->o.threshold;
+    CLEANUP(material_freep) struct material *m = NULL;
+
+    if (material_new(margins, &m, err) != OK)
+        return err->rc;
+    for (size_t i = 0; i < w->n_heard; i++) {
+        const struct heard *h = &w->heard[i];
+        if (material_incident(m, h->start_ms, h->end_ms, h->loudness, err) != OK)
+            return err->rc;
+    }
+    material_settle(m,
+                    credible_incidents(history_ms, threshold_is_budget(t->method) ? t->value : 0));
+    *ret = TAKE(m);
+    return OK;
 }
 
-/* What a model of ts_ms learns from, as a dataset that owns nothing. */
-static struct dataset material(struct walk *w, int64_t ts_ms)
+/* What a model of ts_ms learns from. */
+static enum rc gather(struct walk *w, int64_t ts_ms, struct dataset *ret, struct err *err)
 {
-    struct dataset view = *w->d;
+    CLEANUP(material_freep) struct material *m = NULL;
+    const int64_t quarantine_ms = material_quarantine_ms(w->since_ms, ts_ms, w->o.quarantine_ms);
+    const int64_t lasted_ms = ts_ms - w->since_ms;
+    const int64_t history_ms = lasted_ms < w->o.window_ms ? lasted_ms : w->o.window_ms;
+    const struct material_margins margins = {.before_ms = quarantine_ms,
+                                             .after_ms = w->o.memory_ms,
+                                             .all_ms = history_ms / MATERIAL_SHORT};
 
-    if (w->models == 0)
-        return view;
     forget_before(w, ts_ms - w->o.window_ms);
-    view.rows = w->d->rows;
-    while (view.rows && view.ts_ms[view.rows - 1] > ts_ms - quarantine(w, ts_ms))
-        view.rows--;
-    return view;
+    if (refuse(w, history_ms, margins, &m, err) != OK)
+        return err->rc;
+    for (size_t r = 0; r < w->d->rows; r++) {
+        const int64_t at_ms = w->d->ts_ms[r];
+        if (at_ms <= ts_ms - quarantine_ms && material_takes(m, at_ms) &&
+            dataset_append(ret, at_ms, w->d->X + r * w->d->n, err) != OK)
+            return err->rc;
+    }
+    return OK;
 }
 
+/* A period later, or when the history has doubled. */
 static void set_next(struct walk *w, int64_t ts_ms)
 {
-    const int64_t period_ms = w->o.period_ms;
+    const int64_t known_ms = ts_ms > w->since_ms ? ts_ms - w->since_ms : 1;
+    const int64_t wait_ms = known_ms < w->o.period_ms ? known_ms : w->o.period_ms;
 
-    if (period_ms >= INT64_MAX - ts_ms)
-        w->due_ms = INT64_MAX;
-    else if (w->due_ms == 0)
-        w->due_ms = ts_ms + period_ms;
-    else /* on schedule, whenever the frame came */
-        w->due_ms += ((ts_ms - w->due_ms) / period_ms + 1) * period_ms;
+    w->due_ms =
+        w->o.period_ms == INT64_MAX || wait_ms >= INT64_MAX - ts_ms ? INT64_MAX : ts_ms + wait_ms;
 }
 
 /* A quarter more frames for the next try; never, when so many are not held. */
@@ -126,16 +160,22 @@ static void try_later(struct walk *w, size_t rows)
 enum rc walk_train(struct walk *w, int64_t ts_ms, model_progress_fn *progress, void *arg,
                    struct model **ret, struct err *err)
 {
-    const struct dataset view = material(w, ts_ms);
+    CLEANUP(dataset_freep) struct dataset *taken = NULL;
     struct model_provenance p = {.seed = w->o.learn.seed};
+    const struct dataset *d = w->d;
     struct model *m = NULL;
 
-    p.first_ms = view.rows ? view.ts_ms[0] : 0;
-    p.last_ms = view.rows ? view.ts_ms[view.rows - 1] : 0;
+    if (w->models) {
+        if (dataset_new(w->d->n, &taken, err) != OK || gather(w, ts_ms, taken, err) != OK)
+            return err->rc;
+        d = taken;
+    }
+    p.first_ms = d->rows ? d->ts_ms[0] : 0;
+    p.last_ms = d->rows ? d->ts_ms[d->rows - 1] : 0;
     (void)snprintf(p.profile, sizeof p.profile, "%s", w->o.profile);
     (void)snprintf(p.version, sizeof p.version, "%s", TOCSIN_VERSION);
-    const enum rc rc = model_train(&view, NULL, w->o.schema, &w->o.learn, &w->o.threshold, &p,
-                                   progress, arg, &m, err);
+    const enum rc rc =
+        model_train(d, NULL, w->o.schema, &w->o.learn, &w->o.threshold, &p, progress, arg, &m, err);
     if (rc == E_NOMEM)
         return rc;
     if (rc == OK)
@@ -145,7 +185,7 @@ enum rc walk_train(struct walk *w, int64_t ts_ms, model_progress_fn *progress, v
     if (w->models)
         set_next(w, ts_ms);
     else
-        try_later(w, view.rows);
+        try_later(w, d->rows);
     *ret = rc == OK ? m : NULL;
     return OK;
 }
@@ -200,10 +240,25 @@ enum rc walk_note(struct walk *w, int64_t ts_ms, const float *frame, struct err 
     return OK;
 }
 
-void walk_drop(struct walk *w, int64_t start_ms)
+enum rc walk_incident(struct walk *w, const struct incident *in, struct err *err)
 {
-    const int64_t from_ms = start_ms - (w->models ? quarantine(w, start_ms) : 0);
-
-    while (w->d->rows && w->d->ts_ms[w->d->rows - 1] >= from_ms)
-        w->d->rows--;
+    if (is_last(w))
+        return OK;
+    if (!in->end_ms) {
+        if (w->n_heard == w->room_heard) {
+            const size_t room = w->room_heard ? 2 * w->room_heard : 16;
+            struct heard *more = mem_grow(w->heard, room, sizeof *more);
+            if (!more)
+                return err_set(err, E_NOMEM, "walk: no memory for %zu incidents", room);
+            w->heard = more;
+            w->room_heard = room;
+        }
+        w->n_heard++;
+    }
+    if (!w->n_heard)
+        return OK;
+    w->heard[w->n_heard - 1] = (struct heard){
+        in->start_ms, in->end_ms ? in->end_ms : INT64_MAX,
+        in->threshold > 0 ? (double)in->peak_score / (double)in->threshold : MATERIAL_CONFIRMED};
+    return OK;
 }

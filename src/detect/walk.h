@@ -7,17 +7,17 @@
 #include "data/dataset.h"
 #include "data/schema.h"
 #include "data/settings.h"
+#include "data/verdict.h"
 #include "model/model.h"
 
 /* walk - walk-forward training: models of the past alone, for judging what came after
  *
- * Frames are noted as they pass. The first model is due once there are enough of them, and a new
- * one each period from then on; each learns from normal frames up to that time, so that no frame
- * is judged by a model that has seen it or what followed. It goes as a daemon does that learns
- * anew on schedule: frames of an incident are no example of normal, nor those so shortly before it
- * that it may have begun unheard (quarantine; for a young history a quarter of it at most), so
- * these are dropped when it opens and none is noted while it is open; and the newest ones wait for
- * as long. The first model takes all there is.
+ * Frames are noted as they pass, and incidents as they open and close. The first model is due once
+ * there are enough frames, the next when the history has doubled since, and one each period at the
+ * latest; each learns from normal frames up to that time, so that no frame is judged by a model
+ * that has seen it or what followed. It goes as a daemon does that learns anew on schedule: what it
+ * learns from is what detect/material.h takes, and the newest frames wait as long as an incident
+ * may have gone unheard (quarantine). The first model takes all there is.
  * Bounded: at most rows_max frames are held. Where the window has more, every other run of
  * WALK_RUN neighbours goes, again and again, so that what stays is spread evenly over time and what
  * changes from one frame to the next is learned as it is.
@@ -35,6 +35,7 @@ struct walk_options {
     int64_t period_ms;   /* between two models, > 0; INT64_MAX: the first is the only one */
     int64_t window_ms;   /* how far back a later model looks */
     int64_t quarantine_ms;
+    int64_t memory_ms;   /* of the rolling windows and the confirmation: after an incident */
     const char *profile; /* for provenance; lent, copied into models */
 };
 
@@ -55,7 +56,7 @@ MUST_CHECK enum rc walk_train(struct walk *w, int64_t ts_ms, model_progress_fn *
 const char *walk_refused(const struct walk *w); /* the last reason; "" when there was none */
 uint64_t walk_models(const struct walk *w);     /* trained so far */
 
-/* After it was judged, unless an incident is open. */
+/* After it was judged. */
 MUST_CHECK enum rc walk_note(struct walk *w, int64_t ts_ms, const float *frame, struct err *err);
-/* An incident opened that began at start_ms. */
-void walk_drop(struct walk *w, int64_t start_ms);
+/* One that pages opened, or, end_ms > 0, the one that did has closed. */
+MUST_CHECK enum rc walk_incident(struct walk *w, const struct incident *in, struct err *err);

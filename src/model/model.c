@@ -167,17 +167,16 @@ static float threshold_floor(const struct model *m)
     return n ? DEPARTURE_HUBER * DEPARTURE_HUBER / (float)n : 0;
 }
 
-/* The threshold of a budget; *ret_held: whether the history holds it. */
+/* The threshold of a budget; *ret_held: whether the history holds it, *ret_least: what is too low
+ * by the rows that were learned. */
 static enum rc ask_tail(const struct model *m, double per_week, struct tail_threshold *ret,
-                        bool *ret_held, struct err *err)
+                        bool *ret_held, float *ret_least, struct err *err)
 {
-    float least;
-
-    if (tail_threshold(&m->tail, per_week, ret, err) != OK ||
-        tail_least(&m->trained, per_week, &least, err) != OK)
+    if (tail_least(&m->trained, per_week, ret_least, err) != OK ||
+        tail_threshold(&m->tail, per_week, ret, err) != OK)
         return err->rc;
     *ret_held = tail_holds(ret);
-    ret->threshold = fmaxf(ret->threshold, least);
+    ret->threshold = fmaxf(ret->threshold, *ret_least);
     return OK;
 }
 
@@ -202,27 +201,32 @@ static enum rc take_threshold(struct model *m, const struct threshold_spec *spec
     const struct threshold_spec young = threshold_young(spec);
     struct tail_threshold found;
     bool held = false;
+    float seen = 0;
 
     if (!threshold_is_budget(spec->method))
         return take_scores(m, spec, bounded, err);
-    const enum rc rc = ask_tail(m, spec->value, &found, &held, err);
+    enum rc rc = ask_tail(m, spec->value, &found, &held, &seen, err);
     if (rc != OK && (spec->method == THRESHOLD_BUDGET || rc == E_NOMEM))
         return rc;
-    if (spec->method == THRESHOLD_STAGED && !held)
-        return take_scores(m, &young, bounded, err);
-    take_budget(m, &found);
-    return OK;
+    if (spec->method == THRESHOLD_BUDGET || held) {
+        take_budget(m, &found);
+        return OK;
+    }
+    rc = take_scores(m, &young, bounded, err);
+    m->threshold = fmaxf(m->threshold, seen); /* what it learned from is not to ring again */
+    return rc;
 }
 
 enum rc model_find_stage(struct model *m, struct err *err)
 {
     struct tail_threshold found;
     bool held = false;
+    float seen;
 
     m->threshold_by = m->threshold_spec.method;
     if (m->threshold_by != THRESHOLD_STAGED)
         return OK;
-    if (ask_tail(m, m->threshold_spec.value, &found, &held, err) == E_NOMEM)
+    if (ask_tail(m, m->threshold_spec.value, &found, &held, &seen, err) == E_NOMEM)
         return err->rc;
     m->threshold_by = held ? THRESHOLD_BUDGET : THRESHOLD_PERCENTILE;
     return OK;
@@ -233,11 +237,12 @@ static enum rc set_observe(struct model *m, float least, struct err *err)
 {
     struct tail_threshold found;
     bool held = false;
+    float seen;
 
     m->threshold_observe = 0;
     if (m->threshold_by != THRESHOLD_BUDGET || !(m->threshold_spec.observe > 0))
         return OK;
-    const enum rc rc = ask_tail(m, m->threshold_spec.observe, &found, &held, err);
+    const enum rc rc = ask_tail(m, m->threshold_spec.observe, &found, &held, &seen, err);
     if (rc != OK)
         return rc;
     const float observe = fmaxf(found.threshold, least);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/poisson.h"
 #include "base/stats.h"
 #include "data/verdict.h"
 #include "model/tail.h"
@@ -212,16 +213,9 @@ static float read_off(const struct tail *t, const float *highs, double allowed)
 /* Incidents that open at most in 99 of 100 histories in which so many are expected (Poisson). */
 static double most_by_chance(double expected)
 {
-    const double sure = 0.99;
-    double p = exp(-expected), sum = p, n = 0;
-
-    if (expected >= TAIL_PEAKS_MAX / 8.0) /* no tail has so many, and p would soon be 0 */
+    if (expected >= TAIL_PEAKS_MAX / 8.0) /* no tail has so many */
         return TAIL_PEAKS_MAX;
-    while (sum < sure) {
-        p *= expected / ++n;
-        sum += p;
-    }
-    return n;
+    return poisson_most(expected, 0.99);
 }
 
 static enum rc fit(const struct tail *t, const float *highs, double expected,

@@ -66,17 +66,31 @@ def learner(make_daemon, tmp_path, tocsin):
     return make
 
 
+def test_it_learns_anew_when_its_history_has_doubled(learner):
+    daemon = learner(retrain="1h")
+    daemon.wait(lambda: len(states(daemon)) >= 3, 60)  # after 5 s more, and 10 after that
+    trained = [json.loads(f)["trained"] for (f,) in rows(
+        daemon, "SELECT figures FROM models WHERE id > 1 AND state <> 'candidate' ORDER BY id")]
+    assert trained and set(trained) == {"the history has grown"}
+    with daemon.database() as db:
+        made = [t for (t,) in db.execute("SELECT created_ms FROM models ORDER BY id")]
+    assert made[2] - made[1] > 1.5 * (made[1] - made[0])
+
+
 def test_it_learns_anew_on_schedule_and_goes_live(learner, tocsin):
     daemon = learner()
     first = daemon.entity()["model"] if "model" in daemon.entity() else None
-    daemon.wait(lambda: daemon.metric("tocsin_promotions_total") >= 1, 60)
-    daemon.wait(lambda: states(daemon)[0] == "retired" and "live" in states(daemon))
+    # of a history that is longer than the schedule's ten seconds
+    scheduled = daemon.wait(lambda: rows(
+        daemon, "SELECT figures FROM models WHERE figures LIKE '%\"schedule\"%' AND state = 'live'"), 90)
+    assert states(daemon)[0] == "retired"
     assert 'tocsin_promotions_total{result="rejected"} 0' in daemon.get("/metrics")[1]
     assert daemon.metric("tocsin_trainings_total") >= 2
     assert "reason=schedule" in daemon.log() and "the new model goes live" in daemon.log()
+    assert daemon.metric("tocsin_promotions_total") >= 2
     if first is not None:
         assert daemon.entity()["model"] != first
-    figures = json.loads(rows(daemon, "SELECT figures FROM models WHERE id = 2")[0][0])
+    figures = json.loads(scheduled[0][0])
     assert figures["trained"] == "schedule" and figures["quiet_frames"] > 20
     for number, *_ in rows(daemon):  # each file is whole
         tocsin(daemon, "models", "show", str(number))

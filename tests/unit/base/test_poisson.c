@@ -67,11 +67,23 @@ static void many_events_are_near_their_square_root(void **state)
     assert_near((high - n) / sqrt(n), 1.96, 0.001);
 }
 
+static void what_is_most_by_chance_is_passed_as_rarely_as_asked(void **state)
+{
+    (void)state;
+    assert_true(poisson_most(0, 0.99) == 0);
+    for (double mean = 0.01; mean < 700; mean = mean * 1.7 + 0.01) {
+        const double n = poisson_most(mean, 0.99);
+        assert_true(at_most((uint64_t)n, mean) >= 0.99 - 1e-9);
+        assert_true(n == 0 || at_most((uint64_t)n - 1, mean) < 0.99 + 1e-9);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(intervals_are_those_of_the_tables),
         cmocka_unit_test(both_tails_hold_what_the_confidence_leaves),
+        cmocka_unit_test(what_is_most_by_chance_is_passed_as_rarely_as_asked),
         cmocka_unit_test(many_events_are_near_their_square_root),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

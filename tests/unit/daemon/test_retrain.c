@@ -99,13 +99,21 @@ static void put(struct fixture *x, int64_t from, int64_t to, float fault)
     x->q.now_ms = to * STEP;
 }
 
-static int64_t put_incident(struct fixture *x, int64_t from, int64_t to)
+static int64_t put_loud(struct fixture *x, int64_t from, int64_t to, float loudness)
 {
-    struct incident in = {
-        .start_ms = from * STEP, .peak_ms = from * STEP, .end_ms = to * STEP, .peak_score = 1};
+    struct incident in = {.start_ms = from * STEP,
+                          .peak_ms = from * STEP,
+                          .end_ms = to * STEP,
+                          .peak_score = loudness,
+                          .threshold = 1};
 
     WORKS(store_put_incident(x->store, x->entity, x->schema, &in, E));
     return in.id;
+}
+
+static int64_t put_incident(struct fixture *x, int64_t from, int64_t to)
+{
+    return put_loud(x, from, to, 2);
 }
 
 static void mark(struct fixture *x, struct store_mark m)
@@ -366,6 +374,53 @@ static void a_model_that_learned_the_fault_does_not_pass(void **state)
     model_unref(same);
 }
 
+/* What it rings for is how the machine is. The loudest eight may be true. */
+static void a_bell_that_rings_too_often_is_not_believed(void **state)
+{
+    struct fixture *x = *state;
+    struct retrain *r = NULL;
+
+    put(x, 0, 1000, 0);
+    for (int i = 0; i < 12; i++)
+        (void)put_loud(x, 100 + 60 * i, 110 + 60 * i, 2 + (float)i);
+    struct dataset *d = gather(x);
+    for (int i = 0; i < 12; i++)
+        assert_int_equal(count(d, 100 + 60 * i, 111 + 60 * i), i < 4 ? 11 : 0);
+    assert_true(d->rows > 450); /* what is before and after them is not all there is */
+    dataset_free(d);
+    WORKS(retrain_open(&x->q, &r, E));
+    assert_int_equal(retrain_disbelieved(r), 4);
+    retrain_close(r);
+    x->q.per_week = 7 * 24 * 3600; /* one a second is promised: a thousand of them are fine */
+    d = gather(x);
+    assert_int_equal(count(d, 100, 111), 0);
+    dataset_free(d);
+}
+
+static void of_many_incidents_the_confirmed_alone_are_asked(void **state)
+{
+    struct fixture *x = *state;
+
+    put(x, 0, 1000, 0);
+    for (int i = 0; i < 12; i++) {
+        put(x, 100 + 60 * i, 111 + 60 * i, 30);
+        const int64_t id = put_incident(x, 100 + 60 * i, 110 + 60 * i);
+        if (i == 2)
+            mark(x, (struct store_mark){.kind = STORE_MARK_ANOMALY, .incident = id});
+    }
+    x->q.now_ms = 1000 * STEP;
+    struct model *live = learn_ticks(x, 0), *same = learn_ticks(x, 0);
+    struct promotion_figures f = rehearse(x, live, same);
+    assert_int_equal(f.unmarked, 11); /* equally loud: all are believed */
+    assert_int_equal(f.confirmed, 1);
+    (void)put_loud(x, 900, 905, 1.5f);
+    f = rehearse(x, live, same);
+    assert_int_equal(f.unmarked, 0);
+    assert_int_equal(f.confirmed, 1);
+    model_unref(live);
+    model_unref(same);
+}
+
 static void write_file(const struct fixture *x, const char *name)
 {
     char path[160];
@@ -493,6 +548,8 @@ int main(void)
         TEST(how_long_a_feature_stands_still_is_known_without_thinning),
         TEST(too_little_is_said_in_numbers),
         TEST(a_model_that_learned_the_fault_does_not_pass),
+        TEST(a_bell_that_rings_too_often_is_not_believed),
+        TEST(of_many_incidents_the_confirmed_alone_are_asked),
         TEST(only_our_files_without_a_row_are_swept),
         TEST(only_an_operators_choice_is_adopted),
         TEST(a_name_that_leads_out_of_the_folder_is_refused),

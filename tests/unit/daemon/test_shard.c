@@ -72,7 +72,7 @@ static void a_history_that_has_outgrown_its_model_is_learned_from_before_the_nig
     struct fixture *x = *state;
     const struct threshold_spec staged = {
         .method = THRESHOLD_STAGED, .value = 2, .confirm = {3, 5}};
-    const int64_t start = 1000, grown = start + 16 * (int64_t)FEW * INTERVAL_MS;
+    const int64_t start = FEW * INTERVAL_MS, grown = 2 * start;
 
     x->shard->o.threshold = staged;
     x->shard->o.retrain = (struct retrain_spec){.every_ms = DAY_MS};
@@ -88,8 +88,12 @@ static void a_history_that_has_outgrown_its_model_is_learned_from_before_the_nig
     trainer_job_free(job);
     x->shard->slot[0].retraining = false;         /* the trainer found it worse */
     assert_null(ordered(x, grown + INTERVAL_MS)); /* not again at each tick */
-    x->shard->o.retrain.every_ms = 0;             /* never means never */
-    assert_null(ordered(x, 3 * grown));
+    assert_null(ordered(x, 2 * grown - INTERVAL_MS));
+    trainer_job_free(job = ordered(x, 2 * grown));
+    assert_non_null(job);
+    x->shard->slot[0].retraining = false;
+    x->shard->o.retrain.every_ms = 0; /* never means never */
+    assert_null(ordered(x, 9 * grown));
 }
 
 /* The states that went to the store since the last look. */

@@ -16,10 +16,11 @@ enum { MINUTE = 60000, DAY = 24 * 60, WEEK = 7 * DAY }; /* a row is a minute */
 
 static const struct confirm_spec three_of_five = {3, 5};
 
-static struct budget *promise(double per_week, float own, int64_t learned_rows)
+static struct budget *ask(double per_week, bool promised, float own, int64_t learned_rows)
 {
     const struct budget_options o = {.confirm = three_of_five,
                                      .per_week = per_week,
+                                     .promised = promised,
                                      .interval_ms = MINUTE,
                                      .own = own,
                                      .learned_ms = learned_rows * MINUTE};
@@ -28,6 +29,11 @@ static struct budget *promise(double per_week, float own, int64_t learned_rows)
 
     assert_int_equal(budget_new(&o, &b, &err), OK);
     return b;
+}
+
+static struct budget *promise(double per_week, float own, int64_t learned_rows)
+{
+    return ask(per_week, per_week > 0, own, learned_rows);
 }
 
 /* A smoothed score and the watch over it, as they are while an entity is watched. */
@@ -205,10 +211,87 @@ static void the_same_scores_again_give_the_same_state(void **state)
     budget_free(again);
 }
 
+/* The promise is another: what it came to begins anew, what was heard does not. */
+static void a_new_promise_is_counted_anew(void **state)
+{
+    (void)state;
+    struct budget *old = ask(2, false, 3, WEEK), *new = promise(2, 3, WEEK);
+    struct budget_rate rate;
+    struct err err;
+
+    for (int i = 0; i < WEEK; i++)
+        assert_int_equal(budget_push(old, 1, i % (WEEK / 10) == 0, false, &err), OK);
+    budget_go_on(new, old, false);
+    budget_rate(new, &rate);
+    assert_true(rate.incidents == 0 && rate.scored_ms == 0 && rate.promised == 2);
+    budget_free(old);
+    budget_free(new);
+}
+
+static void a_day(struct budget *b, float *ret_score)
+{
+    struct life l;
+
+    begin(&l, 7);
+    for (int i = 0; i < DAY; i++) {
+        const float score = live(&l, b);
+        if (ret_score)
+            ret_score[i] = score;
+    }
+}
+
+/* At 1.2 this score would open some thirty incidents in a day. */
+static void more_than_is_credible_raises_the_threshold_at_once(void **state)
+{
+    (void)state;
+    for (int promised = 0; promised <= 1; promised++) {
+        struct budget *b = ask(2, promised, 1.2f, WEEK), *nothing = ask(0, false, 1.2f, WEEK);
+        struct budget_rate rate, without;
+
+        a_day(b, NULL);
+        a_day(nothing, NULL);
+        budget_rate(b, &rate);
+        budget_rate(nothing, &without);
+        assert_true(without.incidents > 25 && budget_refutations(nothing) == 0);
+        assert_true(rate.incidents > 8 && rate.incidents < 16);
+        assert_true(budget_refutations(b) >= 1);
+        assert_true(budget_threshold(b) > 1.8f && budget_threshold(b) <= 4 * 1.2f);
+        assert_true(rate.promised == (promised ? 2 : 0));
+        budget_free(b);
+        budget_free(nothing);
+    }
+}
+
+/* Somebody tries the bell, or the machine has a bad day; pushed as the watch would. */
+static float after_incidents(int64_t quiet_rows_before, int incidents)
+{
+    struct budget *b = ask(2, false, 1, DAY);
+    struct err err;
+
+    for (int64_t i = 0; i < quiet_rows_before; i++)
+        budget_count(b, 0.1f, false, false);
+    for (int i = 0; i < incidents; i++)
+        for (int row = 0; row < 30; row++)
+            assert_int_equal(
+                budget_push(b, row < 10 ? 50 : 0.1f, row == 3, row >= 3 && row < 15, &err), OK);
+    const float threshold = budget_threshold(b);
+    budget_free(b);
+    return threshold;
+}
+
+static void what_is_credible_raises_nothing(void **state)
+{
+    (void)state;
+    assert_true(after_incidents(0, 9) == 1);  /* eight, and one by chance */
+    assert_true(after_incidents(0, 10) == 4); /* four times its own, however loud they were */
+    assert_true(after_incidents(2 * (int64_t)WEEK, 30) == 1); /* two a day of two weeks, and two */
+    assert_true(after_incidents(2 * (int64_t)WEEK, 60) == 4);
+}
+
 static void too_little_memory_is_an_error_and_keeps_the_threshold(void **state)
 {
     (void)state;
-    const struct budget_options o = {three_of_five, 2, MINUTE, 5, WEEK * (int64_t)MINUTE};
+    const struct budget_options o = {three_of_five, 2, true, MINUTE, 5, WEEK * (int64_t)MINUTE};
     struct budget *b = NULL;
     struct err err;
     enum rc rc = E_NOMEM;
@@ -246,7 +329,7 @@ static void a_new_model_goes_on_with_the_count_and_not_with_the_scores(void **st
     for (int i = 0; i < WEEK; i++) /* ten incidents of two that were promised */
         assert_int_equal(budget_push(old, 1, i % (WEEK / 10) == 0, false, &err), OK);
     new = promise(2, 30, WEEK);
-    budget_go_on(new, old);
+    budget_go_on(new, old, true);
     assert_true(budget_threshold(new) == 30);
     budget_rate(new, &rate);
     assert_int_equal(rate.incidents, 10);
@@ -267,7 +350,7 @@ static float after_two_days(int64_t incidents_before, int64_t rows_before)
     struct life l;
 
     for (int64_t i = 0; i < rows_before; i++)
-        budget_count(b, 1, i < incidents_before);
+        budget_count(b, 1, i < incidents_before, true);
     begin(&l, 9);
     for (int i = 0; i < 2 * DAY; i++)
         (void)live(&l, b);
@@ -296,6 +379,9 @@ int main(void)
         cmocka_unit_test(the_same_scores_again_give_the_same_state),
         cmocka_unit_test(a_new_model_goes_on_with_the_count_and_not_with_the_scores),
         cmocka_unit_test(a_promise_broken_by_earlier_models_is_broken_for_the_new_one),
+        cmocka_unit_test(a_new_promise_is_counted_anew),
+        cmocka_unit_test(more_than_is_credible_raises_the_threshold_at_once),
+        cmocka_unit_test(what_is_credible_raises_nothing),
         cmocka_unit_test(too_little_memory_is_an_error_and_keeps_the_threshold),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -86,8 +86,10 @@ static uint64_t rows_of(const struct model *m)
     return m->stats.train_rows + m->stats.validation_rows;
 }
 
+/* Twice the history, or a period later. */
 static void models_come_on_time_and_from_the_past_alone(void **state)
 {
+    static const int64_t wanted[] = {64, 128, 256, 512, 1012, 1512};
     struct fixture *x = *state;
     const struct walk_options o = options(x);
     int64_t due[8];
@@ -105,24 +107,10 @@ static void models_come_on_time_and_from_the_past_alone(void **state)
         }
         note(x, t);
     }
-    assert_int_equal(n, 4);
-    assert_int_equal(walk_models(x->walk), 4);
+    assert_int_equal(n, 6);
+    assert_int_equal(walk_models(x->walk), 6);
     for (size_t i = 0; i < n; i++)
-        assert_int_equal(due[i], FIRST + (int64_t)i * PERIOD / SECOND);
-}
-
-static void a_late_frame_does_not_move_the_schedule(void **state)
-{
-    struct fixture *x = *state;
-    const struct walk_options o = options(x);
-
-    start(x, &o);
-    for (int64_t t = 0; t < FIRST; t++)
-        note(x, t);
-    model_unref(train(x, FIRST));
-    model_unref(train(x, FIRST + 700)); /* due at + 500 */
-    assert_false(walk_is_due(x->walk, (FIRST + 999) * SECOND));
-    assert_true(walk_is_due(x->walk, (FIRST + 1000) * SECOND));
+        assert_int_equal(due[i], wanted[i]);
 }
 
 /* Thinned in runs, evenly, over all that was noted. */
@@ -195,6 +183,17 @@ static void a_window_forgets_what_is_older(void **state)
     model_unref(m);
 }
 
+static void hear(struct fixture *x, int64_t from, int64_t to, float loudness)
+{
+    struct incident in = {.start_ms = from * SECOND, .peak_score = loudness / 2, .threshold = 1};
+    struct err err;
+
+    assert_int_equal(walk_incident(x->walk, &in, &err), OK);
+    in.end_ms = to * SECOND;
+    in.peak_score = loudness;
+    assert_int_equal(walk_incident(x->walk, &in, &err), OK);
+}
+
 static void an_incident_takes_what_was_before_it_along(void **state)
 {
     struct fixture *x = *state;
@@ -207,7 +206,7 @@ static void an_incident_takes_what_was_before_it_along(void **state)
             model_unref(train(x, t));
         note(x, t);
     }
-    walk_drop(x->walk, 190 * SECOND);
+    hear(x, 190, 299, 2);
     for (int64_t t = 300; t < 310; t++)
         note(x, t);
     struct model *m = train(x, 400);
@@ -216,6 +215,47 @@ static void an_incident_takes_what_was_before_it_along(void **state)
     model_unref(m);
     m = train(x, 310); /* the newest wait as long */
     assert_int_equal(m->provenance.last_ms, 169 * SECOND);
+    model_unref(m);
+}
+
+static void what_is_open_is_not_learned(void **state)
+{
+    struct fixture *x = *state;
+    const struct walk_options o = options(x);
+    const struct incident open = {.start_ms = 100 * SECOND, .peak_score = 2, .threshold = 1};
+    struct err err;
+
+    start(x, &o);
+    for (int64_t t = 0; t < 200; t++) {
+        if (t == FIRST)
+            model_unref(train(x, t));
+        if (t == 100)
+            assert_int_equal(walk_incident(x->walk, &open, &err), OK);
+        note(x, t);
+    }
+    struct model *m = train(x, 200);
+    assert_int_equal(m->provenance.last_ms, 99 * SECOND);
+    model_unref(m);
+}
+
+/* All but the loudest eight are how the machine is. */
+static void more_than_is_credible_is_learned(void **state)
+{
+    struct fixture *x = *state;
+    struct walk_options o = options(x);
+
+    o.memory_ms = 5 * SECOND;
+    start(x, &o);
+    for (int64_t t = 0; t < 200; t++) {
+        if (t == FIRST)
+            model_unref(train(x, t));
+        note(x, t);
+        if (t >= 100 && t % 10 == 4)
+            hear(x, t - 4, t, 2 + (float)t);
+    }
+    struct model *m = train(x, 200);
+    assert_int_equal(m->provenance.last_ms, 119 * SECOND);
+    assert_int_equal(rows_of(m), 120); /* with two of the ten */
     model_unref(m);
 }
 
@@ -266,7 +306,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(models_come_on_time_and_from_the_past_alone, set_up,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(a_late_frame_does_not_move_the_schedule, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_held_is_bounded_and_spread_over_the_whole_past,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_bound_under_a_run_holds_too, set_up, tear_down),
@@ -275,6 +314,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_window_forgets_what_is_older, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_incident_takes_what_was_before_it_along, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(what_is_open_is_not_learned, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(more_than_is_credible_is_learned, set_up, tear_down),
         cmocka_unit_test_setup_teardown(too_few_frames_are_tried_again_with_more, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(it_says_when_there_is_no_memory, set_up, tear_down),
