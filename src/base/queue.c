@@ -132,6 +132,11 @@ void queue_close(struct queue *q)
     pthread_mutex_unlock(&q->lock);
 }
 
+bool queue_has_room(const struct queue *q)
+{
+    return queue_length(q) < q->capacity;
+}
+
 size_t queue_length(const struct queue *q)
 {
     return atomic_load(&q->length);

@@ -21,3 +21,5 @@ void *queue_pop(struct queue *q);             /* consumer; NULL when empty */
 void *queue_wait(struct queue *q, int timeout_ms);
 void queue_close(struct queue *q);          /* any thread: no more pushes, the consumer wakes */
 size_t queue_length(const struct queue *q); /* any thread; a moment's value */
+/* A push now would not find it full; to the only producer, until it pushes. */
+bool queue_has_room(const struct queue *q);

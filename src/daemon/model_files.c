@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -66,17 +67,59 @@ static bool is_ours(const char *name)
            strcmp(name + 16, ".tsm") == 0;
 }
 
-struct search {
-    const char *name;
-    bool found;
+/* The files that the table has. */
+struct names {
+    char (*v)[NAME_LENGTH + 1];
+    size_t n, room;
+    bool failed;
 };
 
-static bool compare(void *arg, const struct store_model_row *row)
+static void names_done(struct names *names)
 {
-    struct search *s = arg;
+    mem_free(names->v);
+}
 
-    s->found = strcmp(row->model.file, s->name) == 0;
-    return !s->found;
+static bool take_name(void *arg, const struct store_model_row *row)
+{
+    struct names *names = arg;
+
+    if (!is_ours(row->model.file)) /* no other is swept */
+        return true;
+    if (names->n == names->room) {
+        const size_t room = names->room ? 2 * names->room : 64;
+        char(*v)[NAME_LENGTH + 1] = mem_grow(names->v, room, sizeof *v);
+        names->failed = !v;
+        if (!v)
+            return false;
+        names->v = v;
+        names->room = room;
+    }
+    memcpy(names->v[names->n++], row->model.file, NAME_LENGTH + 1);
+    return true;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+/* Ascending, to be looked up: a fleet has tens of thousands. */
+static enum rc read_names(struct store_reader *r, struct names *ret, struct err *err)
+{
+    const enum rc rc = store_read_models(r, NULL, take_name, ret, err);
+
+    if (rc != OK)
+        return rc;
+    if (ret->failed)
+        return err_set(err, E_NOMEM, "no memory for the names of %zu models", ret->n);
+    if (ret->n)
+        qsort(ret->v, ret->n, sizeof *ret->v, by_name);
+    return OK;
+}
+
+static bool has_name(const struct names *names, const char *name)
+{
+    return names->n && bsearch(name, names->v, names->n, sizeof *names->v, by_name);
 }
 
 static void close_dir(DIR **d)
@@ -97,6 +140,7 @@ enum rc model_files_sweep(const char *dir, struct store_reader *r, int64_t now_m
                           int64_t min_age_ms, size_t *ret_removed, struct err *err)
 {
     CLEANUP(close_dir) DIR *d = opendir(dir);
+    CLEANUP(names_done) struct names names = {0};
     const struct dirent *entry;
 
     *ret_removed = 0;
@@ -104,19 +148,17 @@ enum rc model_files_sweep(const char *dir, struct store_reader *r, int64_t now_m
         return OK;
     if (!d)
         return err_set(err, E_IO, "models folder '%s': %m", dir);
+    if (read_names(r, &names, err) != OK)
+        return err->rc;
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): glibc's is safe for a stream of one's own */
     while ((entry = readdir(d))) {
-        struct search s = {entry->d_name, false};
         char path[PATH_MAX_BYTES];
 
-        if (!is_ours(entry->d_name) ||
+        if (!is_ours(entry->d_name) || has_name(&names, entry->d_name) ||
             (size_t)snprintf(path, sizeof path, "%s/%s", dir, entry->d_name) >= sizeof path ||
             !is_old(path, now_ms, min_age_ms))
             continue;
-        const enum rc rc = store_read_models(r, NULL, compare, &s, err);
-        if (rc != OK)
-            return rc;
-        *ret_removed += !s.found && unlink(path) == 0; /* best effort: the next sweep tries again */
+        *ret_removed += unlink(path) == 0; /* best effort: the next sweep tries again */
     }
     return OK;
 }

@@ -37,7 +37,9 @@ void shard_order_training(struct shard *s, size_t at)
     struct shard_group *g = shard_group_of(s, at);
 
     if (g && (g->training || shard_group_gathers(s, at)))
-        return; /* for it too, or the next one is: it learns on meanwhile */
+        return;                        /* for it too, or the next one is: it learns on meanwhile */
+    if (!queue_has_room(s->o.trainer)) /* a large fleet began at once: it learns on as well */
+        return;
     struct trainer_job *job = new_job(s, at);
     if (!job)
         return;
@@ -63,7 +65,9 @@ void shard_order_retraining(struct shard *s, size_t at, const char *reason)
 
     if (slot->retraining || entity_phase(e) != PHASE_WATCHING)
         return;
-    const int64_t trained_mono_ms = slot->trained_mono_ms;
+    slot->owed = !queue_has_room(s->o.trainer); /* of a large fleet: with a frame to come */
+    if (slot->owed)
+        return;
     slot->trained_mono_ms = slot->now.mono_ms; /* whatever comes of it: not again at each tick */
     if (g && g->training)
         return;
@@ -85,7 +89,7 @@ void shard_order_retraining(struct shard *s, size_t at, const char *reason)
         return;
     if (g)
         g->training = false;
-    slot->trained_mono_ms = trained_mono_ms; /* of a large fleet: when the queue has room again */
+    telemetry_add(s->o.telemetry, TEL_TRAININGS_FAILED, 1);
     trainer_job_free(job);
 }
 
@@ -144,12 +148,13 @@ void shard_follow_schedule(struct shard *s, size_t at, const struct continuity_c
                                                     ? now->wall_ms - slot->trained_ms
                                                     : 0);
     const int64_t since_ms = now->mono_ms - slot->trained_mono_ms;
-    if (!s->o.retrain.every_ms)
-        return;
-    if (since_ms >= s->o.retrain.every_ms)
+    const bool scheduled = s->o.retrain.every_ms > 0;
+    if (scheduled && since_ms >= s->o.retrain.every_ms)
         shard_order_retraining(s, at, "schedule");
-    else if (is_outgrown(slot->entity, now, since_ms))
+    else if (scheduled && is_outgrown(slot->entity, now, since_ms))
         shard_order_retraining(s, at, "the history has grown");
+    else if (slot->owed)
+        shard_order_retraining(s, at, "asked for when many were");
 }
 
 /* The same; or of a fleet's budget nearly the same part, since each step of it makes a model. */

@@ -21,7 +21,12 @@
 #include "detect/promotion.h"
 #include "model/threshold.h"
 
-enum { TRAINER_QUEUE = 4096, NICEST = 19, REPLY_RETRY_US = 10000 };
+enum {
+    TRAINER_QUEUE = 4096,
+    NICEST = 19,
+    REPLY_RETRY_US = 10000,
+    SWEEP_EACH_MS = 3600 * 1000, /* it looks at the files of all entities */
+};
 
 struct trainer {
     struct trainer_options o;
@@ -31,6 +36,7 @@ struct trainer {
     bool started;
     atomic_bool stopping;
     const struct trainer_job *job; /* in work: the trainer's thread only */
+    int64_t swept_ms;              /* monotonic; the same */
 };
 
 void trainer_job_free(void *job)
@@ -262,6 +268,22 @@ static void tell_disbelieved(struct trainer *t, const struct trainer_job *j, siz
               "instance", j->instance, "learned", count, NULL);
 }
 
+/* E_STATE: there is nothing to learn from, or nothing new. */
+static enum rc train_on_panel(struct trainer *t, struct trainer_job *j, struct panel *panel,
+                              struct model **ret, struct err *err)
+{
+    const struct dataset *const *v = NULL;
+    size_t n = 0;
+
+    if (panel_gather(panel, &v, &n, err) != OK)
+        return err->rc;
+    if (is_known(j->live, v, n))
+        return err_set(err, E_STATE,
+                       "the live model was learned from the same frames, nothing has come since "
+                       "that is fit to learn from");
+    return train(t, j, v, n, ret, err);
+}
+
 /* Learn anew from what the store has, and judge. *ret_skipped: nothing to learn from, no failure.
  */
 static enum rc train_again(struct trainer *t, struct trainer_job *j, bool *ret_skipped,
@@ -282,8 +304,6 @@ static enum rc train_again(struct trainer *t, struct trainer_job *j, bool *ret_s
         .stopping = &t->stopping};
     CLEANUP(panel_closep) struct panel *panel = NULL;
     CLEANUP(model_unrefp) struct model *m = NULL;
-    const struct dataset *const *v = NULL;
-    size_t n = 0;
     struct promotion_figures figures = {0};
 
     j->reply->kind = SHARD_UNCHANGED;
@@ -292,18 +312,15 @@ static enum rc train_again(struct trainer *t, struct trainer_job *j, bool *ret_s
     if (panel_open(&q, j->member, j->n_members, &panel, err) != OK)
         return err->rc;
     tell_disbelieved(t, j, panel_disbelieved(panel));
-    panel_sweep(panel, t->models_dir, j->live_id);
-    if (panel_gather(panel, &v, &n, err) != OK) {
+    if (clock_mono_ms() - t->swept_ms >= SWEEP_EACH_MS) {
+        t->swept_ms = clock_mono_ms();
+        panel_sweep(panel, t->models_dir, j->live_id);
+    }
+    if (train_on_panel(t, j, panel, &m, err) != OK) {
         *ret_skipped = err->rc == E_STATE;
         return err->rc;
     }
-    if (is_known(j->live, v, n)) {
-        *ret_skipped = true;
-        return err_set(err, E_STATE,
-                       "the live model was learned from the same frames, nothing has come since "
-                       "that is fit to learn from");
-    }
-    if (train(t, j, v, n, &m, err) != OK || correct_stillness(panel, j->live, m, err) != OK)
+    if (correct_stillness(panel, j->live, m, err) != OK)
         return err->rc;
     const uint64_t id = model_id(m);
     if (save_whole(t, m, id, err) != OK)
@@ -355,6 +372,7 @@ static void *run(void *arg)
     struct trainer_job *job;
 
     pthread_setname_np(pthread_self(), "train");
+    t->swept_ms = clock_mono_ms(); /* as the daemon started */
     /* Linux: the thread alone, not the process (setpriority(2), "C library/kernel differences"). */
     (void)setpriority(PRIO_PROCESS, 0, NICEST); /* best effort: training only takes longer */
     while ((job = queue_wait(t->queue, -1))) {

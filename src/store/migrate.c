@@ -120,6 +120,8 @@ const char *const store_steps[] = {
     " DELETE FROM outbox WHERE incident = OLD.id; END;",
     /* Those of a softer budget are recorded, and nobody is paged for them. */
     "ALTER TABLE incidents ADD COLUMN tier TEXT NOT NULL DEFAULT 'page';",
+    /* One entity's are asked for at each of its trainings, and a fleet has many. */
+    "CREATE INDEX incidents_entity ON incidents (entity, start_ms);",
 };
 const size_t store_steps_count = sizeof store_steps / sizeof store_steps[0];
 

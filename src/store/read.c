@@ -24,6 +24,12 @@ _Static_assert((int)FLOATS_A_CHUNK >= (int)SCHEMA_FEATURES_MAX, "one frame alway
     "SELECT m.id, instance, created_ms, model_id, schema_hash, state, state_ms, file, provenance," \
     " reason, figures FROM models m JOIN entities e ON e.id = m.entity"
 #define ENTITY_1 "entity = (SELECT id FROM entities WHERE instance = ?1)"
+#define INCIDENT_ROWS(of)                                                                          \
+    "SELECT i.id, start_ms, peak_ms, end_ms, peak_score, threshold, instance, causes,"             \
+    " kind = 'slow', accepted, maintenance, words, tier = 'observe'"                               \
+    " FROM incidents i CROSS JOIN entities e ON e.id = i.entity"                                   \
+    " WHERE " of "start_ms <= ?3 AND (end_ms IS NULL OR end_ms >= ?2)"                             \
+    " AND (start_ms, i.id) < (?4, ?5) ORDER BY start_ms DESC, i.id DESC"
 
 static const char *const sql[RD_COUNT] = {
     [RD_FRAMES] = "SELECT ts_ms, \"values\" FROM frames WHERE " ENTITY_1
@@ -36,13 +42,8 @@ static const char *const sql[RD_COUNT] = {
     [RD_LAST_SCORES] = "SELECT min(ts_ms), max(ts_ms), count(*) FROM (SELECT ts_ms FROM scores"
                        " WHERE " ENTITY_1 " AND ts_ms BETWEEN ?2 AND ?3"
                        " ORDER BY ts_ms DESC LIMIT ?4)",
-    [RD_INCIDENTS] = "SELECT i.id, start_ms, peak_ms, end_ms, peak_score, threshold, instance,"
-                     " causes, kind = 'slow', accepted, maintenance, words,"
-                     " tier = 'observe' FROM incidents i CROSS JOIN "
-                     "entities e ON e.id = i.entity"
-                     " WHERE (?1 IS NULL OR instance = ?1) AND start_ms <= ?3"
-                     " AND (end_ms IS NULL OR end_ms >= ?2) AND (start_ms, i.id) < (?4, ?5)"
-                     " ORDER BY start_ms DESC, i.id DESC",
+    [RD_INCIDENTS] = INCIDENT_ROWS(""),
+    [RD_INCIDENTS_OF] = INCIDENT_ROWS(ENTITY_1 " AND "),
     [RD_HISTORIES] = "SELECT instance, (SELECT min(ts_ms) FROM frames WHERE entity = e.id),"
                      " (SELECT max(ts_ms) FROM frames WHERE entity = e.id)"
                      " FROM entities e WHERE instance > ?1 ORDER BY instance LIMIT 1",
@@ -52,8 +53,8 @@ static const char *const sql[RD_COUNT] = {
                   " AND ts_ms BETWEEN ?2 AND ?3 AND schema_hash != ?4) ELSE 0 END",
     [RD_MODEL] = MODEL_ROW " WHERE instance = ?1 AND schema_hash = ?2 AND state = 'live'"
                            " ORDER BY m.id DESC LIMIT 1",
-    [RD_MODELS] = MODEL_ROW " WHERE (?1 IS NULL OR instance = ?1) AND m.id < ?2"
-                            " ORDER BY m.id DESC",
+    [RD_MODELS] = MODEL_ROW " WHERE m.id < ?2 ORDER BY m.id DESC",
+    [RD_MODELS_OF] = MODEL_ROW " WHERE " ENTITY_1 " AND m.id < ?2 ORDER BY m.id DESC",
     [RD_MARKS] = "SELECT m.id, kind, incident, start_ms, end_ms, made_ms, ifnull(instance, '')"
                  " FROM marks m LEFT JOIN entities e ON e.id = m.entity"
                  " WHERE (?1 IS NULL OR instance = ?1 OR m.entity IS NULL) AND m.id > ?2"
@@ -359,7 +360,7 @@ static enum rc load_incidents(struct conn *c, const char *instance, int64_t from
     enum rc rc;
 
     chunk->n = chunk->used = 0;
-    if ((rc = conn_statement(c, RD_INCIDENTS, &st, err)) != OK ||
+    if ((rc = conn_statement(c, instance ? RD_INCIDENTS_OF : RD_INCIDENTS, &st, err)) != OK ||
         (rc = reader_bind(c, st, instance, from_ms, to_ms, err)) != OK)
         return rc;
     if (sqlite3_bind_int64(st, 4, start_ms) || sqlite3_bind_int64(st, 5, id))

@@ -131,7 +131,7 @@ static enum rc load_models(struct conn *c, const char *instance, int64_t before,
     int code = SQLITE_ROW;
     enum rc rc;
 
-    if ((rc = begin(c, RD_MODELS, instance, before, &st, err)) != OK)
+    if ((rc = begin(c, instance ? RD_MODELS_OF : RD_MODELS, instance, before, &st, err)) != OK)
         return rc;
     for (; n < MODELS_A_CHUNK && (code = sqlite3_step(st)) == SQLITE_ROW; n++)
         if ((rc = copy_model(c, st, &rows[n], err)) != OK)

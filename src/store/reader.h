@@ -15,10 +15,12 @@ enum statement {
     RD_SCORES,
     RD_LAST_SCORES,
     RD_INCIDENTS,
+    RD_INCIDENTS_OF, /* of one instance: by an index, the rows of a fleet are not looked at */
     RD_MODEL,
     RD_HISTORIES,
     RD_OTHERS,
     RD_MODELS,
+    RD_MODELS_OF, /* as RD_INCIDENTS_OF */
     RD_MARKS,
     RD_STATE,
     RD_OUTBOX,

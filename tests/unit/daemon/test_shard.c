@@ -96,6 +96,31 @@ static void a_history_that_has_outgrown_its_model_is_learned_from_before_the_nig
     assert_null(ordered(x, 9 * grown));
 }
 
+/* Of a fleet that learns at once not all get into the trainer's queue: none is forgotten. */
+static void what_finds_the_trainer_busy_is_ordered_later(void **state)
+{
+    enum { ROOM = 256 };
+    struct fixture *x = *state;
+    const struct continuity_clocks now = {1, 1, 1};
+    struct shard_slot *slot = &x->shard->slot[0];
+
+    add(x, 0, OLD);
+    for (int i = 0; i < ROOM; i++)
+        assert_true(queue_push(x->trainer, mem_alloc(sizeof(struct trainer_job))));
+    shard_order_retraining(x->shard, 0, "asked");
+    assert_false(slot->retraining);
+    shard_follow_schedule(x->shard, 0, &now);
+    assert_false(slot->retraining);
+    for (int i = 0; i < ROOM; i++)
+        trainer_job_free(queue_pop(x->trainer));
+    shard_follow_schedule(x->shard, 0, &now);
+    assert_true(slot->retraining && queue_length(x->trainer) == 1);
+    trainer_job_free(queue_pop(x->trainer));
+    slot->retraining = false;
+    shard_follow_schedule(x->shard, 0, &now); /* once */
+    assert_int_equal(queue_length(x->trainer), 0);
+}
+
 /* The states that went to the store since the last look. */
 static size_t states_kept(struct fixture *x)
 {
@@ -139,6 +164,7 @@ int main(void)
         TEST(a_budget_of_the_fleet_is_shared_by_those_that_are_watched),
         TEST(a_budget_of_each_is_not_shared),
         TEST(the_reference_is_kept_when_an_hour_ended_and_when_told),
+        TEST(what_finds_the_trainer_busy_is_ordered_later),
         TEST(a_history_that_has_outgrown_its_model_is_learned_from_before_the_night),
     };
 

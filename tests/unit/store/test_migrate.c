@@ -4,7 +4,7 @@
 
 #include "store/migrate.h"
 
-enum { NOW = 10, STEPS = NOW + 3 };
+enum { NOW = 11, STEPS = NOW + 3 };
 
 /* The real versions, then three of a future, the last of which breaks half-way. */
 static const char *const *future(void)
@@ -62,7 +62,7 @@ static void a_step_that_breaks_leaves_the_version_before_it(void **state)
     x->store = NULL;
 
     migrate(x, NOW + 3, E_IO, &err);
-    assert_non_null(strstr(err.msg, "migration to version 13"));
+    assert_non_null(strstr(err.msg, "migration to version 14"));
     assert_non_null(strstr(err.msg, "nowhere"));
     assert_int_equal(ask(x, "PRAGMA user_version"), NOW + 2);
     assert_int_equal(ask(x, "SELECT count(*) FROM sqlite_schema WHERE name = 'half'"), 0);

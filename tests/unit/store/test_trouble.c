@@ -58,7 +58,7 @@ static void a_newer_database_is_refused_with_both_versions(void **state)
     close_store(x);
     change(x->path, "PRAGMA user_version = 99");
     refused(x->path, E_STATE, "version is 99");
-    refused(x->path, E_STATE, "up to 10");
+    refused(x->path, E_STATE, "up to 11");
     reading_refused(x->path, E_STATE, "version is 99");
 }
 
