@@ -19,7 +19,8 @@ static const float STEP_UP = 1.25f, STEP_DOWN = 1 / 1.1f, MOST = 4, LEAST = 0.5f
 
 static const double CONFIDENCE = 0.95;
 
-enum { PEAKS = 256 }; /* four times what a tail is fitted to */
+/* Four times what a tail is fitted to; where nothing is promised yet a tail is fitted once. */
+enum { PEAKS = 256, PEAKS_UNPROMISED = 64 };
 
 /* What was scored since a time: a window is the older of two that overlap by half. */
 struct span {
@@ -55,10 +56,11 @@ static void span_done(struct span *s)
 
 static enum rc span_init(struct span *s, const struct budget_options *o, struct err *err)
 {
+    const size_t peaks = o->promised ? PEAKS : PEAKS_UNPROMISED;
     struct span made = {0};
 
-    if (tail_builder_new(o->confirm, PEAKS, &made.all, err) != OK ||
-        (o->promised && tail_builder_new(o->confirm, PEAKS, &made.quiet, err) != OK)) {
+    if (tail_builder_new(o->confirm, peaks, &made.all, err) != OK ||
+        (o->promised && tail_builder_new(o->confirm, peaks, &made.quiet, err) != OK)) {
         span_done(&made);
         return err->rc;
     }
