@@ -132,7 +132,7 @@ size_t panel_disbelieved(const struct panel *p)
     return n;
 }
 
-void panel_sweep(struct panel *p, const char *models_dir, uint64_t live_id)
+bool panel_sweep(struct panel *p, const char *models_dir, uint64_t live_id)
 {
-    retrain_sweep(p->member[0], models_dir, live_id);
+    return retrain_sweep(p->member[0], models_dir, live_id);
 }

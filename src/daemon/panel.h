@@ -32,4 +32,4 @@ MUST_CHECK enum rc panel_stillness(struct panel *p, uint64_t *ret_longest, struc
 MUST_CHECK enum rc panel_rehearse(struct panel *p, struct model *live, struct model *candidate,
                                   struct promotion_figures *ret, struct err *err);
 size_t panel_disbelieved(const struct panel *p); /* of all (retrain_disbelieved) */
-void panel_sweep(struct panel *p, const char *models_dir, uint64_t live_id);
+bool panel_sweep(struct panel *p, const char *models_dir, uint64_t live_id); /* retrain_sweep */

@@ -43,6 +43,7 @@ enum rc restore_model(struct store_reader *r, const char *instance, uint64_t sch
     if (model_files_load(o->models_dir, row.file, &kept, err) != OK)
         return err->rc;
     ret->id = row.model_id;
+    ret->live_ms = row.state_ms ? row.state_ms : row.created_ms;
     ret->chosen = strcmp(row.reason, STORE_MODEL_PROMOTED) == 0 ||
                   strcmp(row.reason, STORE_MODEL_ROLLED_BACK) == 0;
     if (model_keeps_threshold(kept, &o->threshold))
@@ -55,12 +56,13 @@ enum rc restore_model(struct store_reader *r, const char *instance, uint64_t sch
 }
 
 static enum rc take_model(struct entity *e, const struct restore_options *o, struct store_reader *r,
-                          bool *ret_known, struct err *err)
+                          bool *ret_known, int64_t *ret_live_ms, struct err *err)
 {
     struct restored got = {0};
 
     enum rc rc = restore_model(r, entity_instance(e), entity_schema(e)->hash, o, &got, err);
     *ret_known = got.known;
+    *ret_live_ms = got.live_ms;
     if (rc != OK)
         return rc;
     assert(got.model);
@@ -134,7 +136,7 @@ struct recall_scores {
     struct entity *entity;
     const struct marks *marks;
     struct watch watch;
-    int64_t made_ms; /* the model: scores before are an earlier one's */
+    int64_t live_ms; /* since when the model is: scores before are an earlier one's */
     int64_t last_ms;
     bool held; /* the one before was of maintenance */
 };
@@ -155,7 +157,7 @@ static bool recall_score(void *arg, const struct store_score *row)
         p->held || continuity_is_hole(row->ts_ms - p->last_ms, entity_interval_ms(p->entity),
                                       profile_window_ms(entity_profile(p->entity)));
     p->held = false;
-    if (row->ts_ms < p->made_ms)
+    if (row->ts_ms < p->live_ms)
         entity_count_verdict(p->entity, &p->watch, &v, gap);
     else
         entity_recall_verdict(p->entity, &p->watch, &v, gap);
@@ -165,10 +167,10 @@ static bool recall_score(void *arg, const struct store_score *row)
 
 /* What the promise of alarms came to, as far back as is kept and wanted. */
 static enum rc recall_scores(struct entity *e, const struct restore_options *o,
-                             const struct marks *marks, struct store_reader *r, struct err *err)
+                             const struct marks *marks, int64_t live_ms, struct store_reader *r,
+                             struct err *err)
 {
-    struct recall_scores p = {
-        .entity = e, .marks = marks, .made_ms = entity_model(e)->provenance.created_ms};
+    struct recall_scores p = {.entity = e, .marks = marks, .live_ms = live_ms};
     int64_t first_ms, last_ms;
     bool more;
 
@@ -176,6 +178,9 @@ static enum rc recall_scores(struct entity *e, const struct restore_options *o,
     if (store_last_scores(r, entity_instance(e), o->now_ms, RECALL_SCORES, &first_ms, &last_ms,
                           &more, err) != OK)
         return err->rc;
+    /* what was before a staged threshold's budget rang by a percentile, and promised nothing */
+    if (o->threshold.method == THRESHOLD_STAGED && first_ms < p.live_ms)
+        first_ms = p.live_ms;
     p.last_ms = first_ms;
     return store_read_scores(r, entity_instance(e), first_ms, last_ms, recall_score, &p, err);
 }
@@ -296,12 +301,13 @@ static enum rc restore_from(struct store_reader *r, struct entity *e,
                             int64_t *ret_trained_ms, struct err *err)
 {
     bool there_is_one = false;
+    int64_t live_ms = 0;
 
     look_at_models(e, r, ret_trained_ms);
     if (restore_reference(e, o, marks, r, err) != OK)
         return err->rc;
-    enum rc rc = take_model(e, o, r, &there_is_one, err);
-    if (rc == OK && recall_scores(e, o, marks, r, err) != OK)
+    enum rc rc = take_model(e, o, r, &there_is_one, &live_ms, err);
+    if (rc == OK && recall_scores(e, o, marks, live_ms, r, err) != OK)
         log_event(LOG_WARN, "scores of an earlier run were not taken: alarms are counted anew",
                   "instance", entity_instance(e), "err", err->msg, NULL);
     if (rc == OK && find_last(e, o, r, err) != OK)

@@ -28,8 +28,9 @@ struct store_reader;
 struct restored {
     struct model *model; /* one reference, the caller's */
     uint64_t id;
-    bool known;  /* the store has one, whatever became of it; also on failure */
-    bool chosen; /* by an operator, for this entity */
+    bool known;      /* the store has one, whatever became of it; also on failure */
+    bool chosen;     /* by an operator, for this entity */
+    int64_t live_ms; /* since when it is in use */
 };
 
 /* The live model of this entity with this schema from the store and its folder, asked for the

@@ -22,8 +22,8 @@ static bool bar_incident(void *arg, const struct store_incident *in)
     struct recall *c = arg;
 
     if (in->kind == INCIDENT_DEPARTURE && in->tier == INCIDENT_PAGE)
-        c->rc = material_incident(c->material, in->start_ms, in->end_ms ? in->end_ms : INT64_MAX,
-                                  MATERIAL_CONFIRMED, c->err);
+        c->rc = material_confirm(c->material, in->start_ms, in->end_ms ? in->end_ms : INT64_MAX,
+                                 c->err);
     return c->rc == OK;
 }
 
@@ -53,7 +53,8 @@ static enum rc recall_frames(struct entity *e, const struct restore_options *o,
         return err->rc;
     if (c.rc != OK)
         return c.rc;
-    material_settle(material, 0);
+    if (material_settle(material, 0, err) != OK)
+        return err->rc;
     return store_read_frames(r, instance, entity_schema(e)->hash, from_ms, o->now_ms, false,
                              recall_frame, &c, err);
 }

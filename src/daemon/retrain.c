@@ -35,8 +35,9 @@ struct retrain {
     struct material *material;
     struct mark *marks;
     size_t n_marks, room_marks;
+    bool ask_confirmed; /* of choose_incidents */
     size_t n_incidents;
-    struct kept_incident incident[RETRAIN_INCIDENTS_MAX]; /* newest first */
+    struct kept_incident incident[RETRAIN_INCIDENTS_MAX]; /* confirmed ones, then the newest */
     int64_t from_ms, to_ms; /* what may be learned from, before the material's refusals */
     enum rc rc;             /* of a callback */
     struct err *err;
@@ -127,37 +128,67 @@ static const struct mark *mark_of(const struct retrain *r, const struct store_in
     return stretch;
 }
 
-/* NaN where the threshold was 0: everything rang then. */
-static double loudness(const struct store_incident *in)
+enum said { SAID_NOTHING, SAID_FINE, SAID_ANOMALY, SAID_ASIDE };
+
+/* What is known of an incident but that it rang. Fine is what is learned like other frames: a false
+ * alarm; the new normal; the tail of what is normal, which was asked for; and a slow change, which
+ * lasts for weeks and which no model rings for: the model goes on adapting, or it would ring for
+ * all that the machine does by then. */
+static enum said said_of(const struct retrain *r, const struct store_incident *in)
 {
-    return in->threshold > 0 ? (double)in->peak_score / (double)in->threshold : (double)NAN;
+    const struct mark *mark = mark_of(r, in);
+
+    if (!mark && in->maintenance)
+        return SAID_ASIDE;
+    if (!mark)
+        return in->kind == INCIDENT_SLOW || in->tier == INCIDENT_OBSERVE ? SAID_FINE : SAID_NOTHING;
+    switch (mark->kind) {
+    case STORE_MARK_ANOMALY:
+        return SAID_ANOMALY;
+    case STORE_MARK_MAINTENANCE:
+        return SAID_ASIDE;
+    case STORE_MARK_NORMAL:
+    case STORE_MARK_ACCEPTED:
+        break;
+    }
+    return SAID_FINE;
 }
 
+/* 0 where the threshold was 0: everything rang then. */
+static float loudness(const struct store_incident *in)
+{
+    return in->threshold > 0 ? in->peak_score / in->threshold : 0;
+}
+
+/* What is open is believed: it would be learned in the middle of a fault. */
 static bool on_incident(void *arg, const struct store_incident *in)
 {
     struct retrain *r = arg;
-    const struct mark *mark = mark_of(r, in);
+    const enum said said = said_of(r, in);
     const int64_t end_ms = in->end_ms ? in->end_ms : INT64_MAX;
 
-    if (mark && (mark->kind == STORE_MARK_NORMAL || mark->kind == STORE_MARK_ACCEPTED))
-        return true; /* a false alarm, or the new normal */
-    /* A slow change lasts for weeks, and no model rings for it: it is the frozen reference's. The
-     * model goes on adapting, or it would ring for all that the machine does by then. */
-    if (in->kind == INCIDENT_SLOW && !mark)
+    if (said == SAID_FINE)
         return true;
-    if (in->tier == INCIDENT_OBSERVE && !mark) /* the tail of what is normal, as was asked for */
-        return true;
-    const bool confirmed = mark && mark->kind == STORE_MARK_ANOMALY;
-    r->rc = material_incident(r->material, in->start_ms, end_ms,
-                              mark || in->maintenance ? MATERIAL_CONFIRMED : loudness(in), r->err);
-    if (r->rc == OK && confirmed)
+    if (said == SAID_NOTHING && in->end_ms)
+        r->rc = material_incident(r->material, in->start_ms, end_ms, loudness(in), r->err);
+    else
+        r->rc = material_confirm(r->material, in->start_ms, end_ms, r->err);
+    if (r->rc == OK && said == SAID_ANOMALY)
         r->rc = material_bar(r->material, in->start_ms, end_ms, r->err);
-    if (r->rc != OK)
-        return false;
-    if (in->end_ms && r->n_incidents < RETRAIN_INCIDENTS_MAX &&
-        !(mark && mark->kind == STORE_MARK_MAINTENANCE))
-        r->incident[r->n_incidents++] = (struct kept_incident){in->start_ms, end_ms, confirmed};
-    return true;
+    return r->rc == OK;
+}
+
+/* To judge by, once it is known what is doubted; first the confirmed ones. */
+static bool on_judge(void *arg, const struct store_incident *in)
+{
+    struct retrain *r = arg;
+    const enum said wanted = r->ask_confirmed ? SAID_ANOMALY : SAID_NOTHING;
+
+    if (in->end_ms && said_of(r, in) == wanted &&
+        (r->ask_confirmed || !material_doubts(r->material, in->start_ms)))
+        r->incident[r->n_incidents++] =
+            (struct kept_incident){in->start_ms, in->end_ms, r->ask_confirmed};
+    return r->n_incidents < RETRAIN_INCIDENTS_MAX;
 }
 
 static bool on_first_frame(void *arg, int64_t ts_ms, const float *frame, size_t n)
@@ -168,14 +199,26 @@ static bool on_first_frame(void *arg, int64_t ts_ms, const float *frame, size_t 
     return false;
 }
 
-static void ask_confirmed_alone(struct retrain *r)
+/* Incidents that began in the window, or reach into it by their margin. */
+static enum rc read_incidents(struct retrain *r, store_incident_fn *fn, struct err *err)
 {
-    size_t kept = 0;
+    const struct retrain_question *q = &r->q;
+    const int64_t from_ms = q->now_ms - q->spec.window_ms - q->memory_ms;
 
-    for (size_t i = 0; i < r->n_incidents; i++)
-        if (r->incident[i].confirmed)
-            r->incident[kept++] = r->incident[i];
-    r->n_incidents = kept;
+    return finish_read(
+        r, store_read_incidents(r->reader, q->instance, from_ms, q->now_ms, fn, r, err));
+}
+
+static enum rc choose_incidents(struct retrain *r, struct err *err)
+{
+    enum rc rc = OK;
+
+    for (int confirmed = 1; confirmed >= 0 && rc == OK; confirmed--) {
+        r->ask_confirmed = confirmed;
+        if (r->n_incidents < RETRAIN_INCIDENTS_MAX)
+            rc = read_incidents(r, on_judge, err);
+    }
+    return rc;
 }
 
 /* The window, the quarantine, and what is refused within. */
@@ -192,21 +235,19 @@ static enum rc look_around(struct retrain *r, struct err *err)
     const int64_t quarantine = material_quarantine_ms(first_ms, q->now_ms, q->spec.quarantine_ms);
     const struct material_margins margins = {.before_ms = quarantine,
                                              .after_ms = q->memory_ms,
-                                             .all_ms = (q->now_ms - first_ms) / MATERIAL_SHORT};
+                                             .before_all_ms =
+                                                 (q->now_ms - first_ms) / MATERIAL_SHORT};
     r->from_ms = first_ms;
     r->to_ms = q->now_ms - quarantine;
     if ((rc = material_new(margins, &r->material, err)) != OK)
         return rc;
     start_read(r, err);
     rc = finish_read(r, store_read_marks(r->reader, q->instance, on_mark, r, err));
-    /* an incident that began before the window may reach into it, by its margin too */
     if (rc == OK)
-        rc = finish_read(r, store_read_incidents(r->reader, q->instance, window_ms - q->memory_ms,
-                                                 q->now_ms, on_incident, r, err));
-    material_settle(r->material, credible_incidents(q->now_ms - first_ms, q->per_week));
-    if (material_disbelieved(r->material))
-        ask_confirmed_alone(r);
-    return rc;
+        rc = read_incidents(r, on_incident, err);
+    if (rc == OK)
+        rc = material_settle(r->material, credible_a_day(q->per_week), err);
+    return rc == OK ? choose_incidents(r, err) : rc;
 }
 
 enum rc retrain_open(const struct retrain_question *q, struct retrain **ret, struct err *err)
@@ -405,15 +446,17 @@ static bool on_row(void *arg, const struct store_model_row *row)
     return !p->found;
 }
 
-void retrain_sweep(struct retrain *r, const char *models_dir, uint64_t live_id)
+bool retrain_sweep(struct retrain *r, const char *models_dir, uint64_t live_id)
 {
     struct presence_of_row p = {.model_id = live_id};
     struct err err;
     size_t removed = 0;
 
     if (store_read_models(r->reader, r->q.instance, on_row, &p, &err) == OK && !p.found)
-        return;
-    if (!p.found ||
-        model_files_sweep(models_dir, r->reader, r->q.now_ms, SWEEP_AGE_MS, &removed, &err) != OK)
-        log_event(LOG_WARN, "old model files were not removed", "err", err.msg, NULL);
+        return false;
+    if (p.found &&
+        model_files_sweep(models_dir, r->reader, r->q.now_ms, SWEEP_AGE_MS, &removed, &err) == OK)
+        return true;
+    log_event(LOG_WARN, "old model files were not removed", "err", err.msg, NULL);
+    return false;
 }

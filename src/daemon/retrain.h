@@ -15,10 +15,9 @@
 /* retrain - the material to learn anew from, and to judge the result by, read from the store
  *
  * What an entity did in the window, less what detect/material.h refuses: incidents (unless an
- * operator marked them normal, or they are more than can be true), maintenance, marked anomalies,
- * and the quarantine.
- * Where there are more incidents than can be true, most are false alarms, and nobody knows which:
- * then only those that an operator confirmed are asked of the candidate.
+ * operator marked them normal, or they are too many to be believed), maintenance, marked anomalies,
+ * and the quarantine. Of a day with too many incidents a candidate is asked only for those that an
+ * operator confirmed: most of the others are false alarms, and nobody knows which.
  * Memory is bounded: RETRAIN_ROWS_MAX frames to learn from; those to judge by are read one after
  * the other. docs/learning.md has the whole of it. Thread: the trainer's. */
 
@@ -31,7 +30,7 @@ enum {
     RETRAIN_RUN = 32,
     RETRAIN_QUIET_MAX = 131072,  /* quiet frames to judge by, the newest: a day and a half of
                                   * seconds */
-    RETRAIN_INCIDENTS_MAX = 64,  /* incidents to judge by, the newest */
+    RETRAIN_INCIDENTS_MAX = 64,  /* incidents to judge by: the confirmed, then the newest */
     RETRAIN_INCIDENT_MAX = 1024, /* frames of each */
     RETRAIN_LEAD = DEPARTURE_MEMORY + 16, /* frames before each: all that a score knows of, and some
                                            * that are lost or skipped */
@@ -69,7 +68,8 @@ MUST_CHECK enum rc retrain_gather(struct retrain *r, struct dataset **ret, struc
 MUST_CHECK enum rc retrain_stillness(struct retrain *r, uint64_t *ret_longest, struct err *err);
 MUST_CHECK enum rc retrain_rehearse(struct retrain *r, struct model *live, struct model *candidate,
                                     struct promotion_figures *ret, struct err *err);
-/* Incidents that were too many to be true, and are learned from. */
+/* Incidents that were too many to be believed, and are learned from. */
 size_t retrain_disbelieved(const struct retrain *r);
-/* Removes files of models that have no row, unless the store is behind: `live_id` must be in it. */
-void retrain_sweep(struct retrain *r, const char *models_dir, uint64_t live_id);
+/* Removes files of models that have no row. False: the store is behind, or it failed, which is in
+ * the log; `live_id` must be in it. */
+bool retrain_sweep(struct retrain *r, const char *models_dir, uint64_t live_id);

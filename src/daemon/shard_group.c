@@ -291,8 +291,10 @@ bool shard_list_group(struct shard *s, size_t at, struct trainer_job *job)
     choose_members(s, at, watching - 1, most, job);
     g->turn += most;
     for (size_t i = 0; i < s->n; i++)
-        if (shares(s, i, group, job->live_id))
+        if (shares(s, i, group, job->live_id)) {
             s->slot[i].trained_mono_ms = s->slot[i].now.mono_ms;
+            s->slot[i].owed = false;
+        }
     memcpy(job->group, g->name, sizeof job->group);
     job->reply->group = group;
     g->training = true;

@@ -36,10 +36,10 @@ void shard_order_training(struct shard *s, size_t at)
     struct entity *e = s->slot[at].entity;
     struct shard_group *g = shard_group_of(s, at);
 
-    if (g && (g->training || shard_group_gathers(s, at)))
-        return;                        /* for it too, or the next one is: it learns on meanwhile */
-    if (!queue_has_room(s->o.trainer)) /* a large fleet began at once: it learns on as well */
+    if (!queue_has_room(s->o.trainer)) /* a large fleet began at once: it learns on meanwhile */
         return;
+    if (g && (g->training || shard_group_gathers(s, at)))
+        return; /* for it too, or the next one is: the same */
     struct trainer_job *job = new_job(s, at);
     if (!job)
         return;
@@ -63,11 +63,13 @@ void shard_order_retraining(struct shard *s, size_t at, const char *reason)
     uint64_t rows, wanted;
     struct shard_group *g = shard_group_shared(s, at);
 
+    slot->owed = false;
     if (slot->retraining || entity_phase(e) != PHASE_WATCHING)
         return;
-    slot->owed = !queue_has_room(s->o.trainer); /* of a large fleet: with a frame to come */
-    if (slot->owed)
+    if (!queue_has_room(s->o.trainer)) { /* of a large fleet: with a frame to come */
+        slot->owed = true;
         return;
+    }
     slot->trained_mono_ms = slot->now.mono_ms; /* whatever comes of it: not again at each tick */
     if (g && g->training)
         return;
@@ -123,18 +125,24 @@ void shard_follow_drift(struct shard *s, size_t at, const struct aging_step *ste
  * made anew each time the history has doubled since the last training, whatever came of that. So
  * half of a history at most is unknown, and the trainings of a day, however short the first one
  * was, cost no more than twice the last. */
-static bool is_outgrown(const struct entity *e, const struct continuity_clocks *now,
-                        int64_t since_ms)
+static bool is_outgrown(struct shard_slot *slot, int64_t since_ms)
 {
-    const struct model *m = entity_model(e);
+    const struct model *m = entity_model(slot->entity);
     uint64_t learned, wanted;
+    int64_t known_ms;
 
-    if (!m)
+    if (!m ||
+        __builtin_sub_overflow(slot->now.wall_ms - since_ms, m->provenance.first_ms, &known_ms))
         return false;
-    entity_progress(e, &learned, &wanted);
+    entity_progress(slot->entity, &learned, &wanted);
     const int64_t least_ms = (int64_t)wanted * m->interval_ms;
-    const int64_t known_ms = now->wall_ms - since_ms - m->provenance.first_ms;
-    return known_ms > 0 && since_ms >= (known_ms > least_ms ? known_ms : least_ms);
+    if (known_ms <= 0 || since_ms < (known_ms > least_ms ? known_ms : least_ms))
+        return false;
+    /* where the window or the store has no room for more, its beginning moves on: no growth */
+    if (known_ms < slot->grown_ms + slot->grown_ms / 4)
+        return false;
+    slot->grown_ms = known_ms;
+    return true;
 }
 
 void shard_follow_schedule(struct shard *s, size_t at, const struct continuity_clocks *now)
@@ -151,10 +159,10 @@ void shard_follow_schedule(struct shard *s, size_t at, const struct continuity_c
     const bool scheduled = s->o.retrain.every_ms > 0;
     if (scheduled && since_ms >= s->o.retrain.every_ms)
         shard_order_retraining(s, at, "schedule");
-    else if (scheduled && is_outgrown(slot->entity, now, since_ms))
+    else if (scheduled && is_outgrown(slot, since_ms))
         shard_order_retraining(s, at, "the history has grown");
     else if (slot->owed)
-        shard_order_retraining(s, at, "asked for when many were");
+        shard_order_retraining(s, at, "asked when the trainer was busy");
 }
 
 /* The same; or of a fleet's budget nearly the same part, since each step of it makes a model. */

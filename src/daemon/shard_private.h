@@ -36,6 +36,7 @@ struct shard_slot {
     enum rc dropped;           /* why ticks are being dropped: said once, until it passes */
     bool retraining;           /* the trainer has not answered yet */
     bool owed;                 /* a training that was ordered when the trainer's queue was full */
+    int64_t grown_ms;          /* the history at the last training for its growth */
     bool drifted;              /* a drift ordered a training, then: */
     int64_t drift_mono_ms;
     int64_t kept_ms; /* reference_resume_ms of the reference's state that was stored last */

@@ -263,8 +263,8 @@ static void tell_disbelieved(struct trainer *t, const struct trainer_job *j, siz
     (void)snprintf(count, sizeof count, "%zu", n);
     announce_break(t->o.announcer);
     log_event(LOG_WARN,
-              "more incidents than can be true: all but the loudest are learned from, mark those "
-              "that were (tocsin mark)",
+              "more incidents in a day than can be true: all but the loudest were learned from, "
+              "mark those that were true (tocsin mark)",
               "instance", j->instance, "learned", count, NULL);
 }
 
@@ -311,11 +311,9 @@ static enum rc train_again(struct trainer *t, struct trainer_job *j, bool *ret_s
     log_event(LOG_INFO, "learning anew", "instance", j->instance, "reason", j->reason, NULL);
     if (panel_open(&q, j->member, j->n_members, &panel, err) != OK)
         return err->rc;
-    tell_disbelieved(t, j, panel_disbelieved(panel));
-    if (clock_mono_ms() - t->swept_ms >= SWEEP_EACH_MS) {
+    if (clock_mono_ms() - t->swept_ms >= SWEEP_EACH_MS &&
+        panel_sweep(panel, t->models_dir, j->live_id))
         t->swept_ms = clock_mono_ms();
-        panel_sweep(panel, t->models_dir, j->live_id);
-    }
     if (train_on_panel(t, j, panel, &m, err) != OK) {
         *ret_skipped = err->rc == E_STATE;
         return err->rc;
@@ -330,6 +328,7 @@ static enum rc train_again(struct trainer *t, struct trainer_job *j, bool *ret_s
         record(t, j, m, id, STORE_MODEL_REJECTED, err->msg, "");
         return err->rc;
     }
+    tell_disbelieved(t, j, panel_disbelieved(panel));
     judge(t, j, &figures, panel_disbelieved(panel), m, id);
     return OK;
 }

@@ -29,12 +29,6 @@ struct span {
     int64_t scored_ms;
 };
 
-/* The last four weeks with earlier models. */
-struct past {
-    double incidents;
-    int64_t ms;
-};
-
 struct budget {
     struct budget_options o;
     struct span span[2]; /* [0] is the older, and the only one where nothing is promised */
@@ -42,8 +36,11 @@ struct budget {
     float threshold;
     uint64_t incidents; /* since the beginning */
     int64_t scored_ms;
-    struct past promised, heard; /* with earlier models: of the promise, and at all */
-    bool refuted;                /* more than are credible, and one is open yet */
+    double before_incidents; /* of them, with earlier models, in the last four weeks of those */
+    int64_t before_ms;
+    uint32_t of_day[2]; /* incidents of this half day of scores, and of the one before */
+    int64_t half_day_ms;
+    bool refuted; /* more than are credible, and one is open yet */
     uint32_t refutations;
 };
 
@@ -109,17 +106,21 @@ static bool is_broken(const struct budget *b, const struct span *s)
 {
     double low, high;
 
-    poisson_interval(s->incidents + (uint64_t)llround(b->promised.incidents), CONFIDENCE, &low,
+    poisson_interval(s->incidents + (uint64_t)llround(b->before_incidents), CONFIDENCE, &low,
                      &high);
-    return low > b->o.per_week * (double)(s->scored_ms + b->promised.ms) / (double)WEEK_MS;
+    return low > b->o.per_week * (double)(s->scored_ms + b->before_ms) / (double)WEEK_MS;
 }
 
-static bool is_incredible(const struct budget *b)
+static void count_of_day(struct budget *b, bool opened)
 {
-    const struct span *const s = &b->span[0];
-
-    return (double)s->incidents + b->heard.incidents >
-           (double)credible_incidents(s->scored_ms + b->heard.ms, b->o.per_week);
+    if (b->half_day_ms >= DAY_MS / 2) {
+        b->half_day_ms = 0;
+        b->of_day[1] = b->of_day[0];
+        b->of_day[0] = 0;
+    }
+    b->half_day_ms += b->o.interval_ms;
+    b->of_day[0] += opened;
+    b->refuted |= opened && b->of_day[0] + b->of_day[1] > credible_a_day(b->o.per_week);
 }
 
 /* What live scores say, where they say something. */
@@ -206,7 +207,7 @@ enum rc budget_push(struct budget *b, float score, bool opened, bool open, struc
         return OK;
     for (int i = 0; i < 2 && b->span[i].all; i++)
         span_push(&b->span[i], score, opened, open, b->o.interval_ms);
-    b->refuted |= opened && is_incredible(b);
+    count_of_day(b, opened);
     if (b->refuted && !open && raise_at_once(b, err) != OK)
         return err->rc;
     if (!b->o.promised || !is_due(b))
@@ -217,39 +218,33 @@ enum rc budget_push(struct budget *b, float score, bool opened, bool open, struc
 }
 
 /* What is older than the window goes, as if it had come evenly. */
-static struct past past_with(const struct past *p, uint64_t incidents, int64_t ms)
+static void forget_before(struct budget *b)
 {
-    struct past sum = {p->incidents + (double)incidents, p->ms + ms};
-
-    if (sum.ms > WINDOW_MS) {
-        sum.incidents *= (double)WINDOW_MS / (double)sum.ms;
-        sum.ms = WINDOW_MS;
-    }
-    return sum;
+    if (b->before_ms <= WINDOW_MS)
+        return;
+    const double share = (double)WINDOW_MS / (double)b->before_ms;
+    b->before_incidents *= share;
+    b->before_ms = WINDOW_MS;
 }
 
-void budget_count(struct budget *b, float score, bool opened, bool promised)
+void budget_count(struct budget *b, float score, bool opened)
 {
     if (isnan(score))
         return;
-    b->heard = past_with(&b->heard, opened, b->o.interval_ms);
-    if (!promised)
-        return;
     b->incidents += opened;
     b->scored_ms += b->o.interval_ms;
-    b->promised = past_with(&b->promised, opened, b->o.interval_ms);
+    b->before_incidents += opened;
+    b->before_ms += b->o.interval_ms;
+    forget_before(b);
 }
 
-void budget_go_on(struct budget *b, const struct budget *from, bool same_promise)
+void budget_go_on(struct budget *b, const struct budget *from)
 {
-    const struct span *const s = &from->span[0];
-
-    b->heard = past_with(&from->heard, s->incidents, s->scored_ms);
-    if (!same_promise)
-        return;
     b->incidents = from->incidents;
     b->scored_ms = from->scored_ms;
-    b->promised = past_with(&from->promised, s->incidents, s->scored_ms);
+    b->before_incidents = from->before_incidents + (double)from->span[0].incidents;
+    b->before_ms = from->before_ms + from->span[0].scored_ms;
+    forget_before(b);
 }
 
 void budget_gap(struct budget *b)

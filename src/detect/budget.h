@@ -19,10 +19,11 @@
  *   was promised (by the 95 % interval of their number);
  * - else of all, and then w is 1: it is not the incidents that are many, but the promise that is
  *   broken, and what was learned no longer holds.
- * Where there are more incidents than are credible (detect/credible.h), no day is waited for: once
- * the one that was too many is over, the threshold goes up at once to what all live scores say, to
- * four times its own at most. So it is, too, where nothing is promised yet but a budget is asked
- * for (a staged threshold while it is a percentile); there it does not come down again.
+ * Where the model rings more often in a day than is credible (detect/credible.h), no day is waited
+ * for: once the incident that was too many is over, the threshold goes up at once to what all live
+ * scores say, to four times its own at most. So it is, too, where nothing is promised yet but a
+ * budget is asked for (a staged threshold while it is a percentile); there it stays so until the
+ * next model.
  * A new model's scores are of another size, so what they say begins anew with it (budget_go_on);
  * the count of incidents goes on, also in the question whether the promise is broken, for the last
  * four weeks of it. Live scores are of the last two to four weeks, and gaps confirm nothing.
@@ -58,11 +59,10 @@ static inline void budget_freep(struct budget **b)
  * opened: an incident did with it; open: one is. E_NOMEM: the threshold stays. */
 MUST_CHECK enum rc budget_push(struct budget *b, float score, bool opened, bool open,
                                struct err *err);
-/* A score of an earlier model: it counts for what is credible, and where the same was promised then
- * for the promise, and moves nothing. */
-void budget_count(struct budget *b, float score, bool opened, bool promised);
-/* b, a new one, takes over from another: the count goes on, of the promise where it is the same. */
-void budget_go_on(struct budget *b, const struct budget *from, bool same_promise);
+/* A score of an earlier model: it counts for the promise, and nothing else. */
+void budget_count(struct budget *b, float score, bool opened);
+/* b, a new one, takes over from another of the same promise: its count goes on. */
+void budget_go_on(struct budget *b, const struct budget *from);
 void budget_gap(struct budget *b);
 float budget_threshold(const struct budget *b);
 /* How often there were more incidents than are credible and the threshold went up for it. */

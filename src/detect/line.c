@@ -120,8 +120,8 @@ enum rc line_set_model(struct line *l, const struct schema *frames, struct model
     silence_free(l->silence);
     l->scorer = TAKE(scorer);
     l->silence = silence;
-    if (l->budget)
-        budget_go_on(budget, l->budget, is_same_promise(before, m));
+    if (l->budget && is_same_promise(before, m))
+        budget_go_on(budget, l->budget);
     budget_free(l->budget);
     l->budget = TAKE(budget);
     l->model = model_ref(m);
@@ -186,8 +186,8 @@ void line_recall_verdict(struct line *l, struct watch *w, const struct verdict *
     struct incident in;
 
     assert(l->scorer);
-    if (after_gap) {
-        (void)watch_end(w, &in); /* as the daemon does that stops */
+    if (after_gap) { /* as line_forget: one that is open stays so */
+        watch_gap(w);
         budget_gap(l->budget);
     }
     const enum watch_event event = watch_push(w, v, &in);
@@ -200,10 +200,8 @@ void line_count_verdict(struct line *l, struct watch *w, const struct verdict *v
 
     assert(l->scorer);
     if (after_gap)
-        (void)watch_end(w, &in);
-    /* a staged threshold may have been a percentile then, which promises nothing */
-    budget_count(l->budget, verdict_watched(v), watch_push(w, v, &in) == WATCH_OPENED,
-                 l->model->threshold_spec.method == THRESHOLD_BUDGET);
+        watch_gap(w);
+    budget_count(l->budget, verdict_watched(v), watch_push(w, v, &in) == WATCH_OPENED);
 }
 
 void line_recall(struct line *l, int64_t ts_ms, const float *frame)

@@ -8,7 +8,6 @@
 
 struct span {
     int64_t from_ms, to_ms;
-    double loudness; /* of an incident */
 };
 
 struct spans {
@@ -16,11 +15,19 @@ struct spans {
     size_t n, room;
 };
 
+/* An incident that nobody spoke of. */
+struct heard {
+    int64_t from_ms, to_ms, day;
+    float loudness;
+    bool doubted; /* its day has more than are credible */
+    bool believed;
+};
+
 struct material {
     struct material_margins margins;
-    struct spans barred, allowed, incidents;
-    double least; /* loudness that is believed */
-    size_t disbelieved;
+    struct spans barred, allowed, refused; /* the last: incidents, with their margins */
+    struct heard *heard;                   /* by day and loudness once settled */
+    size_t n_heard, room_heard, disbelieved;
 };
 
 enum rc material_new(struct material_margins margins, struct material **ret, struct err *err)
@@ -40,17 +47,23 @@ void material_free(struct material *m)
         return;
     mem_free(m->barred.v);
     mem_free(m->allowed.v);
-    mem_free(m->incidents.v);
+    mem_free(m->refused.v);
+    mem_free(m->heard);
     mem_free(m);
 }
 
-static enum rc add(struct spans *s, struct span one, struct err *err)
+static enum rc too_many(struct err *err)
 {
-    if (one.to_ms < one.from_ms)
+    return err_set(err, E_LIMIT, "material: more than %d stretches of one kind",
+                   MATERIAL_SPANS_MAX);
+}
+
+static enum rc add(struct spans *s, int64_t from_ms, int64_t to_ms, struct err *err)
+{
+    if (to_ms < from_ms)
         return OK;
     if (s->n == MATERIAL_SPANS_MAX)
-        return err_set(err, E_LIMIT, "material: more than %d stretches of one kind",
-                       MATERIAL_SPANS_MAX);
+        return too_many(err);
     if (s->n == s->room) {
         const size_t room = s->room ? 2 * s->room : 16;
         struct span *v = mem_grow(s->v, room, sizeof *v);
@@ -59,69 +72,101 @@ static enum rc add(struct spans *s, struct span one, struct err *err)
         s->v = v;
         s->room = room;
     }
-    s->v[s->n++] = one;
+    s->v[s->n++] = (struct span){from_ms, to_ms};
     return OK;
 }
 
 enum rc material_bar(struct material *m, int64_t from_ms, int64_t to_ms, struct err *err)
 {
-    return add(&m->barred, (struct span){.from_ms = from_ms, .to_ms = to_ms}, err);
+    return add(&m->barred, from_ms, to_ms, err);
 }
 
 enum rc material_allow(struct material *m, int64_t from_ms, int64_t to_ms, struct err *err)
 {
-    return add(&m->allowed, (struct span){.from_ms = from_ms, .to_ms = to_ms}, err);
+    return add(&m->allowed, from_ms, to_ms, err);
 }
 
-enum rc material_incident(struct material *m, int64_t from_ms, int64_t to_ms, double loudness,
+static enum rc refuse(struct material *m, int64_t from_ms, int64_t to_ms, int64_t before_ms,
+                      struct err *err)
+{
+    if (__builtin_sub_overflow(from_ms, before_ms, &from_ms))
+        from_ms = INT64_MIN;
+    if (__builtin_add_overflow(to_ms, m->margins.after_ms, &to_ms))
+        to_ms = INT64_MAX;
+    return add(&m->refused, from_ms, to_ms, err);
+}
+
+enum rc material_confirm(struct material *m, int64_t from_ms, int64_t to_ms, struct err *err)
+{
+    return refuse(m, from_ms, to_ms, m->margins.before_ms, err);
+}
+
+static int64_t day_of(int64_t ts_ms)
+{
+    const int64_t day_ms = 24 * INT64_C(3600) * 1000;
+
+    return ts_ms / day_ms - (ts_ms % day_ms < 0);
+}
+
+enum rc material_incident(struct material *m, int64_t from_ms, int64_t to_ms, float loudness,
                           struct err *err)
 {
-    if (isnan(loudness))
-        loudness = MATERIAL_CONFIRMED;
-    return add(&m->incidents, (struct span){from_ms, to_ms, loudness}, err);
+    if (m->n_heard == MATERIAL_SPANS_MAX)
+        return too_many(err);
+    if (m->n_heard == m->room_heard) {
+        const size_t room = m->room_heard ? 2 * m->room_heard : 16;
+        struct heard *v = mem_grow(m->heard, room, sizeof *v);
+        if (!v)
+            return err_set(err, E_NOMEM, "material: no memory");
+        m->heard = v;
+        m->room_heard = room;
+    }
+    m->heard[m->n_heard++] = (struct heard){.from_ms = from_ms,
+                                            .to_ms = to_ms,
+                                            .day = day_of(from_ms),
+                                            .loudness = isnan(loudness) ? 0 : loudness};
+    return OK;
 }
 
-static int loudest_first(const void *a, const void *b)
+static int by_day_and_loudness(const void *a, const void *b)
 {
-    const struct span *x = a, *y = b;
+    const struct heard *x = a, *y = b;
 
+    if (x->day != y->day)
+        return (x->day > y->day) - (x->day < y->day);
     return (x->loudness < y->loudness) - (x->loudness > y->loudness);
 }
 
-/* Keeps the incidents that are believed. */
-static void believe(struct material *m, size_t most)
+/* Those of one day, h[n] by loudness; how many of them are believed. */
+static size_t believe(struct heard *h, size_t n, size_t a_day)
 {
-    struct spans *s = &m->incidents;
-    size_t n = 0;
+    size_t believed = n;
 
-    m->least = -MATERIAL_CONFIRMED;
-    m->disbelieved = 0;
-    if (s->n == 0)
-        return;
-    qsort(s->v, s->n, sizeof *s->v, loudest_first);
-    while (n < s->n && !isfinite(s->v[n].loudness))
-        n++;
-    if (most >= s->n - n)
-        return;
-    n += most;
-    m->least = n ? s->v[n - 1].loudness : MATERIAL_CONFIRMED;
-    while (n < s->n && s->v[n].loudness >= m->least)
-        n++;
-    m->disbelieved = s->n - n;
-    s->n = n;
+    if (n > a_day) {
+        believed = a_day;
+        while (believed < n && believed > 0 && h[believed].loudness == h[believed - 1].loudness)
+            believed++; /* those that are as loud */
+    }
+    for (size_t i = 0; i < n; i++) {
+        h[i].doubted = n > a_day;
+        h[i].believed = i < believed;
+    }
+    return believed;
 }
 
-static void widen(struct span *s, int64_t before_ms, int64_t after_ms)
+/* Whom to believe. Of days with too many, *ret_doubted are. */
+static void judge(struct material *m, size_t a_day, size_t *ret_doubted)
 {
-    if (__builtin_sub_overflow(s->from_ms, before_ms, &s->from_ms))
-        s->from_ms = INT64_MIN;
-    if (__builtin_add_overflow(s->to_ms, after_ms, &s->to_ms))
-        s->to_ms = INT64_MAX;
-}
-
-static int64_t lesser(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
+    *ret_doubted = m->disbelieved = 0;
+    if (m->n_heard)
+        qsort(m->heard, m->n_heard, sizeof *m->heard, by_day_and_loudness);
+    for (size_t from = 0, to; from < m->n_heard; from = to) {
+        for (to = from + 1; to < m->n_heard && m->heard[to].day == m->heard[from].day; to++)
+            ;
+        const size_t believed = believe(&m->heard[from], to - from, a_day);
+        *ret_doubted += m->heard[from].doubted ? believed : 0;
+        m->disbelieved += to - from - believed;
+    }
 }
 
 static int by_start(const void *a, const void *b)
@@ -148,18 +193,25 @@ static void settle(struct spans *s)
     s->n = kept + 1;
 }
 
-void material_settle(struct material *m, size_t most)
+enum rc material_settle(struct material *m, size_t a_day, struct err *err)
 {
     const struct material_margins *const by = &m->margins;
+    size_t doubted;
 
-    believe(m, most);
-    const int64_t n = (int64_t)m->incidents.n;
-    const int64_t each_ms = by->all_ms && n ? by->all_ms / n : INT64_MAX;
-    for (int64_t i = 0; i < n; i++)
-        widen(&m->incidents.v[i], lesser(by->before_ms, each_ms), lesser(by->after_ms, each_ms));
+    judge(m, a_day, &doubted);
+    int64_t before_ms = by->before_ms;
+    if (doubted && by->before_all_ms && by->before_all_ms / (int64_t)doubted < before_ms)
+        before_ms = by->before_all_ms / (int64_t)doubted;
+    for (size_t i = 0; i < m->n_heard; i++) {
+        const struct heard *h = &m->heard[i];
+        if (h->believed &&
+            refuse(m, h->from_ms, h->to_ms, h->doubted ? before_ms : by->before_ms, err) != OK)
+            return err->rc;
+    }
     settle(&m->barred);
     settle(&m->allowed);
-    settle(&m->incidents);
+    settle(&m->refused);
+    return OK;
 }
 
 static bool holds(const struct spans *s, int64_t ts_ms)
@@ -180,12 +232,22 @@ bool material_takes(const struct material *m, int64_t ts_ms)
 {
     if (holds(&m->barred, ts_ms))
         return false;
-    return !holds(&m->incidents, ts_ms) || holds(&m->allowed, ts_ms);
+    return !holds(&m->refused, ts_ms) || holds(&m->allowed, ts_ms);
 }
 
-bool material_believes(const struct material *m, double loudness)
+bool material_doubts(const struct material *m, int64_t start_ms)
 {
-    return isnan(loudness) || loudness >= m->least;
+    const int64_t day = day_of(start_ms);
+    size_t low = 0, high = m->n_heard;
+
+    while (low < high) { /* the first of that day */
+        const size_t middle = low + (high - low) / 2;
+        if (m->heard[middle].day < day)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < m->n_heard && m->heard[low].day == day && m->heard[low].doubted;
 }
 
 size_t material_disbelieved(const struct material *m)

@@ -21,7 +21,7 @@ struct walk {
     struct err refused;
     struct heard {
         int64_t start_ms, end_ms; /* INT64_MAX while open */
-        double loudness;
+        float loudness;
     } * heard; /* incidents that page */
     size_t n_heard, room_heard;
 };
@@ -97,8 +97,8 @@ static void thin(struct walk *w)
 }
 
 /* What is refused of the past that a model of ts_ms looks back on. */
-static enum rc refuse(const struct walk *w, int64_t history_ms, struct material_margins margins,
-                      struct material **ret, struct err *err)
+static enum rc refuse(const struct walk *w, struct material_margins margins, struct material **ret,
+                      struct err *err)
 {
     const struct threshold_spec *t = &w->o.threshold;
     CLEANUP(material_freep) struct material *m = NULL;
@@ -107,13 +107,25 @@ static enum rc refuse(const struct walk *w, int64_t history_ms, struct material_
         return err->rc;
     for (size_t i = 0; i < w->n_heard; i++) {
         const struct heard *h = &w->heard[i];
-        if (material_incident(m, h->start_ms, h->end_ms, h->loudness, err) != OK)
-            return err->rc;
+        const enum rc rc = h->end_ms == INT64_MAX /* it would be learned in the middle of a fault */
+                               ? material_confirm(m, h->start_ms, h->end_ms, err)
+                               : material_incident(m, h->start_ms, h->end_ms, h->loudness, err);
+        if (rc != OK)
+            return rc;
     }
-    material_settle(m,
-                    credible_incidents(history_ms, threshold_is_budget(t->method) ? t->value : 0));
+    if (material_settle(m, credible_a_day(threshold_is_budget(t->method) ? t->value : 0), err) !=
+        OK)
+        return err->rc;
     *ret = TAKE(m);
     return OK;
+}
+
+/* The history that a model of ts_ms looks back on. */
+static int64_t known_ms(const struct walk *w, int64_t ts_ms)
+{
+    const int64_t lasted_ms = ts_ms - w->since_ms;
+
+    return lasted_ms < w->o.window_ms ? lasted_ms : w->o.window_ms;
 }
 
 /* What a model of ts_ms learns from. */
@@ -121,14 +133,12 @@ static enum rc gather(struct walk *w, int64_t ts_ms, struct dataset *ret, struct
 {
     CLEANUP(material_freep) struct material *m = NULL;
     const int64_t quarantine_ms = material_quarantine_ms(w->since_ms, ts_ms, w->o.quarantine_ms);
-    const int64_t lasted_ms = ts_ms - w->since_ms;
-    const int64_t history_ms = lasted_ms < w->o.window_ms ? lasted_ms : w->o.window_ms;
     const struct material_margins margins = {.before_ms = quarantine_ms,
                                              .after_ms = w->o.memory_ms,
-                                             .all_ms = history_ms / MATERIAL_SHORT};
+                                             .before_all_ms = known_ms(w, ts_ms) / MATERIAL_SHORT};
 
     forget_before(w, ts_ms - w->o.window_ms);
-    if (refuse(w, history_ms, margins, &m, err) != OK)
+    if (refuse(w, margins, &m, err) != OK)
         return err->rc;
     for (size_t r = 0; r < w->d->rows; r++) {
         const int64_t at_ms = w->d->ts_ms[r];
@@ -142,8 +152,9 @@ static enum rc gather(struct walk *w, int64_t ts_ms, struct dataset *ret, struct
 /* A period later, or when the history has doubled. */
 static void set_next(struct walk *w, int64_t ts_ms)
 {
-    const int64_t known_ms = ts_ms > w->since_ms ? ts_ms - w->since_ms : 1;
-    const int64_t wait_ms = known_ms < w->o.period_ms ? known_ms : w->o.period_ms;
+    const int64_t known = known_ms(w, ts_ms), period_ms = w->o.period_ms;
+    const bool grows = known < period_ms && known < w->o.window_ms;
+    const int64_t wait_ms = !grows ? period_ms : known > 0 ? known : 1;
 
     w->due_ms =
         w->o.period_ms == INT64_MAX || wait_ms >= INT64_MAX - ts_ms ? INT64_MAX : ts_ms + wait_ms;
@@ -257,8 +268,8 @@ enum rc walk_incident(struct walk *w, const struct incident *in, struct err *err
     }
     if (!w->n_heard)
         return OK;
-    w->heard[w->n_heard - 1] = (struct heard){
-        in->start_ms, in->end_ms ? in->end_ms : INT64_MAX,
-        in->threshold > 0 ? (double)in->peak_score / (double)in->threshold : MATERIAL_CONFIRMED};
+    w->heard[w->n_heard - 1] =
+        (struct heard){in->start_ms, in->end_ms ? in->end_ms : INT64_MAX,
+                       in->threshold > 0 ? in->peak_score / in->threshold : 0};
     return OK;
 }

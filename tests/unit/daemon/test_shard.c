@@ -121,6 +121,44 @@ static void what_finds_the_trainer_busy_is_ordered_later(void **state)
     assert_int_equal(queue_length(x->trainer), 0);
 }
 
+static void a_first_training_waits_for_the_trainer_as_well(void **state)
+{
+    enum { ROOM = 256 };
+    struct fixture *x = *state;
+
+    add(x, ROWS, 0);
+    for (int i = 0; i < ROOM; i++)
+        assert_true(queue_push(x->trainer, mem_alloc(sizeof(struct trainer_job))));
+    shard_order_training(x->shard, 0);
+    assert_int_equal(entity_phase(x->shard->slot[0].entity), PHASE_LEARNING);
+    assert_int_equal(telemetry_get(&x->telemetry, TEL_TRAININGS_FAILED), 0);
+    for (int i = 0; i < ROOM; i++)
+        trainer_job_free(queue_pop(x->trainer));
+    shard_order_training(x->shard, 0);
+    assert_int_equal(entity_phase(x->shard->slot[0].entity), PHASE_TRAINING);
+    trainer_job_free(queue_pop(x->trainer));
+}
+
+/* Where what is kept has no room for more, a history does not grow any more. */
+static void a_history_that_only_moves_on_has_not_grown(void **state)
+{
+    enum { FEW = 400, DAY_MS = 24 * 3600 * 1000 };
+    struct fixture *x = *state;
+    const int64_t start = FEW * INTERVAL_MS;
+
+    x->shard->o.retrain = (struct retrain_spec){.every_ms = DAY_MS};
+    add(x, 0, OLD);
+    assert_null(ordered(x, start));
+    x->shard->slot[0].grown_ms = start;
+    assert_null(ordered(x, 2 * start));
+    x->model->provenance.first_ms = INT64_MIN; /* of a file: any number */
+    assert_null(ordered(x, 2 * start));
+    x->model->provenance.first_ms = 0;
+    x->shard->slot[0].grown_ms = start / 2;
+    trainer_job_free(ordered(x, 2 * start));
+    assert_int_equal(x->shard->slot[0].grown_ms, start);
+}
+
 /* The states that went to the store since the last look. */
 static size_t states_kept(struct fixture *x)
 {
@@ -165,6 +203,8 @@ int main(void)
         TEST(a_budget_of_each_is_not_shared),
         TEST(the_reference_is_kept_when_an_hour_ended_and_when_told),
         TEST(what_finds_the_trainer_busy_is_ordered_later),
+        TEST(a_first_training_waits_for_the_trainer_as_well),
+        TEST(a_history_that_only_moves_on_has_not_grown),
         TEST(a_history_that_has_outgrown_its_model_is_learned_from_before_the_night),
     };
 

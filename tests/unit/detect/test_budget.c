@@ -211,23 +211,6 @@ static void the_same_scores_again_give_the_same_state(void **state)
     budget_free(again);
 }
 
-/* The promise is another: what it came to begins anew, what was heard does not. */
-static void a_new_promise_is_counted_anew(void **state)
-{
-    (void)state;
-    struct budget *old = ask(2, false, 3, WEEK), *new = promise(2, 3, WEEK);
-    struct budget_rate rate;
-    struct err err;
-
-    for (int i = 0; i < WEEK; i++)
-        assert_int_equal(budget_push(old, 1, i % (WEEK / 10) == 0, false, &err), OK);
-    budget_go_on(new, old, false);
-    budget_rate(new, &rate);
-    assert_true(rate.incidents == 0 && rate.scored_ms == 0 && rate.promised == 2);
-    budget_free(old);
-    budget_free(new);
-}
-
 static void a_day(struct budget *b, float *ret_score)
 {
     struct life l;
@@ -262,18 +245,21 @@ static void more_than_is_credible_raises_the_threshold_at_once(void **state)
     }
 }
 
-/* Somebody tries the bell, or the machine has a bad day; pushed as the watch would. */
-static float after_incidents(int64_t quiet_rows_before, int incidents)
+/* Somebody tries the bell, or the machine has a bad day: incidents of 50 thresholds, each of ten
+ * rows and so many rows apart, pushed as the watch would. *ret_open: the threshold while the last
+ * is. */
+static float after_incidents(int incidents, int apart, float *ret_open)
 {
     struct budget *b = ask(2, false, 1, DAY);
     struct err err;
 
-    for (int64_t i = 0; i < quiet_rows_before; i++)
-        budget_count(b, 0.1f, false, false);
     for (int i = 0; i < incidents; i++)
-        for (int row = 0; row < 30; row++)
-            assert_int_equal(
-                budget_push(b, row < 10 ? 50 : 0.1f, row == 3, row >= 3 && row < 15, &err), OK);
+        for (int row = 0; row < apart; row++) {
+            const bool open = row >= 3 && row < 15;
+            assert_int_equal(budget_push(b, row < 10 ? 50 : 0.1f, row == 3, open, &err), OK);
+            if (open)
+                *ret_open = budget_threshold(b);
+        }
     const float threshold = budget_threshold(b);
     budget_free(b);
     return threshold;
@@ -282,10 +268,13 @@ static float after_incidents(int64_t quiet_rows_before, int incidents)
 static void what_is_credible_raises_nothing(void **state)
 {
     (void)state;
-    assert_true(after_incidents(0, 9) == 1);  /* eight, and one by chance */
-    assert_true(after_incidents(0, 10) == 4); /* four times its own, however loud they were */
-    assert_true(after_incidents(2 * (int64_t)WEEK, 30) == 1); /* two a day of two weeks, and two */
-    assert_true(after_incidents(2 * (int64_t)WEEK, 60) == 4);
+    float open;
+
+    assert_true(after_incidents(10, 30, &open) == 1); /* eight true ones, and two by chance */
+    assert_true(after_incidents(11, 30, &open) == 4); /* times its own, however loud they are */
+    assert_true(open == 1);                           /* and not before the last is over */
+    assert_true(after_incidents(50, DAY / 4, &open) == 1); /* four a day, for twelve days */
+    assert_true(after_incidents(50, DAY / 16, &open) == 4);
 }
 
 static void too_little_memory_is_an_error_and_keeps_the_threshold(void **state)
@@ -329,7 +318,7 @@ static void a_new_model_goes_on_with_the_count_and_not_with_the_scores(void **st
     for (int i = 0; i < WEEK; i++) /* ten incidents of two that were promised */
         assert_int_equal(budget_push(old, 1, i % (WEEK / 10) == 0, false, &err), OK);
     new = promise(2, 30, WEEK);
-    budget_go_on(new, old, true);
+    budget_go_on(new, old);
     assert_true(budget_threshold(new) == 30);
     budget_rate(new, &rate);
     assert_int_equal(rate.incidents, 10);
@@ -350,7 +339,7 @@ static float after_two_days(int64_t incidents_before, int64_t rows_before)
     struct life l;
 
     for (int64_t i = 0; i < rows_before; i++)
-        budget_count(b, 1, i < incidents_before, true);
+        budget_count(b, 1, i < incidents_before);
     begin(&l, 9);
     for (int i = 0; i < 2 * DAY; i++)
         (void)live(&l, b);
@@ -379,7 +368,6 @@ int main(void)
         cmocka_unit_test(the_same_scores_again_give_the_same_state),
         cmocka_unit_test(a_new_model_goes_on_with_the_count_and_not_with_the_scores),
         cmocka_unit_test(a_promise_broken_by_earlier_models_is_broken_for_the_new_one),
-        cmocka_unit_test(a_new_promise_is_counted_anew),
         cmocka_unit_test(more_than_is_credible_raises_the_threshold_at_once),
         cmocka_unit_test(what_is_credible_raises_nothing),
         cmocka_unit_test(too_little_memory_is_an_error_and_keeps_the_threshold),

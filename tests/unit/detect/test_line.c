@@ -337,6 +337,47 @@ static void a_change_of_model_or_a_restart_goes_on_as_if_it_had_not_been(void **
     line_done(&cold);
 }
 
+/* A percentile that its budget would never be: once it rang more often than is credible it goes up,
+ * and a restart that hears the same verdicts comes to the same. */
+static void a_staged_threshold_that_rings_too_often_goes_up(void **state)
+{
+    enum { ROUNDS = 14, ROUND = 60, FAULT = 12 };
+    struct fixture *x = *state;
+    const struct threshold_spec staged = {
+        .method = THRESHOLD_STAGED, .value = 2, .confirm = {3, 5}};
+    static struct verdict heard[ROUNDS * ROUND];
+    struct model *m;
+    struct line again;
+    struct watch watch;
+    struct err err;
+    int refuted = 0, opened = 0;
+
+    assert_int_equal(model_with_threshold(x->model, &staged, &m, &err), OK);
+    assert_int_equal(m->threshold_by, THRESHOLD_PERCENTILE);
+    assert_int_equal(line_set_model(&x->line, m->schema, m, &err), OK);
+    for (int i = 0; i < ROUNDS * ROUND; i++) {
+        const struct line_step step = push(x, 4, i % ROUND < FAULT ? 2 : 0);
+        heard[i] = step.verdict;
+        opened += step.event == WATCH_OPENED;
+        refuted += step.refuted;
+        assert_true(refuted || budget_threshold(x->line.budget) == m->threshold);
+    }
+    assert_int_equal(refuted, 1);
+    assert_true(opened > 10 && opened <= ROUNDS);
+    const float threshold = budget_threshold(x->line.budget);
+    assert_true(threshold > m->threshold && threshold <= 4 * m->threshold);
+    assert_true(heard[ROUNDS * ROUND - 1].threshold == threshold);
+
+    line_init(&again, (struct confirm_spec){3, 5}, SECOND);
+    watch_init(&watch, (struct confirm_spec){3, 5});
+    assert_int_equal(line_set_model(&again, m->schema, m, &err), OK);
+    for (int i = 0; i < ROUNDS * ROUND; i++)
+        line_recall_verdict(&again, &watch, &heard[i], false);
+    assert_true(budget_threshold(again.budget) == threshold);
+    line_done(&again);
+    model_unref(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -358,6 +399,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             maintenance_counts_for_no_promise_until_something_outlasts_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_model_that_is_refused_changes_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_staged_threshold_that_rings_too_often_goes_up, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -26,11 +27,18 @@ static int tear_down(void **state)
     return 0;
 }
 
+static void settle(struct material *m, size_t a_day)
+{
+    struct err err;
+
+    assert_int_equal(material_settle(m, a_day, &err), OK);
+}
+
 static void all_is_taken_where_nothing_was(void **state)
 {
     struct material *m = *state;
 
-    material_settle(m, 1000);
+    settle(m, 1000);
     assert_true(material_takes(m, INT64_MIN) && material_takes(m, 0) &&
                 material_takes(m, INT64_MAX));
 }
@@ -41,7 +49,7 @@ static void an_incident_bars_itself_and_its_margins(void **state)
     struct err err;
 
     assert_int_equal(material_incident(m, 1000, 2000, 2, &err), OK);
-    material_settle(m, 1000);
+    settle(m, 1000);
     assert_true(material_takes(m, 899));
     assert_false(material_takes(m, 900));
     assert_false(material_takes(m, 1500));
@@ -55,7 +63,7 @@ static void an_open_incident_bars_all_that_follows(void **state)
     struct err err;
 
     assert_int_equal(material_incident(m, 1000, INT64_MAX, 2, &err), OK);
-    material_settle(m, 1000);
+    settle(m, 1000);
     assert_true(material_takes(m, 899));
     assert_false(material_takes(m, INT64_MAX));
 }
@@ -67,7 +75,7 @@ static void what_an_operator_calls_normal_is_taken_from_an_incident(void **state
 
     assert_int_equal(material_incident(m, 1000, 2000, 2, &err), OK);
     assert_int_equal(material_allow(m, 1200, 1300, &err), OK);
-    material_settle(m, 1000);
+    settle(m, 1000);
     assert_false(material_takes(m, 1199));
     assert_true(material_takes(m, 1200) && material_takes(m, 1300));
     assert_false(material_takes(m, 1301));
@@ -80,7 +88,7 @@ static void what_is_barred_stays_so_whatever_is_allowed(void **state)
 
     assert_int_equal(material_bar(m, 1000, 2000, &err), OK);
     assert_int_equal(material_allow(m, 0, 5000, &err), OK);
-    material_settle(m, 1000);
+    settle(m, 1000);
     assert_true(material_takes(m, 999)); /* no margin: an operator says what he means */
     assert_false(material_takes(m, 1000));
     assert_false(material_takes(m, 2000));
@@ -103,7 +111,7 @@ static void many_spans_in_any_order_are_looked_up_right(void **state)
         for (int64_t t = from; t <= to && t < TIME; t++)
             barred[t] = true;
     }
-    material_settle(m, 1000);
+    settle(m, 1000);
     for (int t = 0; t < TIME; t++)
         assert_int_equal(material_takes(m, t), !barred[t]);
 }
@@ -125,86 +133,96 @@ static void without_memory_it_says_so(void **state)
     mem_fail_at(1);
     assert_int_equal(material_bar(m, 1, 2, &err), E_NOMEM);
     assert_int_equal(material_bar(m, 1, 2, &err), OK);
-    material_settle(m, 1000);
+    settle(m, 1000);
     assert_false(material_takes(m, 1));
 }
 
-static void put(struct material *m, int64_t from, double loudness)
+enum { A_DAY = 24 * 3600 * 1000 };
+
+static void put(struct material *m, int64_t from, float loudness)
 {
     struct err err;
 
     assert_int_equal(material_incident(m, from, from + 9, loudness, &err), OK);
 }
 
-static void only_the_loudest_incidents_are_believed(void **state)
+static void only_the_loudest_of_too_many_are_believed(void **state)
 {
     struct material *m = *state;
+    struct err err;
 
     for (int i = 0; i < 20; i++)
-        put(m, 1000 * (i + 1), 1 + (i * 7) % 20); /* each loudness from 1 to 20 once */
-    put(m, 30000, MATERIAL_CONFIRMED);
+        put(m, 1000 * (i + 1), (float)(1 + (i * 7) % 20)); /* each loudness from 1 to 20 once */
+    assert_int_equal(material_confirm(m, 30000, 30009, &err), OK);
     put(m, 31000, NAN);
-    material_settle(m, 3);
+    settle(m, 3);
     for (int i = 0; i < 20; i++)
         assert_int_equal(material_takes(m, 1000 * (i + 1) + 5), 1 + (i * 7) % 20 < 18);
-    assert_false(material_takes(m, 30005) || material_takes(m, 31005)); /* beside those three */
-    assert_int_equal(material_disbelieved(m), 17);
-    assert_true(material_believes(m, 18) && material_believes(m, NAN) &&
-                !material_believes(m, 17.9));
+    assert_false(material_takes(m, 30005)); /* beside those three */
+    assert_true(material_takes(m, 31005));
+    assert_int_equal(material_disbelieved(m), 18);
+    assert_true(material_doubts(m, 5000));
 }
 
-static void equally_loud_ones_are_believed_together(void **state)
+/* A bell that was wrong on its first day may be right on the next ones. */
+static void each_day_is_believed_by_itself(void **state)
 {
     struct material *m = *state;
 
-    for (int i = 0; i < 5; i++)
-        put(m, 1000 * (i + 1), 2);
-    material_settle(m, 2);
-    for (int i = 0; i < 5; i++)
-        assert_false(material_takes(m, 1000 * (i + 1) + 5));
-    assert_int_equal(material_disbelieved(m), 0);
+    for (int i = 0; i < 40; i++)
+        put(m, -A_DAY + 1000 * i, 9); /* before 1970: days are even so */
+    for (int i = 0; i < 40; i++)
+        put(m, A_DAY + 1000 * i, 4 + (float)i);
+    put(m, 4 * (int64_t)A_DAY, 1.1f);
+    settle(m, 8);
+    assert_false(material_takes(m, 4 * (int64_t)A_DAY + 5));
+    assert_true(material_doubts(m, A_DAY + 7) && material_doubts(m, -1));
+    assert_false(material_doubts(m, 4 * (int64_t)A_DAY) || material_doubts(m, 0) ||
+                 material_doubts(m, 9 * (int64_t)A_DAY));
+    assert_int_equal(material_disbelieved(m), 32); /* of the first day all are as loud */
+    assert_true(material_takes(m, A_DAY + 1000 * 31 + 5));
+    assert_false(material_takes(m, A_DAY + 1000 * 32 + 5));
 }
 
 static void where_none_is_believed_the_confirmed_ones_are(void **state)
 {
     struct material *m = *state;
+    struct err err;
 
     put(m, 1000, 50);
-    put(m, 2000, MATERIAL_CONFIRMED);
-    material_settle(m, 0);
+    assert_int_equal(material_confirm(m, 2000, 2009, &err), OK);
+    settle(m, 0);
     assert_true(material_takes(m, 1005));
     assert_false(material_takes(m, 2005));
 }
 
-/* 100 before and 10 after each, and of all 40 at most: 8 each of five. */
-static void margins_of_a_young_history_are_bounded_together(void **state)
+/* 100 before and 10 after each; before those of a day with too many 40 in all: 8 each of five. */
+static void a_young_history_is_not_all_margins(void **state)
 {
-    const struct material_margins narrow = {.before_ms = 100, .after_ms = 10, .all_ms = 40};
+    const struct material_margins narrow = {.before_ms = 100, .after_ms = 10, .before_all_ms = 40};
     struct material *m;
     struct err err;
 
     (void)state;
     assert_int_equal(material_new(narrow, &m, &err), OK);
-    for (int i = 0; i < 5; i++)
-        put(m, 1000 * (i + 1), 2);
-    material_settle(m, 1000);
-    assert_true(material_takes(m, 991) && material_takes(m, 1018));
-    assert_false(material_takes(m, 992) || material_takes(m, 1017));
+    for (int i = 0; i < 7; i++)
+        put(m, 1000 * (i + 1), i < 5 ? 2 : 1);
+    put(m, A_DAY, 1);
+    settle(m, 5);
+    assert_true(material_takes(m, 991) && material_takes(m, 1020));
+    assert_false(material_takes(m, 992) || material_takes(m, 1019));
+    assert_false(material_takes(m, A_DAY - 100)); /* that day is believed */
+    assert_true(material_takes(m, 6005));
     material_free(m);
 }
 
-static void what_is_credible_grows_with_time_and_with_the_budget(void **state)
+static void what_is_credible_is_eight_and_what_a_budget_allows(void **state)
 {
-    const int64_t day = 24 * 3600 * 1000;
-
     (void)state;
-    assert_int_equal(credible_incidents(-5, 2), 8);
-    assert_int_equal(credible_incidents(0, 2), 8);
-    assert_int_equal(credible_incidents(4 * day, 0), 8);
-    assert_int_equal(credible_incidents(14 * day, 0), 28);
-    assert_int_equal(credible_incidents(14 * day, 2), 28 + 9); /* of 4, 9 in 99 of 100 */
-    assert_in_range(credible_incidents(day, 7000), 1000 + 8 + 60, 1000 + 8 + 100);
-    assert_int_equal(credible_incidents(INT64_MAX, 604800), CREDIBLE_MOST);
+    assert_int_equal(credible_a_day(0), 8);
+    assert_int_equal(credible_a_day(2), 8 + 2); /* of 0.29, 2 in 99 of 100 days */
+    assert_int_equal(credible_a_day(7), 8 + 4);
+    assert_in_range(credible_a_day(7000), 1000 + 8 + 60, 1000 + 8 + 100);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -219,11 +237,11 @@ int main(void)
         TEST(what_is_barred_stays_so_whatever_is_allowed),
         TEST(many_spans_in_any_order_are_looked_up_right),
         TEST(a_short_history_is_quarantined_by_a_quarter),
-        TEST(only_the_loudest_incidents_are_believed),
-        TEST(equally_loud_ones_are_believed_together),
+        TEST(only_the_loudest_of_too_many_are_believed),
+        TEST(each_day_is_believed_by_itself),
         TEST(where_none_is_believed_the_confirmed_ones_are),
-        TEST(margins_of_a_young_history_are_bounded_together),
-        cmocka_unit_test(what_is_credible_grows_with_time_and_with_the_budget),
+        TEST(a_young_history_is_not_all_margins),
+        cmocka_unit_test(what_is_credible_is_eight_and_what_a_budget_allows),
         TEST(without_memory_it_says_so),
     };
 

@@ -181,6 +181,9 @@ static void a_window_forgets_what_is_older(void **state)
     assert_int_equal(m->provenance.first_ms, 100 * SECOND);
     assert_int_equal(rows_of(m), 100);
     model_unref(m);
+    /* it does not grow any more */
+    assert_false(walk_is_due(x->walk, (200 * SECOND) + PERIOD - 1));
+    assert_true(walk_is_due(x->walk, (200 * SECOND) + PERIOD));
 }
 
 static void hear(struct fixture *x, int64_t from, int64_t to, float loudness)
@@ -245,6 +248,7 @@ static void more_than_is_credible_is_learned(void **state)
     struct walk_options o = options(x);
 
     o.memory_ms = 5 * SECOND;
+    o.threshold = (struct threshold_spec){.method = THRESHOLD_PERCENTILE, .value = 99};
     start(x, &o);
     for (int64_t t = 0; t < 200; t++) {
         if (t == FIRST)

@@ -165,6 +165,17 @@ static void a_budget_holds_for_what_was_learned_from_too(void **state)
     assert_int_equal(model_with_threshold(m, &budget, &again, &err), OK);
     assert_true(again->threshold == m->threshold);
     model_unref(again);
+    /* nor is the percentile that takes its place while the history is short */
+    const struct threshold_spec staged_too = {
+        .method = THRESHOLD_STAGED, .value = 1, .confirm = {3, 5}};
+    assert_int_equal(model_with_threshold(m, &staged_too, &again, &err), OK);
+    assert_int_equal(again->threshold_by, THRESHOLD_PERCENTILE);
+    assert_true(tail_count(&m->trained, again->threshold) <= 1);
+    const float staged_threshold = again->threshold;
+    model_unref(again);
+    assert_int_equal(model_with_threshold(m, &fixture_percentile, &again, &err), OK);
+    assert_true(again->threshold < staged_threshold);
+    model_unref(again);
     model_unref(m);
     schema_free(schema);
     dataset_free(d);
