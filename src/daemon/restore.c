@@ -185,6 +185,15 @@ static enum rc recall_scores(struct entity *e, const struct restore_options *o,
     return store_read_scores(r, entity_instance(e), first_ms, last_ms, recall_score, &p, err);
 }
 
+static bool count_any(void *arg, int64_t ts_ms, const float *frame, size_t n)
+{
+    (void)ts_ms;
+    (void)frame;
+    (void)n;
+    ++*(uint64_t *)arg;
+    return true;
+}
+
 static bool warm_frame(void *arg, int64_t ts_ms, const float *frame, size_t n)
 {
     struct entity *e = arg;
@@ -219,14 +228,32 @@ static enum rc warm_day(struct entity *e, int64_t to_ms, struct store_reader *r,
     return OK;
 }
 
-/* The frames that a score could still know of: older ones are past a gap (model/recent.h); and
- * before them, where the model has a season, those that tell its hour. */
+/* From when on there are all the frames that a score could still know of: DEPARTURE_MEMORY of them,
+ * which few lost ones leave in twice that time; else what is not past a gap. A fleet has the store
+ * read so much for each. */
+static enum rc find_warm(const struct entity *e, const struct restore_options *o,
+                         struct store_reader *r, int64_t *ret_from_ms, struct err *err)
+{
+    const int64_t memory_ms = DEPARTURE_MEMORY * entity_interval_ms(e);
+    uint64_t n = 0;
+
+    *ret_from_ms = o->now_ms - 2 * memory_ms;
+    if (store_read_frames(r, entity_instance(e), entity_schema(e)->hash, *ret_from_ms, o->now_ms,
+                          false, count_any, &n, err) != OK)
+        return err->rc;
+    if (n < DEPARTURE_MEMORY)
+        *ret_from_ms = o->now_ms - DEPARTURE_GAP * memory_ms;
+    return OK;
+}
+
+/* Those frames; and before them, where the model has a season, those that tell its hour. */
 static enum rc warm_up(struct entity *e, const struct restore_options *o, struct store_reader *r,
                        struct err *err)
 {
-    const int64_t span_ms = DEPARTURE_MEMORY * DEPARTURE_GAP * entity_interval_ms(e);
-    const int64_t from_ms = o->now_ms - span_ms;
+    int64_t from_ms;
 
+    if (find_warm(e, o, r, &from_ms, err) != OK)
+        return err->rc;
     if (entity_model(e)->season.slots > 0 && warm_day(e, from_ms, r, err) != OK)
         return err->rc;
     return store_read_frames(r, entity_instance(e), entity_schema(e)->hash, from_ms, o->now_ms,

@@ -32,13 +32,15 @@ struct departure {
     struct filler *filler;
     struct recent recent;
     struct news news;
+    struct awake awake;
     struct smooth smooth;
     bool started;
     int64_t sooner_ms;       /* its day than was learned */
     float score;             /* of the newest frame */
     int64_t newest_ms;       /* once started */
     struct frame now, trial; /* the newest frame; of departure_restored */
-    float *change;           /* [n] Huber's loss of the newest frame's changes */
+    float *distance, *moved; /* [n] of the newest frame, in units of the model */
+    float *change;           /* [n] Huber's loss of its changes */
     float *lacking;          /* [n] its parts, NaN where a feature that counts is missing */
     float *work;             /* [model_work_size] */
     uint8_t *present;        /* [n] of the newest frame */
@@ -65,15 +67,18 @@ enum rc departure_new(const struct model *m, bool bounded, struct departure **re
         return err_set(err, E_NOMEM, "no memory to score %zu features", n);
     d->model = m;
     d->bounded = bounded;
-    d->change = mem_array_aligned(n, sizeof *d->change);
+    d->change = mem_array_aligned(n, 3 * sizeof *d->change);
     d->lacking = mem_array_aligned(n, sizeof *d->lacking);
     d->work = mem_array_aligned(model_work_size(m), sizeof *d->work);
     d->present = mem_alloc(n);
     if (!d->change || !d->lacking || !d->work || !d->present)
         return err_set(err, E_NOMEM, "no memory to score %zu features", n);
+    d->distance = d->change + n;
+    d->moved = d->distance + n;
     if (frame_init(&d->now, n, err) != OK || frame_init(&d->trial, n, err) != OK ||
         filler_new(n, &d->filler, err) != OK || recent_init(&d->recent, n, err) != OK ||
-        news_init(&d->news, n, err) != OK || smooth_init(&d->smooth, n, err) != OK)
+        news_init(&d->news, n, err) != OK || awake_init(&d->awake, m, err) != OK ||
+        smooth_init(&d->smooth, n, err) != OK)
         return err->rc;
     *ret = TAKE(d);
     return OK;
@@ -86,6 +91,7 @@ void departure_free(struct departure *d)
     filler_free(d->filler);
     recent_done(&d->recent);
     news_done(&d->news);
+    awake_done(&d->awake);
     smooth_done(&d->smooth);
     mem_free(d->now.x);
     mem_free(d->trial.x);
@@ -100,6 +106,7 @@ void departure_clear(struct departure *d)
 {
     filler_clear(d->filler);
     recent_clear(&d->recent);
+    awake_clear(&d->awake);
     smooth_clear(&d->smooth);
 }
 
@@ -131,9 +138,23 @@ static float loss(const struct departure *d, size_t i, float z)
 
 static void measure_changes(struct departure *d)
 {
+    for (size_t i = 0; i < d->model->schema->n; i++) {
+        d->moved[i] = recent_change(&d->recent, i, d->now.x[i]) / d->model->unit_change[i];
+        d->change[i] = loss(d, i, d->moved[i] / d->awake.change[i]);
+    }
+}
+
+/* In the model's units, however the feature moves. */
+static float distance(const struct model *m, const struct frame *f, size_t i)
+{
+    return (f->x[i] - f->y[i]) / m->unit_level[i];
+}
+
+static void note_moves(struct departure *d)
+{
     for (size_t i = 0; i < d->model->schema->n; i++)
-        d->change[i] =
-            loss(d, i, recent_change(&d->recent, i, d->now.x[i]) / d->model->unit_change[i]);
+        d->distance[i] = distance(d->model, &d->now, i);
+    awake_push(&d->awake, d->distance, d->moved, d->present);
 }
 
 /* The mean of f->part over the features that count: those that are here and were learned, or whose
@@ -153,7 +174,7 @@ static float add_up(const struct departure *d, struct frame *f, const uint8_t *r
         }
         f->part[i] = restored && restored[i]
                          ? 0
-                         : loss(d, i, (f->x[i] - f->y[i]) / m->unit_level[i]) + d->change[i];
+                         : loss(d, i, distance(m, f, i) / d->awake.level[i]) + d->change[i];
         sum += (double)f->part[i];
         counted++;
     }
@@ -211,6 +232,7 @@ void departure_push(struct departure *d, int64_t ts_ms, const float *frame,
         measure_changes(d);
         evidence = add_up(d, f, NULL, &counted);
         d->score = smoothed(d, evidence, counted);
+        note_moves(d);
     }
     recent_push(&d->recent, f->x, d->present);
     *ret = describe(d, f, d->score, evidence, error);

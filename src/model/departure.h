@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "model/awake.h"
 #include "model/model.h"
 #include "model/recent.h"
 #include "model/smooth.h"
@@ -23,7 +24,8 @@
  * its last DEPARTURE_MEMORY frames and no others, so that a restart that replays so many scores as
  * if it had never stopped, to the bit (where it looks the season up at the same hour, see
  * departure_set_hour). Units are deviations in training (model/yardstick.h): the parts add up
- * without calibration. docs/detection.md has what each step is worth.
+ * without calibration; what never moved in training gets one while it moves (model/awake.h).
+ * docs/detection.md has what each step is worth.
  *
  * With a fixed threshold the score is the plain reconstruction error, as in the classic pipeline,
  * of the frame alone; so is its evidence, and part_i is the squared error.
@@ -35,7 +37,7 @@
 #define DEPARTURE_HUBER 3.0f
 
 enum {
-    DEPARTURE_MEMORY = SMOOTH_FRAMES + RECENT_FRAMES,
+    DEPARTURE_MEMORY = SMOOTH_FRAMES + RECENT_FRAMES + AWAKE_FRAMES,
     /* Intervals: as long as a score remembers where no frame is lost. After a shorter gap it is
      * worth more as the average that it was than as the evidence of a single frame. */
     DEPARTURE_GAP = SMOOTH_FRAMES,

@@ -74,6 +74,8 @@ static void some_frames(struct frames *f, size_t n, uint32_t missing, uint32_t w
                 f->x[t][i] = 12 + (f->x[t][i] - 12) * (rng_below(&rng, 2) ? 10 : 1e8f);
             if (wild && i == CONSTANT && rng_below(&rng, wild) == 0)
                 f->x[t][i] = -3;
+            if (wild && i == CONSTANT && t / 50 % 3 == 1) /* and moves for a while */
+                f->x[t][i] = 12 + 40 * rng_float(&rng);
             if (missing && (rng_below(&rng, missing) == 0 || (t + 11 * i) % 40 < 9))
                 f->x[t][i] = rng_below(&rng, 2) ? NAN : INFINITY;
             if (missing && t % 29 == 0)
@@ -90,6 +92,7 @@ struct plain {
     double evidence[LONGEST];
     int counted[LONGEST];
     double part[LONGEST][N]; /* NaN where what counts is missing */
+    double off[LONGEST][2];  /* of the constant: deviations of its level and its change */
 };
 
 static double season(const struct model *m, int64_t ts_ms, size_t i)
@@ -138,6 +141,32 @@ static double loss(double z, bool bounded)
     return a <= 3 ? a * a : bounded ? 9 : 6 * a - 9;
 }
 
+/* How many times as large the unit of the constant's level (0) or change (1) is by now. */
+static double awake(const struct plain *p, int which)
+{
+    double sum = 0;
+    int moves = 0;
+
+    for (size_t age = 1; age <= AWAKE_FRAMES && age < p->n; age++) {
+        const double *off = p->off[p->n - 1 - age];
+        sum += off[which] * off[which];
+        moves += fabs(off[1]) > 1;
+    }
+    return moves > 2 ? fmax(1, (moves - 2) / 30.0 * sqrt(sum / AWAKE_FRAMES)) : 1;
+}
+
+static void note_constant(const struct model *m, struct plain *p)
+{
+    const double x = p->x[p->n - 1][CONSTANT];
+    double *off = p->off[p->n - 1];
+
+    off[0] =
+        isnan(x) ? 0 : (x - (double)m->scaler.median[CONSTANT]) / (double)m->unit_level[CONSTANT];
+    off[1] = isnan(x) ? 0 : change(p, CONSTANT) / (double)m->unit_change[CONSTANT];
+    for (int k = 0; k < 2; k++)
+        off[k] = fmax(fmin(off[k], 1e6), -1e6);
+}
+
 static double plain_evidence(const struct model *m, struct plain *p, bool bounded, double *part)
 {
     double z[N], y[N], sum = 0;
@@ -156,13 +185,14 @@ static double plain_evidence(const struct model *m, struct plain *p, bool bounde
         const double expected = kind ? (double)m->scaler.median[i]
                                      : (double)m->scaler.low[i] + y[i] * (double)m->scaler.span[i];
         const bool cut = bounded && m->schema->f[i].resolution > 0;
-        part[i] = loss((x - expected) / (double)m->unit_level[i], cut) +
-                  loss(change(p, i) / (double)m->unit_change[i], cut);
+        part[i] = loss((x - expected) / (double)m->unit_level[i] / (kind ? awake(p, 0) : 1), cut) +
+                  loss(change(p, i) / (double)m->unit_change[i] / (kind ? awake(p, 1) : 1), cut);
         p->part[p->n - 1][i] = part[i];
         sum += part[i];
         counted++;
     }
     p->counted[p->n - 1] = counted;
+    note_constant(m, p);
     return counted ? sum / counted : (double)NAN;
 }
 
@@ -401,7 +431,8 @@ static void times_at_the_ends_of_the_clock_are_no_matter(void **state)
     departure_free(d);
 }
 
-/* After two different pasts the same frames; how many until the scores are the same for good. */
+/* After two different pasts, one longer, the same frames; how many until the scores are the same
+ * for good. */
 static size_t memory_of(uint32_t missing, uint64_t seed)
 {
     static struct frames past[2], f;
@@ -413,7 +444,7 @@ static size_t memory_of(uint32_t missing, uint64_t seed)
     for (size_t k = 0; k < 2; k++) {
         d[k] = new_departure(model, false);
         some_frames(&past[k], 50, missing, 4, 100 * seed + k);
-        for (size_t t = 0; t < 50; t++)
+        for (size_t t = 7 * k; t < 50; t++)
             departure_push(d[k], f.ts_ms[t], past[k].x[t], &s[k]);
     }
     for (size_t t = 50; t < f.n; t++) {
@@ -440,9 +471,60 @@ static void a_score_knows_of_its_memory_and_of_nothing_before(void **state)
         gaps = g > gaps ? g : gaps;
     }
     assert_true(complete > SMOOTH_FRAMES);
-    assert_true(complete <= SMOOTH_FRAMES + RECENT_VALUES);
+    assert_true(complete <= SMOOTH_FRAMES + RECENT_VALUES + AWAKE_FRAMES);
     assert_true(gaps > complete);
     assert_true(gaps <= DEPARTURE_MEMORY);
+}
+
+/* One that never moved rings when it does; when it goes on moving it hides the others no more. */
+static void what_moves_all_the_time_is_no_news_for_ever(void **state)
+{
+    (void)state;
+    static struct frames f;
+    struct departure *d = new_departure(model, false);
+    struct departure_score s;
+    struct rng rng;
+    float first = 0, calm = 0;
+
+    rng_init(&rng, 8);
+    some_frames(&f, 120, 0, 0, 2);
+    for (size_t t = 0; t < f.n; t++) {
+        if (t >= 30)
+            f.x[t][CONSTANT] = 12 + 400 * (rng_float(&rng) - 0.5f);
+        departure_push(d, f.ts_ms[t], f.x[t], &s);
+        calm = t == 29 ? s.score : calm;
+        first = t == 32 ? s.score : first;
+        if (t >= 30 + AWAKE_FRAMES + SMOOTH_FRAMES)
+            assert_true(s.score < 3 * calm + 3 && s.part[CONSTANT] < 50);
+    }
+    assert_true(first > 100 * calm);
+    departure_clear(d);
+    departure_push(d, f.ts_ms[119] + INTERVAL_MS, f.x[119], &s);
+    assert_true(s.part[CONSTANT] > 100);
+    departure_free(d);
+}
+
+/* A flag that is set stays news, and so is one that flickers now and then. */
+static void what_goes_elsewhere_and_stays_is_news_until_it_is_learned(void **state)
+{
+    (void)state;
+    static struct frames f;
+    struct departure *d = new_departure(model, false);
+    struct departure_score s;
+    float part = 0;
+
+    some_frames(&f, 200, 0, 0, 2);
+    for (size_t t = 0; t < f.n; t++) {
+        f.x[t][CONSTANT] = t >= 100 || t % 30 == 29 ? 20 : 12;
+        departure_push(d, f.ts_ms[t], f.x[t], &s);
+        if (t == 29)
+            part = s.part[CONSTANT];
+        if (t < 100 && t % 30 == 29)
+            assert_true(s.part[CONSTANT] == part && part > 100);
+        if (t > 101)
+            assert_true(s.part[CONSTANT] > 100);
+    }
+    departure_free(d);
 }
 
 static void a_fixed_threshold_has_the_plain_reconstruction_error(void **state)
@@ -506,6 +588,8 @@ int main(void)
         cmocka_unit_test(a_frame_after_a_gap_or_before_the_last_begins_a_new_past),
         cmocka_unit_test(times_at_the_ends_of_the_clock_are_no_matter),
         cmocka_unit_test(a_score_knows_of_its_memory_and_of_nothing_before),
+        cmocka_unit_test(what_moves_all_the_time_is_no_news_for_ever),
+        cmocka_unit_test(what_goes_elsewhere_and_stays_is_news_until_it_is_learned),
         cmocka_unit_test(a_fixed_threshold_has_the_plain_reconstruction_error),
         cmocka_unit_test(without_memory_it_says_so_and_leaks_nothing),
     };
