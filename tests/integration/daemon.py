@@ -16,6 +16,8 @@ class Daemon:
         self.folder = str(folder)
         self.log_path = os.path.join(self.folder, "log")
         self.data_dir = os.path.join(self.folder, "data")
+        if not {"-c", "--config"} & set(options):
+            options = (*options, "-c", self.without_retraining())
         self.command = [
             binary, "run", "--listen", "127.0.0.1:0", "--data-dir", self.data_dir,
             "--learn", learn, "--log-format", "logfmt", *options,
@@ -25,6 +27,13 @@ class Daemon:
         self.process = None
         self.url = None
         self.connections = threading.local()
+
+    def without_retraining(self):
+        """A history of seconds has soon doubled: a new model in the middle would decide a test."""
+        path = os.path.join(self.folder, "once.yml")
+        with open(path, "w") as f:
+            f.write("learn: {retrain: 0s}\n")
+        return path
 
     def start(self):
         log = open(self.log_path, "ab")
