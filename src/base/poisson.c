@@ -69,7 +69,9 @@ double poisson_most(double mean, double sure)
     assert(mean >= 0 && mean <= 700 && sure > 0 && sure < 1);
     double p = exp(-mean), sum = p, n = 0;
 
-    for (; sum < sure && n < 2 * mean + 1000; sum += p)
+    while (sum < sure && n < 2 * mean + 1000) {
         p *= mean / ++n;
+        sum += p;
+    }
     return n;
 }

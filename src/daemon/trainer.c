@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/trainer.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
@@ -318,6 +319,7 @@ static enum rc train_again(struct trainer *t, struct trainer_job *j, bool *ret_s
         *ret_skipped = err->rc == E_STATE;
         return err->rc;
     }
+    assert(m);
     if (correct_stillness(panel, j->live, m, err) != OK)
         return err->rc;
     const uint64_t id = model_id(m);

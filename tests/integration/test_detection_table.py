@@ -167,7 +167,7 @@ def test_degraded_data_is_a_copy_and_gives_a_row_a_way(binary, detection, data):
                           capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     head, *rows = done.stdout.splitlines()
-    assert head.split() == ["lab", "shop"] and len(rows) == 12
+    assert head.split() == ["lab", "shop"] and len(rows) == 13
     values = {row[:42].strip(): [float(v) for v in row[42:].split()] for row in rows}
     all_history = values.pop("all history")
     for found, group in zip(all_history, ("lab", "shop")):
