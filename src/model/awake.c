@@ -18,7 +18,8 @@ enum rc awake_init(struct awake *a, const struct model *m, struct err *err)
     *a = (struct awake){.n = n, .n_asleep = asleep};
     a->level = mem_array(2 * n + asleep * PAST, sizeof *a->level);
     a->feature = mem_array(asleep, sizeof *a->feature);
-    if (!a->level || !a->feature) {
+    a->still = mem_alloc(asleep);
+    if (!a->level || !a->feature || !a->still) {
         awake_done(a);
         return err_set(err, E_NOMEM, "no memory to score %zu features", n);
     }
@@ -35,6 +36,7 @@ void awake_done(struct awake *a)
 {
     mem_free(a->level);
     mem_free(a->feature);
+    mem_free(a->still);
     *a = (struct awake){0};
 }
 
@@ -43,43 +45,64 @@ void awake_clear(struct awake *a)
     for (size_t i = 0; i < 2 * a->n; i++)
         a->level[i] = 1; /* and of change, which follows */
     memset(a->past, 0, a->n_asleep * PAST * sizeof *a->past);
+    memset(a->still, AWAKE_FRAMES, a->n_asleep);
 }
 
-/* Added up from the oldest frame on, wherever that is: a restart comes to the same bits. */
-static void set_units(struct awake *a, size_t i, const float *past)
-{
-    float distances = 0, changes = 0;
-    int moves = 0;
-
-    for (uint32_t f = 0; f < AWAKE_FRAMES; f++) {
-        const uint32_t at = (a->head + f) % AWAKE_FRAMES;
-        const float distance = past[at], change = past[AWAKE_FRAMES + at];
-        distances += distance * distance;
-        changes += change * change;
-        moves += fabsf(change) > 1;
-    }
-    const float share = moves > STEP ? (float)(moves - STEP) / (AWAKE_FRAMES - STEP) : 0;
-    a->level[i] = fmaxf(1, share * sqrtf(distances / AWAKE_FRAMES));
-    a->change[i] = fmaxf(1, share * sqrtf(changes / AWAKE_FRAMES));
-}
-
-/* Deviations whose squares, added up, are finite. */
+/* Deviations whose squares, added up, are finite; within one nothing moved. */
 static float bounded(float z)
 {
     const float most = 1e6f;
 
-    return fmaxf(fminf(z, most), -most);
+    return fabsf(z) <= 1 ? 0 : fmaxf(fminf(z, most), -most);
 }
 
-void awake_push(struct awake *a, const float *distance, const float *change, const uint8_t *present)
+void awake_note(struct awake *a, size_t k, float level, float change)
 {
+    float *const past = a->past + k * PAST;
+
+    level = bounded(level);
+    change = bounded(change);
+    if (level != 0 || change != 0)
+        a->still[k] = 0;
+    else if (a->still[k] < AWAKE_FRAMES)
+        a->still[k]++;
+    past[a->head] = level;
+    past[AWAKE_FRAMES + a->head] = change;
+}
+
+static float counts(float share, float squares)
+{
+    const float times = share * sqrtf(squares / AWAKE_FRAMES);
+
+    return times > 1 ? 1 / times : 1;
+}
+
+/* Added up from the oldest frame on, wherever that is: a restart comes to the same bits. */
+static void weigh(struct awake *a, size_t i, const float *past)
+{
+    float levels = 0, changes = 0;
+    int moves = 0;
+
+    for (uint32_t f = 0; f < AWAKE_FRAMES; f++) {
+        const uint32_t at = (a->head + f) % AWAKE_FRAMES;
+        const float level = past[at], change = past[AWAKE_FRAMES + at];
+        levels += level * level;
+        changes += change * change;
+        moves += change != 0;
+    }
+    const float share = moves > STEP ? (float)(moves - STEP) / (AWAKE_FRAMES - STEP) : 0;
+    a->level[i] = counts(share, levels);
+    a->change[i] = counts(share, changes);
+}
+
+void awake_next(struct awake *a)
+{
+    a->head = (a->head + 1) % AWAKE_FRAMES;
     for (size_t k = 0; k < a->n_asleep; k++) {
         const size_t i = a->feature[k];
-        float *const past = a->past + k * PAST;
-        past[a->head] = present[i] ? bounded(distance[i]) : 0;
-        past[AWAKE_FRAMES + a->head] = present[i] ? bounded(change[i]) : 0;
+        if (a->still[k] < AWAKE_FRAMES)
+            weigh(a, i, a->past + k * PAST);
+        else
+            a->level[i] = a->change[i] = 1; /* as most are, most of the time */
     }
-    a->head = (a->head + 1) % AWAKE_FRAMES;
-    for (size_t k = 0; k < a->n_asleep; k++)
-        set_units(a, a->feature[k], a->past + k * PAST);
 }

@@ -14,27 +14,30 @@
  * where it changed by more than one in k of the last AWAKE_FRAMES frames, it is as many times as
  * large as
  *     (k - 2) / (AWAKE_FRAMES - 2) rms
- * of its distances, and of its changes, in those frames, where that is more than one. A feature
- * that keeps coming and going by the same counts 25 deviations after five frames, 7 after ten, and
- * one in the end. A step changes twice (model/recent.h): what goes to another value and stays
- * there, or leaves its own for a single frame now and then, is no less than it was. Finite: of the
- * last AWAKE_FRAMES frames, to the bit. Thread: its holder's. */
+ * of its distances over one, and of its changes, in those frames, where that is more than one. A
+ * feature that keeps coming and going by the same counts 25 deviations after five frames, 7 after
+ * ten, and one in the end. A step changes twice (model/recent.h): what goes to another value and
+ * stays there, or leaves its own for a single frame now and then, is no less than it was. Finite:
+ * of the last AWAKE_FRAMES frames, to the bit. Thread: its holder's. */
 enum { AWAKE_FRAMES = 32 };
 
 struct awake {
     size_t n, n_asleep; /* features; those that did not move in training */
-    uint32_t head;      /* the oldest frame's place */
+    uint32_t head;      /* the place of the frame that is noted, then of the oldest */
     uint16_t *feature;  /* [n_asleep] which they are */
-    float *level;       /* [n] how many times as large its unit of levels is, >= 1 */
-    float *change;      /* [n] the same of changes */
-    float *past;        /* [n_asleep][2][AWAKE_FRAMES] distances and changes; one block with both */
+    uint8_t *still;     /* [n_asleep] frames on end without a move; AWAKE_FRAMES: nothing is held */
+    float *level;       /* [n] what a deviation of its level counts, 0 to 1 */
+    float *change;      /* [n] the same of its change */
+    float *past;        /* [n_asleep][2][AWAKE_FRAMES] levels and changes; one block with both */
 };
 
 /* Of the features of m, none of which moves yet. E_NOMEM. */
 MUST_CHECK enum rc awake_init(struct awake *a, const struct model *m, struct err *err);
 void awake_done(struct awake *a);  /* a zeroed one is fine */
 void awake_clear(struct awake *a); /* nothing was seen to move */
-/* A frame is over: how far each feature was from what was expected, and how far it moved, in its
- * own units; what is not present did not move. Levels and changes are of the next frame then. */
-void awake_push(struct awake *a, const float *distance, const float *change,
-                const uint8_t *present);
+
+/* Of feature[k] in a frame: how far it was from what was expected, and how far it moved, in its own
+ * units; both 0 where it was not there. For each, then awake_next: what counts in the next frame.
+ */
+void awake_note(struct awake *a, size_t k, float level, float change);
+void awake_next(struct awake *a);

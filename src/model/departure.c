@@ -39,8 +39,7 @@ struct departure {
     float score;             /* of the newest frame */
     int64_t newest_ms;       /* once started */
     struct frame now, trial; /* the newest frame; of departure_restored */
-    float *distance, *moved; /* [n] of the newest frame, in units of the model */
-    float *change;           /* [n] Huber's loss of its changes */
+    float *change;           /* [n] Huber's loss of the newest frame's changes */
     float *lacking;          /* [n] its parts, NaN where a feature that counts is missing */
     float *work;             /* [model_work_size] */
     uint8_t *present;        /* [n] of the newest frame */
@@ -67,14 +66,12 @@ enum rc departure_new(const struct model *m, bool bounded, struct departure **re
         return err_set(err, E_NOMEM, "no memory to score %zu features", n);
     d->model = m;
     d->bounded = bounded;
-    d->change = mem_array_aligned(n, 3 * sizeof *d->change);
+    d->change = mem_array_aligned(n, sizeof *d->change);
     d->lacking = mem_array_aligned(n, sizeof *d->lacking);
     d->work = mem_array_aligned(model_work_size(m), sizeof *d->work);
     d->present = mem_alloc(n);
     if (!d->change || !d->lacking || !d->work || !d->present)
         return err_set(err, E_NOMEM, "no memory to score %zu features", n);
-    d->distance = d->change + n;
-    d->moved = d->distance + n;
     if (frame_init(&d->now, n, err) != OK || frame_init(&d->trial, n, err) != OK ||
         filler_new(n, &d->filler, err) != OK || recent_init(&d->recent, n, err) != OK ||
         news_init(&d->news, n, err) != OK || awake_init(&d->awake, m, err) != OK ||
@@ -136,25 +133,32 @@ static float loss(const struct departure *d, size_t i, float z)
     return bounded ? fminf(huber(z), DEPARTURE_HUBER * DEPARTURE_HUBER) : huber(z);
 }
 
-static void measure_changes(struct departure *d)
+/* In the model's units, however the feature moves. */
+static float change_of(const struct departure *d, size_t i)
 {
-    for (size_t i = 0; i < d->model->schema->n; i++) {
-        d->moved[i] = recent_change(&d->recent, i, d->now.x[i]) / d->model->unit_change[i];
-        d->change[i] = loss(d, i, d->moved[i] / d->awake.change[i]);
-    }
+    return recent_change(&d->recent, i, d->now.x[i]) / d->model->unit_change[i];
 }
 
-/* In the model's units, however the feature moves. */
-static float distance(const struct model *m, const struct frame *f, size_t i)
+static float level_of(const struct model *m, const struct frame *f, size_t i)
 {
     return (f->x[i] - f->y[i]) / m->unit_level[i];
 }
 
-static void note_moves(struct departure *d)
+static void measure_changes(struct departure *d)
 {
     for (size_t i = 0; i < d->model->schema->n; i++)
-        d->distance[i] = distance(d->model, &d->now, i);
-    awake_push(&d->awake, d->distance, d->moved, d->present);
+        d->change[i] = loss(d, i, change_of(d, i) * d->awake.change[i]);
+}
+
+static void note_moves(struct departure *d)
+{
+    for (size_t k = 0; k < d->awake.n_asleep; k++) {
+        const size_t i = d->awake.feature[k];
+        const bool here = d->present[i];
+        awake_note(&d->awake, k, here ? level_of(d->model, &d->now, i) : 0,
+                   here ? change_of(d, i) : 0);
+    }
+    awake_next(&d->awake);
 }
 
 /* The mean of f->part over the features that count: those that are here and were learned, or whose
@@ -174,7 +178,7 @@ static float add_up(const struct departure *d, struct frame *f, const uint8_t *r
         }
         f->part[i] = restored && restored[i]
                          ? 0
-                         : loss(d, i, distance(m, f, i) / d->awake.level[i]) + d->change[i];
+                         : loss(d, i, level_of(m, f, i) * d->awake.level[i]) + d->change[i];
         sum += (double)f->part[i];
         counted++;
     }

@@ -164,7 +164,7 @@ static void note_constant(const struct model *m, struct plain *p)
         isnan(x) ? 0 : (x - (double)m->scaler.median[CONSTANT]) / (double)m->unit_level[CONSTANT];
     off[1] = isnan(x) ? 0 : change(p, CONSTANT) / (double)m->unit_change[CONSTANT];
     for (int k = 0; k < 2; k++)
-        off[k] = fmax(fmin(off[k], 1e6), -1e6);
+        off[k] = fabs(off[k]) <= 1 ? 0 : fmax(fmin(off[k], 1e6), -1e6);
 }
 
 static double plain_evidence(const struct model *m, struct plain *p, bool bounded, double *part)
