@@ -124,8 +124,8 @@ void shard_follow_drift(struct shard *s, size_t at, const struct aging_step *ste
 /* A model of minutes knows a small part of what the machine does, and rings for the rest: it is
  * made anew each time the history has doubled since the last training, whatever came of that. So
  * half of a history at most is unknown, and the trainings of a day, however short the first one
- * was, cost no more than twice the last. */
-static bool is_outgrown(struct shard_slot *slot, int64_t since_ms)
+ * was, cost no more than twice the last. How long the history was then, 0 where it has not. */
+static int64_t outgrown_ms(const struct shard_slot *slot, int64_t since_ms)
 {
     const struct model *m = entity_model(slot->entity);
     uint64_t learned, wanted;
@@ -133,16 +133,17 @@ static bool is_outgrown(struct shard_slot *slot, int64_t since_ms)
 
     if (!m ||
         __builtin_sub_overflow(slot->now.wall_ms - since_ms, m->provenance.first_ms, &known_ms))
-        return false;
+        return 0;
     entity_progress(slot->entity, &learned, &wanted);
     const int64_t least_ms = (int64_t)wanted * m->interval_ms;
     if (known_ms <= 0 || since_ms < (known_ms > least_ms ? known_ms : least_ms))
-        return false;
-    /* where the window or the store has no room for more, its beginning moves on: no growth */
-    if (known_ms < slot->grown_ms + slot->grown_ms / 4)
-        return false;
-    slot->grown_ms = known_ms;
-    return true;
+        return 0;
+    /* Where the window or the store has no room for more its beginning moves on, and it is as long
+     * as it was. One that is much shorter is another history. */
+    const int64_t quarter_ms = slot->grown_ms / 4;
+    const bool as_long =
+        known_ms >= slot->grown_ms - quarter_ms && known_ms < slot->grown_ms + quarter_ms;
+    return as_long ? 0 : known_ms;
 }
 
 void shard_follow_schedule(struct shard *s, size_t at, const struct continuity_clocks *now)
@@ -157,12 +158,15 @@ void shard_follow_schedule(struct shard *s, size_t at, const struct continuity_c
                                                     : 0);
     const int64_t since_ms = now->mono_ms - slot->trained_mono_ms;
     const bool scheduled = s->o.retrain.every_ms > 0;
+    const int64_t known_ms = scheduled ? outgrown_ms(slot, since_ms) : 0;
     if (scheduled && since_ms >= s->o.retrain.every_ms)
         shard_order_retraining(s, at, "schedule");
-    else if (scheduled && is_outgrown(slot, since_ms))
+    else if (known_ms > 0)
         shard_order_retraining(s, at, "the history has grown");
     else if (slot->owed)
         shard_order_retraining(s, at, "asked when the trainer was busy");
+    if (known_ms > 0 && (slot->retraining || slot->owed))
+        slot->grown_ms = known_ms;
 }
 
 /* The same; or of a fleet's budget nearly the same part, since each step of it makes a model. */

@@ -144,7 +144,8 @@ static size_t believe(struct heard *h, size_t n, size_t a_day)
 
     if (n > a_day) {
         believed = a_day;
-        while (believed < n && believed > 0 && h[believed].loudness == h[believed - 1].loudness)
+        while (believed < n && believed > 0 && h[believed].loudness > 0 &&
+               h[believed].loudness == h[believed - 1].loudness)
             believed++; /* those that are as loud */
     }
     for (size_t i = 0; i < n; i++) {
@@ -154,19 +155,21 @@ static size_t believe(struct heard *h, size_t n, size_t a_day)
     return believed;
 }
 
-/* Whom to believe. Of days with too many, *ret_doubted are. */
-static void judge(struct material *m, size_t a_day, size_t *ret_doubted)
+/* Whom to believe; how many. */
+static size_t judge(struct material *m, size_t a_day)
 {
-    *ret_doubted = m->disbelieved = 0;
+    size_t all = 0;
+
     if (m->n_heard)
         qsort(m->heard, m->n_heard, sizeof *m->heard, by_day_and_loudness);
     for (size_t from = 0, to; from < m->n_heard; from = to) {
         for (to = from + 1; to < m->n_heard && m->heard[to].day == m->heard[from].day; to++)
             ;
         const size_t believed = believe(&m->heard[from], to - from, a_day);
-        *ret_doubted += m->heard[from].doubted ? believed : 0;
-        m->disbelieved += to - from - believed;
+        all += believed;
     }
+    m->disbelieved = m->n_heard - all;
+    return all;
 }
 
 static int by_start(const void *a, const void *b)
@@ -195,17 +198,15 @@ static void settle(struct spans *s)
 
 enum rc material_settle(struct material *m, size_t a_day, struct err *err)
 {
-    const struct material_margins *const by = &m->margins;
-    size_t doubted;
+    const int64_t all_ms = m->margins.before_all_ms;
+    const int64_t believed = (int64_t)judge(m, a_day);
+    int64_t before_ms = m->margins.before_ms;
 
-    judge(m, a_day, &doubted);
-    int64_t before_ms = by->before_ms;
-    if (doubted && by->before_all_ms && by->before_all_ms / (int64_t)doubted < before_ms)
-        before_ms = by->before_all_ms / (int64_t)doubted;
+    if (believed && all_ms && all_ms / believed < before_ms)
+        before_ms = all_ms / believed;
     for (size_t i = 0; i < m->n_heard; i++) {
         const struct heard *h = &m->heard[i];
-        if (h->believed &&
-            refuse(m, h->from_ms, h->to_ms, h->doubted ? before_ms : by->before_ms, err) != OK)
+        if (h->believed && refuse(m, h->from_ms, h->to_ms, before_ms, err) != OK)
             return err->rc;
     }
     settle(&m->barred);

@@ -8,21 +8,23 @@
 
 /* material - which moments of an entity's past may be learned from
  *
- *   barred:    maintenance, and what an operator marked as a true anomaly: never;
- *   allowed:   what an operator marked as normal: whatever the bell said;
- *   confirmed: not from `before` its start to `after` its end. Before, because what came to be an
- *              incident may have begun unheard: a frame is learned from once as much time has
- * passed after it without an incident (quarantine). After, because rolling windows still hold some
- * of it. For incidents that an operator spoke of, and those that are open; incident:  the same,
- * where it is believed. On a day with more incidents than are credible (detect/credible.h) only the
- * loudest of them are, so many: a model that learned too little of a machine rings for the rest of
- * it again and again, and would never learn what it rings for. Times are Unix ms and inclusive; a
- * day is one of UTC, by the incident's start. Pure. Thread: its holder's. */
+ * - Barred: maintenance, and what an operator marked as a true anomaly. Never.
+ * - Allowed: what an operator marked as normal. Whatever the bell said.
+ * - Confirmed: incidents that an operator spoke of, those of maintenance, and those that are open.
+ *   Not from `before` their start to `after` their end. Before, because what came to be an incident
+ *   may have begun unheard: a frame is learned from once as much time has passed after it without
+ *   one (quarantine). After, because rolling windows still hold some of it.
+ * - Other incidents: the same, where they are believed. On a day with more of them than are
+ *   credible (detect/credible.h) only the loudest are, so many: a model that learned too little of
+ *   a machine rings for the rest of it again and again, and would never learn what it rings for.
+ *
+ * Times are Unix ms and inclusive; a day is one of UTC, by the incident's start. Pure. Thread: its
+ * holder's. */
 struct material;
 
 struct material_margins {
     int64_t before_ms, after_ms;
-    /* Before the incidents of days with too many, all together at most: a young history would be
+    /* Before all other incidents that are believed, together at most: a young history would be
      * nothing but margins. 0: no such bound. */
     int64_t before_all_ms;
 };

@@ -66,8 +66,8 @@ void awake_note(struct awake *a, size_t k, float level, float change)
         a->still[k] = 0;
     else if (a->still[k] < AWAKE_FRAMES)
         a->still[k]++;
-    past[a->head] = level;
-    past[AWAKE_FRAMES + a->head] = change;
+    past[a->newest] = level;
+    past[AWAKE_FRAMES + a->newest] = change;
 }
 
 static float counts(float share, float squares)
@@ -97,7 +97,6 @@ static void weigh(struct awake *a, size_t i, const float *past)
 
 void awake_next(struct awake *a)
 {
-    a->head = (a->head + 1) % AWAKE_FRAMES;
     for (size_t k = 0; k < a->n_asleep; k++) {
         const size_t i = a->feature[k];
         if (a->still[k] < AWAKE_FRAMES)
@@ -105,4 +104,6 @@ void awake_next(struct awake *a)
         else
             a->level[i] = a->change[i] = 1; /* as most are, most of the time */
     }
+    a->newest = a->head;
+    a->head = (a->head + 1) % AWAKE_FRAMES;
 }

@@ -17,18 +17,18 @@
  * of its distances over one, and of its changes, in those frames, where that is more than one. A
  * feature that keeps coming and going by the same counts 25 deviations after five frames, 7 after
  * ten, and one in the end. A step changes twice (model/recent.h): what goes to another value and
- * stays there, or leaves its own for a single frame now and then, is no less than it was. Finite:
+ * stays there, or leaves its own for a frame at most twice in them, is no less than it was. Finite:
  * of the last AWAKE_FRAMES frames, to the bit. Thread: its holder's. */
 enum { AWAKE_FRAMES = 32 };
 
 struct awake {
-    size_t n, n_asleep; /* features; those that did not move in training */
-    uint32_t head;      /* the place of the frame that is noted, then of the oldest */
-    uint16_t *feature;  /* [n_asleep] which they are */
-    uint8_t *still;     /* [n_asleep] frames on end without a move; AWAKE_FRAMES: nothing is held */
-    float *level;       /* [n] what a deviation of its level counts, 0 to 1 */
-    float *change;      /* [n] the same of its change */
-    float *past;        /* [n_asleep][2][AWAKE_FRAMES] levels and changes; one block with both */
+    size_t n, n_asleep;    /* features; those that did not move in training */
+    uint32_t head, newest; /* the places of the oldest frame, and of the one that is noted */
+    uint16_t *feature;     /* [n_asleep] which they are */
+    uint8_t *still; /* [n_asleep] frames on end without a move; AWAKE_FRAMES: nothing is held */
+    float *level;   /* [n] what a deviation of its level counts, 0 to 1 */
+    float *change;  /* [n] the same of its change */
+    float *past;    /* [n_asleep][2][AWAKE_FRAMES] levels and changes; one block with both */
 };
 
 /* Of the features of m, none of which moves yet. E_NOMEM. */
@@ -36,8 +36,8 @@ MUST_CHECK enum rc awake_init(struct awake *a, const struct model *m, struct err
 void awake_done(struct awake *a);  /* a zeroed one is fine */
 void awake_clear(struct awake *a); /* nothing was seen to move */
 
-/* Of feature[k] in a frame: how far it was from what was expected, and how far it moved, in its own
- * units; both 0 where it was not there. For each, then awake_next: what counts in the next frame.
- */
-void awake_note(struct awake *a, size_t k, float level, float change);
+/* Before a frame: what counts in it, by those that were noted. */
 void awake_next(struct awake *a);
+/* After it, for each k: how far feature[k] was from what was expected, and how far it moved, in its
+ * own units; both 0 where it was not there. */
+void awake_note(struct awake *a, size_t k, float level, float change);

@@ -158,7 +158,6 @@ static void note_moves(struct departure *d)
         awake_note(&d->awake, k, here ? level_of(d->model, &d->now, i) : 0,
                    here ? change_of(d, i) : 0);
     }
-    awake_next(&d->awake);
 }
 
 /* The mean of f->part over the features that count: those that are here and were learned, or whose
@@ -233,6 +232,7 @@ void departure_push(struct departure *d, int64_t ts_ms, const float *frame,
     size_t counted;
     d->score = error;
     if (!model_is_classic(m)) {
+        awake_next(&d->awake); /* now: departure_restored asks by the weights of this frame */
         measure_changes(d);
         evidence = add_up(d, f, NULL, &counted);
         d->score = smoothed(d, evidence, counted);

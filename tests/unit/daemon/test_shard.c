@@ -157,6 +157,11 @@ static void a_history_that_only_moves_on_has_not_grown(void **state)
     x->shard->slot[0].grown_ms = start / 2;
     trainer_job_free(ordered(x, 2 * start));
     assert_int_equal(x->shard->slot[0].grown_ms, start);
+    /* a much shorter one is another: what was before is marked, or an operator chose */
+    x->shard->slot[0].retraining = false;
+    x->shard->slot[0].grown_ms = 3 * start;
+    trainer_job_free(ordered(x, 4 * start));
+    assert_int_equal(x->shard->slot[0].grown_ms, 2 * start);
 }
 
 /* The states that went to the store since the last look. */

@@ -504,6 +504,30 @@ static void what_moves_all_the_time_is_no_news_for_ever(void **state)
     departure_free(d);
 }
 
+/* What is asked of a frame is weighed as the frame was: that nothing is restored changes nothing.
+ */
+static void what_woke_is_restored_by_the_weights_of_its_frame(void **state)
+{
+    (void)state;
+    static struct frames f;
+    const uint8_t nothing[N] = {0};
+    struct departure *d = new_departure(model, false);
+    struct departure_score s, trial;
+    struct rng rng;
+
+    rng_init(&rng, 9);
+    some_frames(&f, 60, 0, 0, 2);
+    for (size_t t = 0; t < f.n; t++) {
+        if (t >= 30)
+            f.x[t][CONSTANT] = 12 + 400 * (rng_float(&rng) - 0.5f);
+        departure_push(d, f.ts_ms[t], f.x[t], &s);
+        const float evidence = s.evidence;
+        departure_restored(d, nothing, &trial);
+        assert_true(fabsf(trial.evidence - evidence) <= 1e-3f * evidence);
+    }
+    departure_free(d);
+}
+
 /* A flag that is set stays news, and so is one that flickers now and then. */
 static void what_goes_elsewhere_and_stays_is_news_until_it_is_learned(void **state)
 {
@@ -589,6 +613,7 @@ int main(void)
         cmocka_unit_test(times_at_the_ends_of_the_clock_are_no_matter),
         cmocka_unit_test(a_score_knows_of_its_memory_and_of_nothing_before),
         cmocka_unit_test(what_moves_all_the_time_is_no_news_for_ever),
+        cmocka_unit_test(what_woke_is_restored_by_the_weights_of_its_frame),
         cmocka_unit_test(what_goes_elsewhere_and_stays_is_news_until_it_is_learned),
         cmocka_unit_test(a_fixed_threshold_has_the_plain_reconstruction_error),
         cmocka_unit_test(without_memory_it_says_so_and_leaks_nothing),
