@@ -246,7 +246,7 @@ static enum rc look_around(struct retrain *r, struct err *err)
     if (rc == OK)
         rc = read_incidents(r, on_incident, err);
     if (rc == OK)
-        rc = material_settle(r->material, credible_a_day(q->per_week), err);
+        rc = material_settle(r->material, credible_to_learn(q->per_week), err);
     return rc == OK ? choose_incidents(r, err) : rc;
 }
 

@@ -14,3 +14,8 @@ size_t credible_a_day(double per_week)
 
     return (size_t)chance + CREDIBLE_TRUE;
 }
+
+size_t credible_to_learn(double per_week)
+{
+    return 3 * credible_a_day(per_week);
+}

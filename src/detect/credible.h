@@ -13,3 +13,9 @@
 enum { CREDIBLE_TRUE = 8 };
 
 size_t credible_a_day(double per_week);
+/* So many may be true before any is learned from, three times as many: a threshold that went up
+ * still hears what is loud, and the next model has its own; what is learned is no news any more,
+ * and somebody who tries all faults of `tocsin drill` four times in a day is to hear them a fifth
+ * time.
+ */
+size_t credible_to_learn(double per_week);

@@ -113,7 +113,7 @@ static enum rc refuse(const struct walk *w, struct material_margins margins, str
         if (rc != OK)
             return rc;
     }
-    if (material_settle(m, credible_a_day(threshold_is_budget(t->method) ? t->value : 0), err) !=
+    if (material_settle(m, credible_to_learn(threshold_is_budget(t->method) ? t->value : 0), err) !=
         OK)
         return err->rc;
     *ret = TAKE(m);

@@ -223,6 +223,7 @@ static void what_is_credible_is_eight_and_what_a_budget_allows(void **state)
     assert_int_equal(credible_a_day(0), 8);
     assert_int_equal(credible_a_day(2), 8 + 2); /* of 0.29, 2 in 99 of 100 days */
     assert_int_equal(credible_a_day(7), 8 + 4);
+    assert_int_equal(credible_to_learn(7), 3 * (8 + 4));
     assert_in_range(credible_a_day(7000), 1000 + 8 + 60, 1000 + 8 + 100);
 }
 
