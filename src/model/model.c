@@ -199,7 +199,7 @@ static enum rc take_threshold(struct model *m, const struct threshold_spec *spec
                               struct err *err)
 {
     const struct threshold_spec young = threshold_young(spec);
-    struct tail_threshold found;
+    struct tail_threshold found = {0};
     bool held = false;
     float seen = 0;
 
@@ -219,7 +219,7 @@ static enum rc take_threshold(struct model *m, const struct threshold_spec *spec
 
 enum rc model_find_stage(struct model *m, struct err *err)
 {
-    struct tail_threshold found;
+    struct tail_threshold found = {0};
     bool held = false;
     float seen;
 
@@ -235,7 +235,7 @@ enum rc model_find_stage(struct model *m, struct err *err)
 /* Under what matters nothing is observed either; nor where the softer budget has no lower one. */
 static enum rc set_observe(struct model *m, float least, struct err *err)
 {
-    struct tail_threshold found;
+    struct tail_threshold found = {0};
     bool held = false;
     float seen;
 
