@@ -245,7 +245,7 @@ def test_a_daemon_is_replayed_while_it_runs(make_daemon, replay, tocsin):
     everything = replay("--data-dir", daemon.data_dir, "--days", 1)
     assert everything["in_sample_frames"] >= 25  # it learned for 30 s
     walked = replay("--data-dir", daemon.data_dir, "--walk-forward", "--learn", "20s")
-    assert walked["model"]["trained"] == 1 and walked["in_sample_frames"] == 0
+    assert walked["model"]["trained"] >= 1 and walked["in_sample_frames"] == 0
 
     assert "'nobody'" in tocsin("replay", "--data-dir", daemon.data_dir, "--instance", "nobody",
                                 code=1).stderr
