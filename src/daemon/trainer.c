@@ -163,23 +163,25 @@ static void format_figures(const struct promotion_figures *f, const char *reason
     for (char *c = clean; *c; c++)
         if (*c == '"' || *c == '\\')
             *c = '\'';
-    (void)snprintf(out, size,
-                   "{\"trained\":\"%s\",\"disbelieved\":%zu,\"confirmed\":%" PRIu32
-                   ",\"confirmed_missed\":%" PRIu32 ",\"unmarked\":%" PRIu32
-                   ",\"unmarked_missed\":%" PRIu32 ",\"unheard\":%" PRIu32
-                   ",\"unheard_gained\":%" PRIu32 ",\"quiet_frames\":%" PRIu64
-                   ",\"live_opened\":%" PRIu32 ",\"candidate_opened\":%" PRIu32
-                   ",\"live_ringing\":%" PRIu64 ",\"candidate_ringing\":%" PRIu64 "}",
-                   clean, disbelieved, f->confirmed, f->confirmed_missed, f->unmarked,
-                   f->unmarked_missed, f->unheard, f->unheard_gained, f->quiet_frames,
-                   f->live_opened, f->candidate_opened, f->live_ringing, f->candidate_ringing);
+    const int n = snprintf(
+        out, size,
+        "{\"trained\":\"%s\",\"disbelieved\":%zu,\"confirmed\":%" PRIu32
+        ",\"confirmed_missed\":%" PRIu32 ",\"unmarked\":%" PRIu32 ",\"unmarked_missed\":%" PRIu32
+        ",\"unheard\":%" PRIu32 ",\"unheard_gained\":%" PRIu32 ",\"quiet_frames\":%" PRIu64
+        ",\"live_opened\":%" PRIu32 ",\"candidate_opened\":%" PRIu32 ",\"live_ringing\":%" PRIu64
+        ",\"candidate_ringing\":%" PRIu64 "}",
+        clean, disbelieved, f->confirmed, f->confirmed_missed, f->unmarked, f->unmarked_missed,
+        f->unheard, f->unheard_gained, f->quiet_frames, f->live_opened, f->candidate_opened,
+        f->live_ringing, f->candidate_ringing);
+    assert(n > 0 && (size_t)n < size); /* cut off it would be no JSON */
+    (void)n;
 }
 
 /* The gate: m goes live, or is kept to be looked at. */
 static void judge(struct trainer *t, struct trainer_job *j, const struct promotion_figures *f,
                   size_t disbelieved, struct model *m, uint64_t id)
 {
-    char why[PROMOTION_REASON_MAX], figures[512], number[24];
+    char why[PROMOTION_REASON_MAX], figures[STORE_FIGURES_MAX], number[24];
     const bool good = promotion_judge(f, why);
 
     format_figures(f, j->reason, disbelieved, figures, sizeof figures);

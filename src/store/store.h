@@ -88,15 +88,16 @@ enum store_model_state {
 #define STORE_MODEL_ROLLED_BACK "an operator went back to it"
 const char *store_model_state_name(enum store_model_state state); /* "live", ... */
 
+enum { STORE_FIGURES_MAX = 640 }; /* bytes with the NUL: the longest reason and counts fit */
 struct store_model {
     int64_t created_ms;
     uint64_t model_id, schema_hash;
     enum store_model_state state;
-    int64_t state_ms;      /* since when */
-    char file[256];        /* name below the models folder of the data directory */
-    char provenance[1024]; /* JSON object */
-    char reason[512];      /* a sentence: why it came into this state */
-    char figures[512];     /* JSON object: what it was judged by; "" = {} */
+    int64_t state_ms;                /* since when */
+    char file[256];                  /* name below the models folder of the data directory */
+    char provenance[1024];           /* JSON object */
+    char reason[512];                /* a sentence: why it came into this state */
+    char figures[STORE_FIGURES_MAX]; /* JSON object: what it was judged by; "" = {} */
 };
 /* Inserts, or updates the one of this entity with the same model_id. */
 MUST_CHECK enum rc store_put_model(struct store *s, int64_t entity, const struct store_model *m,
