@@ -46,6 +46,18 @@ void *mem_grow(void *p, size_t n, size_t size)
     return realloc(p, bytes ? bytes : 1);
 }
 
+void *mem_make_room(void *p, size_t n, size_t *room, size_t size)
+{
+    const size_t more = *room ? 2 * *room : 16;
+
+    if (n < *room)
+        return p;
+    p = more > *room ? mem_grow(p, more, size) : NULL;
+    if (p)
+        *room = more;
+    return p;
+}
+
 void *mem_array_aligned(size_t n, size_t size)
 {
     size_t bytes;

@@ -13,6 +13,9 @@
 void *mem_alloc(size_t size);                   /* zeroed; size 0 gives a unique pointer */
 void *mem_array(size_t n, size_t size);         /* zeroed; NULL when n * size overflows */
 void *mem_grow(void *p, size_t n, size_t size); /* realloc of an array; tail not zeroed */
+/* Room for one more in p, an array of *room items of which n are there: p, or in its place one of
+ * twice as many (16 at first), which *room is then. NULL: no memory, p stays as it is. */
+void *mem_make_room(void *p, size_t n, size_t *room, size_t size);
 void *mem_array_aligned(size_t n, size_t size); /* zeroed, on a 64-byte line; mem_free */
 char *mem_strndup(const char *s, size_t n);     /* NUL-terminated copy of n bytes */
 void mem_free(void *p);                         /* NULL is fine */

@@ -69,7 +69,7 @@ double poisson_most(double mean, double sure)
     assert(mean >= 0 && mean <= 700 && sure > 0 && sure < 1);
     double p = exp(-mean), sum = p, n = 0;
 
-    while (sum < sure && n < 2 * mean + 1000) {
+    while (sum < sure && n < 2 * mean + 1000) { /* rounding may keep the sum from a sure near 1 */
         p *= mean / ++n;
         sum += p;
     }

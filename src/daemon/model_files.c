@@ -85,15 +85,11 @@ static bool take_name(void *arg, const struct store_model_row *row)
 
     if (!is_ours(row->model.file)) /* no other is swept */
         return true;
-    if (names->n == names->room) {
-        const size_t room = names->room ? 2 * names->room : 64;
-        char(*v)[NAME_LENGTH + 1] = mem_grow(names->v, room, sizeof *v);
-        names->failed = !v;
-        if (!v)
-            return false;
-        names->v = v;
-        names->room = room;
-    }
+    char(*v)[NAME_LENGTH + 1] = mem_make_room(names->v, names->n, &names->room, sizeof *v);
+    names->failed = !v;
+    if (!v)
+        return false;
+    names->v = v;
     memcpy(names->v[names->n++], row->model.file, NAME_LENGTH + 1);
     return true;
 }

@@ -128,7 +128,12 @@ static const struct mark *mark_of(const struct retrain *r, const struct store_in
     return stretch;
 }
 
-enum said { SAID_NOTHING, SAID_FINE, SAID_ANOMALY, SAID_ASIDE };
+enum said {
+    SAID_NOTHING, /* it rang, and somebody was paged */
+    SAID_FINE,    /* learned like other frames */
+    SAID_ANOMALY, /* never learned, and asked of a candidate */
+    SAID_ASIDE,   /* of maintenance: neither learned nor asked */
+};
 
 /* What is known of an incident but that it rang. Fine is what is learned like other frames: a false
  * alarm; the new normal; the tail of what is normal, which was asked for; and a slow change, which
@@ -154,12 +159,6 @@ static enum said said_of(const struct retrain *r, const struct store_incident *i
     return SAID_FINE;
 }
 
-/* 0 where the threshold was 0: everything rang then. */
-static float loudness(const struct store_incident *in)
-{
-    return in->threshold > 0 ? in->peak_score / in->threshold : 0;
-}
-
 /* What is open is believed: it would be learned in the middle of a fault. */
 static bool on_incident(void *arg, const struct store_incident *in)
 {
@@ -170,7 +169,8 @@ static bool on_incident(void *arg, const struct store_incident *in)
     if (said == SAID_FINE)
         return true;
     if (said == SAID_NOTHING && in->end_ms)
-        r->rc = material_incident(r->material, in->start_ms, end_ms, loudness(in), r->err);
+        r->rc = material_incident(r->material, in->start_ms, end_ms,
+                                  material_loudness(in->peak_score, in->threshold), r->err);
     else
         r->rc = material_confirm(r->material, in->start_ms, end_ms, r->err);
     if (r->rc == OK && said == SAID_ANOMALY)

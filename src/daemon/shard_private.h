@@ -81,8 +81,8 @@ void shard_tell_discontinuity(struct shard *s, const struct entity *e,
 void shard_tell_learning(struct shard *s, struct shard_slot *slot);
 void shard_tell_presence(struct shard *s, struct shard_slot *slot);
 void shard_tell_day(struct shard *s, const struct entity *e); /* it comes at another hour */
-void shard_tell_refuted(struct shard *s,
-                        const struct entity *e); /* its threshold went up at once */
+/* It rang more often than is credible: its threshold went up. */
+void shard_tell_refuted(struct shard *s, const struct entity *e);
 void shard_tell_incident(struct shard *s, size_t at, const struct entity_step *step);
 void shard_tell_slow(struct shard *s, size_t at, enum watch_event event,
                      const struct slow_change *slow);

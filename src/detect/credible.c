@@ -17,5 +17,5 @@ size_t credible_a_day(double per_week)
 
 size_t credible_to_learn(double per_week)
 {
-    return 3 * credible_a_day(per_week);
+    return CREDIBLE_LEARN * credible_a_day(per_week);
 }

@@ -10,12 +10,9 @@
  * (detect/material.h) nor a reason to ring on (detect/budget.h).
  *
  * per_week: of the budget; 0 where none is promised. Pure. Thread: any. */
-enum { CREDIBLE_TRUE = 8 };
+enum { CREDIBLE_TRUE = 8, CREDIBLE_LEARN = 3 };
 
 size_t credible_a_day(double per_week);
-/* So many may be true before any is learned from, three times as many: a threshold that went up
- * still hears what is loud, and the next model has its own; what is learned is no news any more,
- * and somebody who tries all faults of `tocsin drill` four times in a day is to hear them a fifth
- * time.
- */
+/* Before any of a day is learned from, CREDIBLE_LEARN times as many: a threshold that went up still
+ * hears what is loud, and the next model has its own, but what is learned is no news any more. */
 size_t credible_to_learn(double per_week);

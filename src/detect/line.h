@@ -34,8 +34,7 @@ struct line {
     struct watch watch;
     struct budget *budget; /* of the model: its promise, and the threshold that follows */
     struct line_past past;
-    int64_t
-        interval_ms; /* of its frames; 0: not known, so that only time that goes back is a gap */
+    int64_t interval_ms; /* of frames; 0: not known, only time that goes back is a gap */
 };
 
 struct line_step {

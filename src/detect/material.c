@@ -64,14 +64,10 @@ static enum rc add(struct spans *s, int64_t from_ms, int64_t to_ms, struct err *
         return OK;
     if (s->n == MATERIAL_SPANS_MAX)
         return too_many(err);
-    if (s->n == s->room) {
-        const size_t room = s->room ? 2 * s->room : 16;
-        struct span *v = mem_grow(s->v, room, sizeof *v);
-        if (!v)
-            return err_set(err, E_NOMEM, "material: no memory");
-        s->v = v;
-        s->room = room;
-    }
+    struct span *v = mem_make_room(s->v, s->n, &s->room, sizeof *v);
+    if (!v)
+        return err_set(err, E_NOMEM, "material: no memory");
+    s->v = v;
     s->v[s->n++] = (struct span){from_ms, to_ms};
     return OK;
 }
@@ -113,14 +109,10 @@ enum rc material_incident(struct material *m, int64_t from_ms, int64_t to_ms, fl
 {
     if (m->n_heard == MATERIAL_SPANS_MAX)
         return too_many(err);
-    if (m->n_heard == m->room_heard) {
-        const size_t room = m->room_heard ? 2 * m->room_heard : 16;
-        struct heard *v = mem_grow(m->heard, room, sizeof *v);
-        if (!v)
-            return err_set(err, E_NOMEM, "material: no memory");
-        m->heard = v;
-        m->room_heard = room;
-    }
+    struct heard *v = mem_make_room(m->heard, m->n_heard, &m->room_heard, sizeof *v);
+    if (!v)
+        return err_set(err, E_NOMEM, "material: no memory");
+    m->heard = v;
     m->heard[m->n_heard++] = (struct heard){.from_ms = from_ms,
                                             .to_ms = to_ms,
                                             .day = day_of(from_ms),

@@ -37,7 +37,7 @@ static inline void material_freep(struct material **m)
     material_free(*m);
 }
 
-enum { MATERIAL_SPANS_MAX = 1 << 16 }; /* of each kind; 2 MB */
+enum { MATERIAL_SPANS_MAX = 1 << 16 }; /* barred, allowed, or refused; 3 MB at most */
 
 /* In any order; a span may overlap others. E_NOMEM; E_LIMIT past MATERIAL_SPANS_MAX. */
 MUST_CHECK enum rc material_bar(struct material *m, int64_t from_ms, int64_t to_ms,
@@ -46,7 +46,14 @@ MUST_CHECK enum rc material_allow(struct material *m, int64_t from_ms, int64_t t
                                   struct err *err);
 MUST_CHECK enum rc material_confirm(struct material *m, int64_t from_ms, int64_t to_ms,
                                     struct err *err);
-/* loudness: its peak in thresholds; what is no number is not loud. */
+/* How loud an incident was: its peak in thresholds; 0 where the threshold was 0, for everything
+ * rang then. */
+static inline float material_loudness(float peak_score, float threshold)
+{
+    return threshold > 0 ? peak_score / threshold : 0;
+}
+
+/* loudness: as above; NaN is 0. */
 MUST_CHECK enum rc material_incident(struct material *m, int64_t from_ms, int64_t to_ms,
                                      float loudness, struct err *err);
 /* Once all are in, and before the questions below. a_day: so many incidents are credible. E_NOMEM,

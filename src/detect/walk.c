@@ -242,7 +242,7 @@ enum rc walk_note(struct walk *w, int64_t ts_ms, const float *frame, struct err 
         return OK;
     if (w->d->rows >= w->o.rows_max)
         thin(w);
-    /* where nothing could go (all of one run, or what is between went with incidents): not taken */
+    /* where nothing could go, for all is of one run: not taken */
     if (run % w->stride != 0 || w->d->rows >= w->o.rows_max)
         return OK;
     if (dataset_append(w->d, ts_ms, frame, err) != OK || reserve_run(w, err) != OK)
@@ -256,20 +256,15 @@ enum rc walk_incident(struct walk *w, const struct incident *in, struct err *err
     if (is_last(w))
         return OK;
     if (!in->end_ms) {
-        if (w->n_heard == w->room_heard) {
-            const size_t room = w->room_heard ? 2 * w->room_heard : 16;
-            struct heard *more = mem_grow(w->heard, room, sizeof *more);
-            if (!more)
-                return err_set(err, E_NOMEM, "walk: no memory for %zu incidents", room);
-            w->heard = more;
-            w->room_heard = room;
-        }
+        struct heard *more = mem_make_room(w->heard, w->n_heard, &w->room_heard, sizeof *more);
+        if (!more)
+            return err_set(err, E_NOMEM, "walk: no memory for %zu incidents", w->n_heard + 1);
+        w->heard = more;
         w->n_heard++;
     }
     if (!w->n_heard)
         return OK;
-    w->heard[w->n_heard - 1] =
-        (struct heard){in->start_ms, in->end_ms ? in->end_ms : INT64_MAX,
-                       in->threshold > 0 ? in->peak_score / in->threshold : 0};
+    w->heard[w->n_heard - 1] = (struct heard){in->start_ms, in->end_ms ? in->end_ms : INT64_MAX,
+                                              material_loudness(in->peak_score, in->threshold)};
     return OK;
 }

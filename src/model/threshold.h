@@ -24,11 +24,13 @@
  * auto: sigma 3 where neither test of normality.h speaks against normal scores (at 5 %), else
  *   percentile 99.5: a normal distribution's mean and deviation say more of its tail than its few
  *   largest values do. As people do it by hand who have a notebook and validation scores.
- * staged: the budget of `budget` where the history can hold it (tail_holds in tail.h), else the
+ * staged: the budget of `budget` where the history can hold it (tail_holds in tail.h), else, not
+ *   under what the learned rows say is too low for the budget (tail_least in tail.h), the
  *   percentile of threshold_young: minutes of history hear only loud faults at a budget's
- * threshold, while a percentile, widened, hears nearly all and rings oftener than anybody bears in
- * the long run (docs/budget.md has both, measured). budget: alarms a week; needs the scores in time
- * order, so it is not here but in tail.h. Thread: pure. The plain threshold_fit is in model.h. */
+ *   threshold, while a percentile, widened, hears nearly all and rings oftener than anybody bears
+ *   in the long run (docs/budget.md has both, measured).
+ * budget: alarms a week; needs the scores in time order, so it is not here but in tail.h.
+ * Thread: pure. The plain threshold_fit is in model.h. */
 
 /* One row in 200: oftener than that, a normal row is no news in a history of minutes. */
 #define THRESHOLD_YOUNG 99.5

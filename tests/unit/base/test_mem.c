@@ -57,6 +57,30 @@ static void growing_keeps_what_was_there(void **state)
     mem_free(p);
 }
 
+static void room_is_made_when_it_is_full_and_kept_when_there_is_no_memory(void **state)
+{
+    (void)state;
+    size_t room = 0;
+    int *v = NULL, *same;
+
+    for (size_t n = 0; n < 1000; n++) {
+        v = mem_make_room(v, n, &room, sizeof *v);
+        assert_true(v && room > n && room >= 16);
+        v[n] = (int)n;
+    }
+    assert_int_equal(room, 1024);
+    mem_fail_at(1);
+    same = mem_make_room(v, room, &room, sizeof *v);
+    mem_fail_at(0);
+    assert_null(same);
+    assert_int_equal(room, 1024);
+    for (int n = 0; n < 1000; n++)
+        assert_int_equal(v[n], n);
+    mem_free(v);
+    room = SIZE_MAX / 2 + 1; /* twice as many are none */
+    assert_null(mem_make_room(NULL, room, &room, 1));
+}
+
 static void strndup_copies_n_bytes_and_ends_them(void **state)
 {
     (void)state;
@@ -94,6 +118,7 @@ int main(void)
         cmocka_unit_test(nothing_is_a_pointer_of_its_own),
         cmocka_unit_test(sizes_that_overflow_are_refused),
         cmocka_unit_test(growing_keeps_what_was_there),
+        cmocka_unit_test(room_is_made_when_it_is_full_and_kept_when_there_is_no_memory),
         cmocka_unit_test(strndup_copies_n_bytes_and_ends_them),
         cmocka_unit_test(the_nth_allocation_fails_once),
     };

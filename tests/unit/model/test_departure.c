@@ -7,82 +7,7 @@
 
 #include <cmocka.h>
 
-#include "fixture.h"
-#include "model/departure.h"
-
-enum { N = FIXTURE_N, CONSTANT = FIXTURE_CONSTANT, DAYS = 4, A_DAY = 144, LONGEST = 400 };
-
-#define INTERVAL_MS INT64_C(600000)
-
-static struct dataset *days;
-static struct model *model; /* of a machine with a daily rhythm */
-
-static int learn(void **state)
-{
-    const struct learn_spec spec = fixture_spec();
-
-    (void)state;
-    days = fixture_machine((size_t)DAYS * A_DAY, 1);
-    for (size_t r = 0; r < days->rows; r++) {
-        const double turn = 2 * M_PI * (double)r / A_DAY;
-        days->ts_ms[r] = INTERVAL_MS * (int64_t)r;
-        for (size_t i = 0; i < N; i++)
-            days->X[r * N + i] += i == CONSTANT ? 0 : (float)(300 * sin(turn + (double)i));
-    }
-    model = fixture_learn(days, NULL, &spec);
-    assert_int_equal(model->season.slots, SEASON_SLOTS);
-    return 0;
-}
-
-static int forget(void **state)
-{
-    (void)state;
-    model_unref(model);
-    dataset_free(days);
-    return 0;
-}
-
-static struct departure *new_departure(const struct model *m, bool bounded)
-{
-    struct departure *d;
-    struct err err;
-
-    assert_int_equal(departure_new(m, bounded, &d, &err), OK);
-    return d;
-}
-
-/* Frames of the machine at times INTERVAL_MS apart; missing: one value in so many is not here, and
- * some stay away for long; wild: one in so many is far off. 0: none. */
-struct frames {
-    size_t n;
-    int64_t ts_ms[LONGEST];
-    float x[LONGEST][N];
-};
-
-static void some_frames(struct frames *f, size_t n, uint32_t missing, uint32_t wild, uint64_t seed)
-{
-    struct rng rng;
-
-    rng_init(&rng, seed);
-    f->n = n;
-    for (size_t t = 0; t < n; t++) {
-        const size_t r = (t + 3 * A_DAY + 7) % days->rows;
-        f->ts_ms[t] = (int64_t)(t + 3 * A_DAY + 7) * INTERVAL_MS;
-        memcpy(f->x[t], days->X + r * N, sizeof f->x[t]);
-        for (size_t i = 0; i < N; i++) {
-            if (wild && rng_below(&rng, wild) == 0)
-                f->x[t][i] = 12 + (f->x[t][i] - 12) * (rng_below(&rng, 2) ? 10 : 1e8f);
-            if (wild && i == CONSTANT && rng_below(&rng, wild) == 0)
-                f->x[t][i] = -3;
-            if (wild && i == CONSTANT && t / 50 % 3 == 1) /* and moves for a while */
-                f->x[t][i] = 12 + 40 * rng_float(&rng);
-            if (missing && (rng_below(&rng, missing) == 0 || (t + 11 * i) % 40 < 9))
-                f->x[t][i] = rng_below(&rng, 2) ? NAN : INFINITY;
-            if (missing && t % 29 == 0)
-                f->x[t][i] = NAN;
-        }
-    }
-}
+#include "departure_fixture.h"
 
 /* The header's words, in double and without haste: all frames so far since the last gap. */
 struct plain {
@@ -476,81 +401,6 @@ static void a_score_knows_of_its_memory_and_of_nothing_before(void **state)
     assert_true(gaps <= DEPARTURE_MEMORY);
 }
 
-/* One that never moved rings when it does; when it goes on moving it hides the others no more. */
-static void what_moves_all_the_time_is_no_news_for_ever(void **state)
-{
-    (void)state;
-    static struct frames f;
-    struct departure *d = new_departure(model, false);
-    struct departure_score s;
-    struct rng rng;
-    float first = 0, calm = 0;
-
-    rng_init(&rng, 8);
-    some_frames(&f, 120, 0, 0, 2);
-    for (size_t t = 0; t < f.n; t++) {
-        if (t >= 30)
-            f.x[t][CONSTANT] = 12 + 400 * (rng_float(&rng) - 0.5f);
-        departure_push(d, f.ts_ms[t], f.x[t], &s);
-        calm = t == 29 ? s.score : calm;
-        first = t == 32 ? s.score : first;
-        if (t >= 30 + AWAKE_FRAMES + SMOOTH_FRAMES)
-            assert_true(s.score < 3 * calm + 3 && s.part[CONSTANT] < 50);
-    }
-    assert_true(first > 100 * calm);
-    departure_clear(d);
-    departure_push(d, f.ts_ms[119] + INTERVAL_MS, f.x[119], &s);
-    assert_true(s.part[CONSTANT] > 100);
-    departure_free(d);
-}
-
-/* What is asked of a frame is weighed as the frame was: that nothing is restored changes nothing.
- */
-static void what_woke_is_restored_by_the_weights_of_its_frame(void **state)
-{
-    (void)state;
-    static struct frames f;
-    const uint8_t nothing[N] = {0};
-    struct departure *d = new_departure(model, false);
-    struct departure_score s, trial;
-    struct rng rng;
-
-    rng_init(&rng, 9);
-    some_frames(&f, 60, 0, 0, 2);
-    for (size_t t = 0; t < f.n; t++) {
-        if (t >= 30)
-            f.x[t][CONSTANT] = 12 + 400 * (rng_float(&rng) - 0.5f);
-        departure_push(d, f.ts_ms[t], f.x[t], &s);
-        const float evidence = s.evidence;
-        departure_restored(d, nothing, &trial);
-        assert_true(fabsf(trial.evidence - evidence) <= 1e-3f * evidence);
-    }
-    departure_free(d);
-}
-
-/* A flag that is set stays news, and so is one that flickers now and then. */
-static void what_goes_elsewhere_and_stays_is_news_until_it_is_learned(void **state)
-{
-    (void)state;
-    static struct frames f;
-    struct departure *d = new_departure(model, false);
-    struct departure_score s;
-    float part = 0;
-
-    some_frames(&f, 200, 0, 0, 2);
-    for (size_t t = 0; t < f.n; t++) {
-        f.x[t][CONSTANT] = t >= 100 || t % 30 == 29 ? 20 : 12;
-        departure_push(d, f.ts_ms[t], f.x[t], &s);
-        if (t == 29)
-            part = s.part[CONSTANT];
-        if (t < 100 && t % 30 == 29)
-            assert_true(s.part[CONSTANT] == part && part > 100);
-        if (t > 101)
-            assert_true(s.part[CONSTANT] > 100);
-    }
-    departure_free(d);
-}
-
 static void a_fixed_threshold_has_the_plain_reconstruction_error(void **state)
 {
     (void)state;
@@ -612,9 +462,6 @@ int main(void)
         cmocka_unit_test(a_frame_after_a_gap_or_before_the_last_begins_a_new_past),
         cmocka_unit_test(times_at_the_ends_of_the_clock_are_no_matter),
         cmocka_unit_test(a_score_knows_of_its_memory_and_of_nothing_before),
-        cmocka_unit_test(what_moves_all_the_time_is_no_news_for_ever),
-        cmocka_unit_test(what_woke_is_restored_by_the_weights_of_its_frame),
-        cmocka_unit_test(what_goes_elsewhere_and_stays_is_news_until_it_is_learned),
         cmocka_unit_test(a_fixed_threshold_has_the_plain_reconstruction_error),
         cmocka_unit_test(without_memory_it_says_so_and_leaks_nothing),
     };
