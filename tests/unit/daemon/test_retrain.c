@@ -1,90 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From a store with a past in it: what is learned from, and what is judged by. */
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#include "../works.h"
-
-#include "../rng_normal.h"
-#include "base/file.h"
-#include "base/mem.h"
-#include "daemon/adopt.h"
-#include "daemon/model_files.h"
-#include "daemon/retrain.h"
-#include "store/edit.h"
-
-enum { N = 3, STEP = 1000 };
-
-struct fixture {
-    char folder[64], path[96];
-    struct schema *schema;
-    struct store *store;
-    int64_t entity;
-    atomic_bool stopping;
-    struct retrain_question q;
-};
-
-static int set_up(void **state)
-{
-    static struct fixture x;
-    static const struct feature f[N] = {{.name = "a", .resolution = 0.5f},
-                                        {.name = "b", .resolution = 0.5f},
-                                        {.name = "c", .resolution = 0.5f}};
-    struct err err;
-
-    memset(&x, 0, sizeof x);
-    *state = &x;
-    (void)snprintf(x.folder, sizeof x.folder, "/tmp/tocsin-retrain-XXXXXX");
-    if (!mkdtemp(x.folder))
-        return 1;
-    (void)snprintf(x.path, sizeof x.path, "%s/t.db", x.folder);
-    if (schema_new(f, N, &x.schema, &err) != OK || store_open(x.path, &x.store, &err) != OK ||
-        store_put_schema(x.store, x.schema, &err) != OK ||
-        store_entity(x.store, "host", &x.entity, &err) != OK)
-        return 1;
-    x.q = (struct retrain_question){.database = x.path,
-                                    .instance = "host",
-                                    .schema = x.schema,
-                                    .interval_ms = STEP,
-                                    .memory_ms = 5 * STEP,
-                                    .spec = {0, 100000 * STEP, 20 * STEP},
-                                    .confirm = {3, 5},
-                                    .rows_max = RETRAIN_ROWS_MAX,
-                                    .least_rows = 20,
-                                    .stopping = &x.stopping};
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *x = *state;
-    char command[96];
-
-    store_close(x->store);
-    schema_free(x->schema);
-    (void)snprintf(command, sizeof command, "rm -r %s", x->folder);
-    return system(command); /* NOLINT(concurrency-mt-unsafe,cert-env33-c) */
-}
-
-/* One load moves all; the fault lifts the first feature. */
-static void frame_at(int64_t t, float fault, float frame[N])
-{
-    const float load = 10 + 4 * sinf((float)t / 10);
-
-    for (int i = 0; i < N; i++)
-        frame[i] = load * (float)(i + 1) + 0.01f * (float)((t * 7 + i * 3) % 10);
-    frame[0] += fault;
-}
+#include "retrain_fixture.h"
 
 /* Ticks [from, to) at one a second. */
 static void put(struct fixture *x, int64_t from, int64_t to, float fault)
@@ -300,33 +216,6 @@ static void too_little_is_said_in_numbers(void **state)
     retrain_close(r);
 }
 
-static struct model *learn(struct fixture *x, const struct dataset *d)
-{
-    const struct model_provenance provenance = {0};
-    const struct threshold_spec threshold = {.method = THRESHOLD_PERCENTILE, .value = 99.5};
-    struct learn_spec spec;
-    struct model *m = NULL;
-
-    settings_learn_defaults(&spec);
-    WORKS(model_train(d, NULL, x->schema, &spec, &threshold, &provenance, NULL, NULL, &m, E));
-    return m;
-}
-
-static struct model *learn_ticks(struct fixture *x, float fault)
-{
-    struct dataset *d = NULL;
-
-    WORKS(dataset_new(N, &d, E));
-    for (int64_t t = 0; t < 600; t++) {
-        float frame[N];
-        frame_at(t, t / 30 % 2 ? fault : 0, frame);
-        WORKS(dataset_append(d, t, frame, E));
-    }
-    struct model *m = learn(x, d);
-    dataset_free(d);
-    return m;
-}
-
 static struct promotion_figures rehearse(struct fixture *x, struct model *live,
                                          struct model *candidate)
 {
@@ -439,117 +328,6 @@ static void what_is_open_is_believed(void **state)
     dataset_free(d);
 }
 
-static void write_file(const struct fixture *x, const char *name)
-{
-    char path[160];
-
-    (void)snprintf(path, sizeof path, "%s/models", x->folder);
-    WORKS(file_mkdirs(path, E));
-    (void)snprintf(path, sizeof path, "%s/models/%s", x->folder, name);
-    WORKS(file_write(path, "x", 1, E));
-}
-
-static bool is_there(const struct fixture *x, const char *name)
-{
-    char path[160];
-
-    (void)snprintf(path, sizeof path, "%s/models/%s", x->folder, name);
-    return access(path, F_OK) == 0;
-}
-
-static void only_our_files_without_a_row_are_swept(void **state)
-{
-    struct fixture *x = *state;
-    const struct store_model m = {.model_id = 1,
-                                  .schema_hash = x->schema->hash,
-                                  .file = "0000000000000001.tsm",
-                                  .provenance = "{}"};
-    struct store_reader *r = NULL;
-    char dir[96];
-    size_t removed = 0;
-
-    (void)snprintf(dir, sizeof dir, "%s/models", x->folder);
-    WORKS(store_put_model(x->store, x->entity, &m, E));
-    WORKS(store_reader_open(x->path, &r, E));
-    WORKS(model_files_sweep(dir, r, 0, 0, &removed, E)); /* no folder, nothing to do */
-    write_file(x, "0000000000000001.tsm");
-    write_file(x, "0000000000000002.tsm");
-    write_file(x, "mine.tsm");
-    write_file(x, "0000000000000002.tsm.bak");
-    WORKS(model_files_sweep(dir, r, 1, 60000, &removed, E));
-    assert_true(is_there(x, "0000000000000002.tsm")); /* too young */
-    WORKS(model_files_sweep(dir, r, 1, 0, &removed, E));
-    assert_int_equal(removed, 1);
-    assert_false(is_there(x, "0000000000000002.tsm"));
-    assert_true(is_there(x, "0000000000000001.tsm") && is_there(x, "mine.tsm") &&
-                is_there(x, "0000000000000002.tsm.bak"));
-    store_reader_close(r);
-}
-
-static void a_name_that_leads_out_of_the_folder_is_refused(void **state)
-{
-    struct fixture *x = *state;
-    static const char *const names[] = {"", "../t.db", ".hidden", "a/b.tsm"};
-    struct model *m = NULL;
-    struct err err;
-
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        assert_int_equal(model_files_load(x->folder, names[i], &m, &err), E_PARSE);
-}
-
-static void save(const struct fixture *x, const char *name, const struct model *m)
-{
-    char path[160];
-
-    (void)snprintf(path, sizeof path, "%s/models", x->folder);
-    WORKS(file_mkdirs(path, E));
-    (void)snprintf(path, sizeof path, "%s/models/%s", x->folder, name);
-    WORKS(model_save(m, path, E));
-}
-
-static uint64_t adopted(struct fixture *x, uint64_t in_use)
-{
-    struct model *m = NULL;
-    struct store_model row = {0};
-    char dir[96];
-
-    (void)snprintf(dir, sizeof dir, "%s/models", x->folder);
-    const struct adopt_question q = {x->path, dir, "host", x->schema->hash, in_use};
-    WORKS(adopt_look(&q, &m, &row, E));
-    const uint64_t id = m ? row.model_id : 0;
-    model_unref(m);
-    return id;
-}
-
-static void only_an_operators_choice_is_adopted(void **state)
-{
-    struct fixture *x = *state;
-    struct model *m = learn_ticks(x, 0);
-    struct store_model row = {.schema_hash = x->schema->hash, .file = "m.tsm", .provenance = "{}"};
-    struct store_editor *e = NULL;
-
-    save(x, "m.tsm", m);
-    model_unref(m);
-    assert_int_equal(adopted(x, 0), 0); /* nothing there yet */
-    row.model_id = 1;
-    WORKS(store_put_model(x->store, x->entity, &row, E));
-    assert_int_equal(adopted(x, 0), 1);
-    assert_int_equal(adopted(x, 1), 0);
-    assert_int_equal(adopted(x, 2),
-                     0); /* promoted a moment ago: no row yet, or still a candidate */
-    row.model_id = 2;
-    row.state = STORE_MODEL_CANDIDATE;
-    WORKS(store_put_model(x->store, x->entity, &row, E));
-    assert_int_equal(adopted(x, 2), 0);
-    row.state = STORE_MODEL_LIVE;
-    WORKS(store_put_model(x->store, x->entity, &row, E));
-    assert_int_equal(adopted(x, 2), 0);
-    WORKS(store_editor_open(x->path, &e, E));
-    WORKS(store_edit_live(e, 1, 9, "back", STORE_MODEL_REJECTED, "taken back", E));
-    store_editor_close(e);
-    assert_int_equal(adopted(x, 2), 1);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -569,9 +347,6 @@ int main(void)
         TEST(a_bell_that_rings_too_often_is_not_believed),
         TEST(of_a_day_with_too_many_the_confirmed_alone_are_asked),
         TEST(what_is_open_is_believed),
-        TEST(only_our_files_without_a_row_are_swept),
-        TEST(only_an_operators_choice_is_adopted),
-        TEST(a_name_that_leads_out_of_the_folder_is_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
