@@ -14,8 +14,10 @@
 #include "cli/verb.h"
 #include "config/config.h"
 #include "daemon/restore.h"
+#include "detect/daylight.h"
 #include "detect/replay.h"
 #include "detect/walk.h"
+#include "model/departure.h"
 
 enum { DAY_MS = REPLAY_DAY_MS, DAYS_MAX = 36500, OUTPUT_MAX = 256 << 20 };
 
@@ -252,6 +254,8 @@ static enum rc on_frame(void *arg, int64_t ts_ms, const float *frame, struct err
                     "%llu pages", (unsigned long long)r->result.all.pages);
     if (!line->model) {
         r->learned++;
+        if (line_note(&r->replay.line, r->source.schema, ts_ms, frame, err) != OK)
+            return err->rc;
         return may_learn(r, ts_ms) ? walk_note(r->walk, ts_ms, frame, err) : OK;
     }
     replay_push(&r->replay, ts_ms, frame, &step);
@@ -284,11 +288,44 @@ static enum rc nothing(const struct replay_run *r, struct err *err)
     return err_set(err, E_STATE, "%s: no frames then", r->source.name);
 }
 
+static enum rc recall_frame(void *arg, int64_t ts_ms, const float *frame, struct err *err)
+{
+    (void)err;
+    line_recall(arg, ts_ms, frame);
+    return OK;
+}
+
+static enum rc recall_day_frame(void *arg, int64_t ts_ms, const float *frame, struct err *err)
+{
+    (void)err;
+    line_recall_day(arg, ts_ms, frame);
+    return OK;
+}
+
+/* What came before the span is known, as it was live: a first frame without a past has another
+ * score. */
+static enum rc warm_up(struct replay_run *r, struct err *err)
+{
+    struct line *const line = &r->replay.line;
+    const int64_t memory_ms = (int64_t)DEPARTURE_GAP * DEPARTURE_MEMORY * r->source.interval_ms;
+    const int64_t warm_ms = r->from_ms - memory_ms;
+
+    if (!line->model)
+        return OK;
+    if (line->model->season.slots > 0 &&
+        replay_source_feed(&r->source, warm_ms - DAYLIGHT_RECALL_MS, warm_ms - 1, recall_day_frame,
+                           line, err) != OK)
+        return err->rc;
+    return replay_source_feed(&r->source, warm_ms, r->from_ms - 1, recall_frame, line, err);
+}
+
 /* All frames through the line. */
 static enum rc play(struct replay_run *r, struct err *err)
 {
     struct incident last;
 
+    if (warm_up(r, err) != OK)
+        return err->rc;
     report_progress_init(&r->bar, "replaying");
     report_progress_init(&r->training, "training");
     const int64_t start_ms = clock_mono_ms();

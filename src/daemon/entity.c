@@ -82,6 +82,8 @@ static enum rc learn(struct entity *e, int64_t ts_ms, const float *frame, struct
 {
     const size_t rows = e->learned->rows;
 
+    if (line_note(&e->line, e->schema, ts_ms, frame, err) != OK)
+        return err->rc;
     if (rows && ts_ms <= e->learned->ts_ms[rows - 1])
         ts_ms = e->learned->ts_ms[rows - 1] + e->interval_ms;
     return dataset_append(e->learned, ts_ms, frame, err);
@@ -338,8 +340,10 @@ enum rc entity_set_model(struct entity *e, struct model *m, uint64_t model_id, s
     dataset_free(TAKE(e->learned));
     e->presence = TAKE(presence);
     e->model_id = model_id;
-    if (e->phase != PHASE_WATCHING)
-        forget_windows(e);
+    if (e->phase != PHASE_WATCHING) { /* the trainer's own load is no news of this machine */
+        evaluator_clear(e->evaluator);
+        fill_anew(e);
+    }
     e->phase = PHASE_WATCHING;
     return OK;
 }

@@ -215,12 +215,11 @@ static bool warm_day_frame(void *arg, int64_t ts_ms, const float *frame, size_t 
 /* A few frames of each hour tell whether the day comes sooner or later than it was learned. */
 static enum rc warm_day(struct entity *e, int64_t to_ms, struct store_reader *r, struct err *err)
 {
-    enum { AN_HOUR_MS = 3600 * 1000, STEP_MS = 5 * 60 * 1000 };
+    enum { STEP_MS = 5 * 60 * 1000 };
     const int64_t interval = entity_interval_ms(e);
     const int64_t step = interval > STEP_MS ? interval : STEP_MS;
 
-    for (int64_t ms = to_ms - (DAYLIGHT_HOURS + DAYLIGHT_HOURS_SURE + 2) * (int64_t)AN_HOUR_MS;
-         ms < to_ms; ms += step)
+    for (int64_t ms = to_ms - DAYLIGHT_RECALL_MS; ms < to_ms; ms += step)
         if (store_read_frames(r, entity_instance(e), entity_schema(e)->hash, ms,
                               ms + (step < 2 * interval ? step : 2 * interval) - 1, false,
                               warm_day_frame, e, err) != OK)

@@ -53,13 +53,23 @@ static bool is_same_promise(const struct model *before, const struct model *now)
     return before->threshold_spec.value == now->threshold_spec.value;
 }
 
+static enum rc make_past(struct line *l, size_t features, struct err *err)
+{
+    struct line_past *p = &l->past;
+
+    assert(!p->X || p->features == features);
+    if (!p->X && !(p->X = mem_array(DEPARTURE_MEMORY, features * sizeof *p->X)))
+        return err_set(err, E_NOMEM, "line: no memory");
+    p->features = features;
+    return OK;
+}
+
 static void remember(struct line *l, int64_t ts_ms, const float *frame)
 {
     struct line_past *p = &l->past;
-    const size_t n = l->model->schema->n;
 
     p->ts_ms[p->head] = ts_ms;
-    memcpy(&p->X[p->head * n], frame, n * sizeof *frame);
+    memcpy(&p->X[p->head * p->features], frame, p->features * sizeof *frame);
     p->head = (p->head + 1) % DEPARTURE_MEMORY;
     p->n += p->n < DEPARTURE_MEMORY;
 }
@@ -76,11 +86,11 @@ static bool is_after_gap(const struct line *l, int64_t ts_ms)
            !departure_is_gap(l->interval_ms, before, newest);
 }
 
-static void warm_up(struct scorer *s, const struct line_past *p, size_t n)
+static void warm_up(struct scorer *s, const struct line_past *p)
 {
     for (size_t i = DEPARTURE_MEMORY - p->n; i < DEPARTURE_MEMORY; i++) {
         const size_t at = (p->head + i) % DEPARTURE_MEMORY;
-        scorer_warm(s, p->ts_ms[at], &p->X[at * n]);
+        scorer_warm(s, p->ts_ms[at], &p->X[at * p->features]);
     }
 }
 
@@ -95,6 +105,17 @@ static bool is_same_but_threshold(const struct model *a, const struct model *b)
            memcmp(a->unit_change, b->unit_change, n * sizeof *a->unit_change) == 0;
 }
 
+enum rc line_note(struct line *l, const struct schema *frames, int64_t ts_ms, const float *frame,
+                  struct err *err)
+{
+    if (make_past(l, frames->n, err) != OK)
+        return err->rc;
+    if (is_after_gap(l, ts_ms))
+        line_forget(l);
+    remember(l, ts_ms, frame);
+    return OK;
+}
+
 enum rc line_set_model(struct line *l, const struct schema *frames, struct model *m,
                        struct err *err)
 {
@@ -104,16 +125,12 @@ enum rc line_set_model(struct line *l, const struct schema *frames, struct model
 
     if (schema_match(frames, m->schema, err) != OK || scorer_new(m, &scorer, err) != OK ||
         scorer_follow_day(scorer, err) != OK || new_budget(l, m, &budget, err) != OK ||
-        silence_new(m->schema->n, &silence, err) != OK)
+        make_past(l, m->schema->n, err) != OK || silence_new(m->schema->n, &silence, err) != OK)
         return err->rc;
-    if (!l->past.X && !(l->past.X = mem_array(DEPARTURE_MEMORY, m->schema->n * sizeof(float)))) {
-        silence_free(silence);
-        return err_set(err, E_NOMEM, "line: no memory");
-    }
     struct model *const before = l->model; /* may be m */
     if (before)
         scorer_take_day(scorer, l->scorer);
-    warm_up(scorer, &l->past, m->schema->n);
+    warm_up(scorer, &l->past);
     if (before && is_same_but_threshold(before, m))
         scorer_remember(scorer, l->scorer);
     scorer_free(l->scorer);

@@ -24,7 +24,8 @@
 struct line_past {
     size_t n, head; /* frames there; the place of the next */
     int64_t ts_ms[DEPARTURE_MEMORY];
-    float *X; /* [DEPARTURE_MEMORY][n features]; NULL until line_set_model */
+    size_t features;
+    float *X; /* [DEPARTURE_MEMORY][features]; NULL until line_note or line_set_model */
 };
 
 struct line {
@@ -48,6 +49,11 @@ struct line_step {
 /* interval_ms: of the frames to come, whatever that of the model's was; 0 when not known. */
 void line_init(struct line *l, struct confirm_spec confirm, int64_t interval_ms);
 void line_done(struct line *l); /* a zeroed one is fine */
+
+/* A frame of this schema to learn from: nothing judges it; it is the past of the frames that the
+ * first model judges. Over a gap as line_push. E_NOMEM. */
+MUST_CHECK enum rc line_note(struct line *l, const struct schema *frames, int64_t ts_ms,
+                             const float *frame, struct err *err);
 
 /* Judge frames of this schema with m from now on; takes a new reference. Its scorer is shown the
  * past first, so that scores are as if it had been there all the time, and where but the threshold

@@ -48,10 +48,10 @@ static inline void walk_freep(struct walk **w)
 
 /* Before the frame of ts_ms is judged: is a model due? */
 bool walk_is_due(const struct walk *w, int64_t ts_ms);
-/* That model, of one reference; when the next is due is said above. Where training fails the old model
- * goes on, and the first is tried again with a quarter more frames, as a daemon does: *ret is NULL
- * then and walk_refused says why. E_NOMEM; E_LIMIT for more incidents than detect/material.h holds.
- * progress as in model_train. */
+/* That model, of one reference; when the next is due is said above. Where training fails the old
+ * model goes on, and the first is tried again with a quarter more frames, as a daemon does: *ret is
+ * NULL then and walk_refused says why. E_NOMEM; E_LIMIT for more incidents than detect/material.h
+ * holds. progress as in model_train. */
 MUST_CHECK enum rc walk_train(struct walk *w, int64_t ts_ms, model_progress_fn *progress, void *arg,
                               struct model **ret, struct err *err);
 const char *walk_refused(const struct walk *w); /* the last reason; "" when there was none */

@@ -59,8 +59,9 @@ class Daemon:
             self.process.send_signal(sig)
         return self.process.wait(timeout=60) if self.process else None
 
-    def wait(self, check, seconds=120):
-        """The first true answer of check(); an assertion when none came."""
+    def wait(self, check, seconds=300):
+        """The first true answer of check(); an assertion when none came. (Training gives way to all
+        else on this machine.)"""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             answer = check()

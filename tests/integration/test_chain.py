@@ -76,12 +76,11 @@ class Chain:
         config.write_text(CONFIG.format(url=self.prometheus.url))
         self.tocsin = Daemon(binary, folder, "-c", str(config), learn="60s")
         self.stops.append(self.tocsin.stop)
-        before = time.monotonic()
+        self.tocsin_started = time.time()
         self.tocsin.start()
         targets.write_text(json.dumps([{"targets": [self.tocsin.url.split("//")[1]]}]))
         self.tocsin.wait(lambda: self.tocsin.json("/api/v1/entities")["entities"])
         self.tocsin.wait_watching()
-        self.seconds_to_watch = time.monotonic() - before
 
     def stop(self):
         while self.stops:
@@ -97,11 +96,15 @@ def chain(binary, tmp_path_factory):
 
 
 def test_there_is_no_cold_start(chain):
-    """It watches long before it could have gathered what it learned from."""
+    """It watches by what Prometheus had gathered before it came."""
     entity, = chain.tocsin.json("/api/v1/entities")["entities"]
     assert entity["instance"] == chain.exporter.target
     assert entity["model"]["rows"] >= 45  # of 60 some are held back
-    assert chain.seconds_to_watch < 30
+    with chain.tocsin.database() as db:
+        (provenance,), = db.execute("SELECT provenance FROM models ORDER BY id LIMIT 1")
+    first, last = (json.loads(provenance)[key] / 1000 for key in ("first_ms", "last_ms"))
+    assert first < chain.tocsin_started - 45
+    assert last < chain.tocsin_started + 5
 
 
 def test_prometheus_has_the_score_each_second(chain):
@@ -121,17 +124,13 @@ def test_a_fault_goes_all_the_way_to_the_webhook_and_so_does_its_end(chain, bina
     def ask():
         shown.extend(chain.alertmanager.query(rule_of_anomaly()))
 
-    for _ in range(3):  # what else this machine does may ring just before
-        until(lambda: chain.prometheus.number("anomaly_detected") == 0, "quiet", 120)
-        fired, resolved = len(told("firing")), len(told("resolved"))
-        shown.clear()
-        with subprocess.Popen(
-                [binary, "drill", "--fault", "network", "--for", "60s", "--url", chain.tocsin.url],
-                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as drill:
-            until(lambda: ask() or drill.poll() is not None, "the drill to end", 180)
-            out, errors = drill.communicate()
-        if "just before the fault" not in errors:
-            break
+    until(lambda: chain.prometheus.number("anomaly_detected") == 0, "quiet", 120)
+    fired, resolved = len(told("firing")), len(told("resolved"))
+    with subprocess.Popen(
+            [binary, "drill", "--fault", "network", "--for", "60s", "--url", chain.tocsin.url],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as drill:
+        until(lambda: ask() or drill.poll() is not None, "the drill to end", 600)
+        out, errors = drill.communicate()
     assert drill.returncode == 0, out + errors
 
     until(lambda: ask() or len(told("firing")) > fired, "the webhook to hear of it", 30)

@@ -61,12 +61,16 @@ class Api:
         if self.status != 200:
             return self.status, json.dumps({"error": "the board is gone"}).encode()
         if self.ring_after is not None and self.asked > self.ring_after and not self.incident:
-            self.incident = {"start": time.time(), "peak": time.time(), "peak_score": 0.75,
-                             "threshold": 0.125, "causes": CAUSES}
+            self.incident = self.incident_since(time.time())
         entity = {"instance": "here", "phase": self.phase, "progress": 0.42,
                   "score": 0.0625, "threshold": 0.125, "anomalous": bool(self.incident),
                   "ringing": bool(self.incident), "incident": self.incident}
         return 200, json.dumps({"entities": [entity]}).encode()
+
+    @staticmethod
+    def incident_since(start):
+        return {"start": start, "peak": start, "peak_score": 0.75, "threshold": 0.125,
+                "causes": CAUSES}
 
     def stop(self):
         self.server.shutdown()
@@ -160,12 +164,15 @@ def test_no_fault_while_it_learns(binary, api):
     refused(binary, api, "is still learning (42 %); no fault was made")
 
 
+def begin_drill(binary, api):
+    return subprocess.Popen(
+        [binary, "drill", "--fault", "files", "--for", "30s", "--rest", "1s", "--url", api.url],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
 def test_an_open_incident_is_waited_for(binary, api):
-    api.incident = {"start": 1.5, "peak": 2, "peak_score": 1, "threshold": 0.125,
-                    "causes": CAUSES}
-    process = subprocess.Popen(
-        [binary, "drill", "--fault", "files", "--for", "5s", "--rest", "1s", "--url", api.url],
-        stdout=subprocess.PIPE, text=True)
+    api.incident = api.incident_since(1.5)
+    process = begin_drill(binary, api)
     wait_until(lambda: api.asked >= 5, "the drill asks until the incident is over")
     assert children_of(process.pid) == {}, "no fault is made meanwhile"
     api.incident = None
@@ -173,6 +180,35 @@ def test_an_open_incident_is_waited_for(binary, api):
     api.ring_after = api.asked
     assert process.communicate(timeout=60)[0].count("rang") == 1
     assert process.returncode == 0
+
+
+def ring_for_something_else(api, process):
+    wait_until(lambda: children_of(process.pid), "the fault is made")
+    api.incident = api.incident_since(time.time() - 60)
+    wait_until(lambda: not children_of(process.pid), "the fault is ended")
+
+
+def test_a_fault_that_something_else_rings_before_is_made_again(binary, api):
+    process = begin_drill(binary, api)
+    for _ in range(2):
+        ring_for_something_else(api, process)
+        api.incident = None
+    wait_until(lambda: children_of(process.pid), "the fault is made again")
+    api.ring_after = api.asked
+    out, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert out.count("it rang after") == 1
+    assert errors.count("an incident opened just before the fault, load_per_core first") == 2
+
+
+def test_a_machine_that_is_never_quiet_is_given_up(binary, api):
+    process = begin_drill(binary, api)
+    for _ in range(3):
+        api.incident = None
+        ring_for_something_else(api, process)
+    out, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "just before the fault, 3 times: drill again when this machine is quieter" in errors
 
 
 def test_no_fault_when_the_server_is_in_trouble(binary, api):

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -92,7 +93,8 @@ def test_a_fault_is_seen_where_it_is_labelled(recorded):
     span = range(int(event["first"]), int(event["last"]) + 2)  # it may start late in a row
     opened = [float(row["files_open"]) for row in rows(recorded, "test") if row["files_open"]]
     before = [float(row["files_open"]) for row in rows(recorded, "train") if row["files_open"]]
-    assert max(opened[i] for i in span if i < len(opened)) > max(before) + 10000
+    usual = statistics.median(before)  # (another test may hold files meanwhile)
+    assert max(opened[i] for i in span if i < len(opened)) > usual + 10000
 
 
 def test_a_recording_is_fine_until_it_is_changed(recorded, tmp_path):

@@ -152,6 +152,16 @@ def test_a_model_of_the_same_time_is_in_sample(tocsin, replay, data, tmp_path):
     assert [without_shares(p) for p in rest["pages"]] == [without_shares(p) for p in got["pages"]]
 
 
+def test_a_part_is_judged_as_in_the_whole(tocsin, replay, data, tmp_path):
+    """The frames before it are its past, as they were live: a fault that begins with it is a change."""
+    model = tmp_path / "m.tsm"
+    tocsin("train", "--data", write_csv(tmp_path / "h.csv", frames(2000)), "--model", model)
+    whole = replay("--data", data, "--model", model)
+    part = replay("--data", data, "--model", model, "--from", START + 3500)
+    assert part["frames"] == 500
+    assert [without_shares(p) for p in part["pages"]] == [without_shares(whole["pages"][1])]
+
+
 def test_walking_judges_by_older_frames_alone(replay, tmp_path):
     # four days of minutes; the machine is another one from the third day on
     def rows():

@@ -59,7 +59,7 @@ def test_machines_of_one_role_are_learned_from_together(binary, tmp_path, machin
         # one that comes later has no cold start
         before = d.metric("tocsin_trainings_total")
         name(one, two, late)
-        d.wait(lambda: late in by_name(d) and by_name(d)[late]["score"] is not None, 30)
+        d.wait(lambda: late in by_name(d) and by_name(d)[late]["score"] is not None)
         assert by_name(d)[late]["model"]["id"] == found[one]["model"]["id"]
         assert d.metric("tocsin_trainings_total") == before
 
@@ -73,8 +73,8 @@ def test_machines_of_one_role_are_learned_from_together(binary, tmp_path, machin
         # learned anew together
         old = found[one]["model"]["id"]
         d.process.send_signal(10)  # SIGUSR1
-        d.wait(lambda: d.metric("tocsin_trainings_total") >= before + 2, 60)  # the group, and the other
-        d.wait(lambda: len({by_name(d)[x]["model"]["id"] for x in (one, two, late)}) == 1, 30)
+        d.wait(lambda: d.metric("tocsin_trainings_total") >= before + 2)  # the group, and the other
+        d.wait(lambda: len({by_name(d)[x]["model"]["id"] for x in (one, two, late)}) == 1)
         live = by_name(d)[one]["model"]["id"]
         assert live != old or "the live model stays" in d.log() or "rejected" in d.log()
 

@@ -29,7 +29,8 @@ static const char profile_text[] =
 struct fixture {
     struct profile *profile;
     struct entity *entity, *other; /* this machine, and one that is asked from elsewhere */
-    struct model *model;           /* that it learned */
+    struct dataset *learned;
+    struct model *model; /* that was made of it */
     struct series_set *set;
     uint32_t work, level, swap;
     double work_total, swap_now, level_shift;
@@ -72,6 +73,7 @@ static int tear_down(void **state)
     entity_free(x->entity);
     entity_free(x->other);
     model_unref(x->model);
+    dataset_free(x->learned);
     profile_free(x->profile);
     series_set_unref(x->set);
     return 0;
@@ -120,7 +122,7 @@ static void learn_and_train(struct fixture *x)
                      OK);
     assert_int_equal(entity_set_model(x->entity, m, 42, &err), OK);
     x->model = m;
-    dataset_free(d);
+    x->learned = d;
 }
 
 /* Ticks until this event; the number of them, at most n. */
@@ -439,6 +441,19 @@ static void after_a_failed_training_it_learns_a_quarter_more(void **state)
     assert_int_equal(wanted, WANTED + WANTED / 4 + 1);
 }
 
+/* What the entity has seen so far, and the model that it has now. */
+static void begin_replay(const struct fixture *x, struct model *m, struct replay *r)
+{
+    const struct schema *const schema = entity_schema(x->entity);
+    const struct dataset *const d = x->learned;
+    struct err err;
+
+    replay_init(r, (struct confirm_spec){3, 5}, INTERVAL_MS, profile_window_ms(x->profile));
+    for (size_t i = 0; i < d->rows; i++)
+        assert_int_equal(line_note(&r->line, schema, d->ts_ms[i], &d->X[i * d->n], &err), OK);
+    assert_int_equal(line_set_model(&r->line, schema, m, &err), OK);
+}
+
 /* One more tick of both: the frame that the entity kept is replayed and must come to the same. */
 static void tick_and_replay(struct fixture *x, struct replay *r)
 {
@@ -459,11 +474,9 @@ static void a_replay_of_its_frames_comes_to_the_same(void **state)
     struct fixture *x = *state;
     struct replay r;
     unsigned opened = 0;
-    struct err err;
 
     learn_and_train(x);
-    replay_init(&r, (struct confirm_spec){3, 5}, INTERVAL_MS, profile_window_ms(x->profile));
-    assert_int_equal(line_set_model(&r.line, entity_schema(x->entity), x->model, &err), OK);
+    begin_replay(x, x->model, &r);
     for (int i = 0; i < 600; i++) {
         x->level_shift = i % 200 > 180 ? 0.6 : 0; /* rings */
         x->level_gone = i % 90 > 80;              /* the filler has a past */
@@ -493,8 +506,7 @@ static void a_replay_follows_a_budget_as_live(void **state)
     learn_and_train(x);
     assert_int_equal(model_with_threshold(entity_model(x->entity), &spec, &m, &err), OK);
     assert_int_equal(entity_set_model(x->entity, m, 43, &err), OK);
-    replay_init(&r, (struct confirm_spec){3, 5}, INTERVAL_MS, profile_window_ms(x->profile));
-    assert_int_equal(line_set_model(&r.line, entity_schema(x->entity), m, &err), OK);
+    begin_replay(x, m, &r);
     for (int i = 0; i < 4000; i++) {
         x->level_shift = i % 1000 > 980 ? 2 : 0;
         x->level_gone = i % 90 > 80;
