@@ -303,8 +303,7 @@ static enum rc try_fault(const struct drill_options *o, struct http *h, struct d
     if (r->fault->prepare(&plan, err) != OK)
         return err->rc;
     if (!o->json)
-        printf("%s: %s, for at most %.0f s\n", r->fault->name, plan.what,
-               (double)o->for_ms / 1000);
+        printf("%s: %s, for at most %.0f s\n", r->fault->name, plan.what, (double)o->for_ms / 1000);
     const int64_t wall = clock_wall_ms();
     if (drill_process_start(r->fault, &plan, &process, err) != OK)
         return err->rc;

@@ -70,10 +70,9 @@ def test_scores_of_stored_frames_are_bit_equal_after_a_restart(make_daemon, bina
     db = d.database()
     features = [f["name"] for f in json.loads(db.execute(
         "select features from schemas").fetchone()[0])]
-    rows = db.execute("select ts_ms, score, frames.\"values\" from scores join frames "
+    rows = db.execute("select ts_ms, score, frames.\"values\" from frames left join scores "
                       "using (entity, ts_ms) order by ts_ms").fetchall()
     model = os.path.join(d.data_dir, "models", db.execute("select file from models").fetchone()[0])
-    assert len(rows) >= 10
     data = tmp_path / "frames.csv"
     with open(data, "w") as f:
         print("timestamp", *features, sep=",", file=f)
@@ -84,7 +83,9 @@ def test_scores_of_stored_frames_are_bit_equal_after_a_restart(make_daemon, bina
     out = subprocess.run([binary, "score", "--model", model, "--data", str(data), "-o", "-"],
                          capture_output=True, text=True, check=True).stdout.splitlines()
     assert len(out) == len(rows) + 1
-    for line, (_, score, _) in zip(out[1:], rows):
+    judged = [(line, score) for line, (_, score, _) in zip(out[1:], rows) if score is not None]
+    assert 10 <= len(judged) < len(rows)  # it also learned
+    for line, score in judged:
         written = float(line.split(",")[1])
         assert struct.pack("<f", written) == struct.pack("<f", score), line
 
