@@ -205,11 +205,9 @@ static enum rc expect_watching(const struct drill_options *o, const struct drill
                                struct err *err)
 {
     if (strcmp(v->phase, "watching") != 0)
-        return err_set(
-            err, E_STATE,
-            "the tocsin at %s is still %s (%.0f %%); no fault was made: drill again when "
-            "it watches",
-            o->url, v->phase, 100 * (isnan(v->progress) ? 0 : v->progress));
+        return err_set(err, E_STATE,
+                       "the tocsin at %s is still %s (%.0f %%): drill again when it watches",
+                       o->url, v->phase, 100 * (isnan(v->progress) ? 0 : v->progress));
     return OK;
 }
 
@@ -219,6 +217,11 @@ static enum rc ask(const struct drill_options *o, struct http *h, struct drill_v
     if (drill_watch(h, o->instance, ret, err) != OK)
         return err->rc == E_STATE ? err_wrap(err, "the tocsin at %s", o->url) : err->rc;
     return OK;
+}
+
+static const char *first_cause(const struct drill_view *v)
+{
+    return v->n_causes ? v->causes[0].feature : "cause not known";
 }
 
 /* Until it rings or the time is over. A question that fails is asked again: the machine is under
@@ -273,19 +276,18 @@ static enum rc await_quiet(const struct drill_options *o, struct http *h, struct
         if (now - started >= QUIET_WAIT_MS)
             return err_set(
                 err, E_STATE,
-                "the tocsin at %s still rings after %d minutes, %s first; no fault was made: "
-                "drill again when it is over",
-                o->url, QUIET_WAIT_MS / 60000,
-                v.n_causes ? v.causes[0].feature : "cause not known");
+                "the tocsin at %s still rings after %d minutes, %s first: drill again when it is "
+                "over",
+                o->url, QUIET_WAIT_MS / 60000, first_cause(&v));
         show_progress("an incident is open; waiting for quiet: score %.3g, threshold %.3g", v.score,
                       v.threshold);
         sleep_ms(POLL_MS);
     }
 }
 
-/* One fault, at a time when nothing rings. */
-static enum rc try_fault(const struct drill_options *o, struct http *h, struct drill_result *r,
-                         struct err *err)
+/* One fault, at a time when nothing rings; again: who drills knows of what rang before. */
+static enum rc try_fault(const struct drill_options *o, struct http *h, bool again,
+                         struct drill_result *r, struct err *err)
 {
     struct drill_plan plan = {0};
     struct drill_process process = {.complaint = -1};
@@ -295,8 +297,10 @@ static enum rc try_fault(const struct drill_options *o, struct http *h, struct d
     if (ask(o, h, &r->view, err) != OK || expect_watching(o, &r->view, err) != OK)
         return err->rc;
     if (r->view.ringing) {
-        fprintf(stderr, "tocsin drill: an incident is open, %s first: waiting until it is over\n",
-                r->view.n_causes ? r->view.causes[0].feature : "cause not known");
+        if (!again)
+            fprintf(stderr,
+                    "tocsin drill: an incident is open, %s first: waiting until it is over\n",
+                    first_cause(&r->view));
         if (await_quiet(o, h, err) != OK)
             return err->rc;
     }
@@ -317,18 +321,23 @@ static enum rc drill(const struct drill_options *o, struct http *h, const struct
                      struct drill_result *ret, struct err *err)
 {
     *ret = (struct drill_result){.fault = f};
-    for (int i = 0; i < TRIES; i++) {
-        if (try_fault(o, h, ret, err) != OK)
+    for (int i = 1;; i++) {
+        if (try_fault(o, h, i > 1, ret, err) != OK)
             return err->rc;
         if (ret->rang || !ret->view.ringing)
             return OK;
-        fprintf(stderr, "tocsin drill: an incident opened just before the fault, %s first\n",
-                ret->view.n_causes ? ret->view.causes[0].feature : "cause not known");
+        if (interrupted)
+            return stopped(err);
+        if (i == TRIES)
+            return err_set(err, E_STATE,
+                           "an incident opened just before the fault, %d times, now %s first: "
+                           "drill again when this machine is quieter",
+                           TRIES, first_cause(&ret->view));
+        fprintf(stderr,
+                "tocsin drill: an incident opened just before the fault, %s first: again when it "
+                "is over\n",
+                first_cause(&ret->view));
     }
-    return err_set(err, E_STATE,
-                   "an incident opened just before the fault, %d times: drill again when this "
-                   "machine is quieter",
-                   TRIES);
 }
 
 /* -- the verb -- */

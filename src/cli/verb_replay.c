@@ -14,7 +14,6 @@
 #include "cli/verb.h"
 #include "config/config.h"
 #include "daemon/restore.h"
-#include "detect/daylight.h"
 #include "detect/replay.h"
 #include "detect/walk.h"
 #include "model/departure.h"
@@ -302,29 +301,19 @@ static enum rc recall_day_frame(void *arg, int64_t ts_ms, const float *frame, st
     return OK;
 }
 
-/* So much before, or where the history begins. (Times of a file may be as far apart as numbers go.)
- */
-static int64_t earlier(const struct replay_run *r, int64_t ts_ms, double span_ms)
-{
-    const double at = (double)ts_ms - span_ms;
-
-    return at > (double)r->source.first_ms ? (int64_t)at : r->source.first_ms;
-}
-
 /* What came before the span is known, as it was live: a first frame without a past has another
- * score. */
-static enum rc warm_up(struct replay_run *r, struct err *err)
+ * score, and the hour of the day may have been told long ago. */
+static enum rc recall_past(struct replay_run *r, struct err *err)
 {
     struct line *const line = &r->replay.line;
-    const double memory_ms =
-        (double)DEPARTURE_GAP * DEPARTURE_MEMORY * (double)r->source.interval_ms;
+    const int64_t memory_ms = (int64_t)DEPARTURE_GAP * DEPARTURE_MEMORY * r->source.interval_ms;
+    const int64_t warm_ms = r->from_ms - memory_ms;
 
-    if (!line->model || r->from_ms == r->source.first_ms)
+    if (!line->model)
         return OK;
-    const int64_t warm_ms = earlier(r, r->from_ms, memory_ms);
-    if (line->model->season.slots > 0 && warm_ms > r->source.first_ms &&
-        replay_source_feed(&r->source, earlier(r, warm_ms, DAYLIGHT_RECALL_MS), warm_ms - 1,
-                           recall_day_frame, line, err) != OK)
+    if (line->model->season.slots > 0 &&
+        replay_source_feed(&r->source, r->source.first_ms, warm_ms - 1, recall_day_frame, line,
+                           err) != OK)
         return err->rc;
     return replay_source_feed(&r->source, warm_ms, r->from_ms - 1, recall_frame, line, err);
 }
@@ -334,7 +323,7 @@ static enum rc play(struct replay_run *r, struct err *err)
 {
     struct incident last;
 
-    if (warm_up(r, err) != OK)
+    if (recall_past(r, err) != OK)
         return err->rc;
     report_progress_init(&r->bar, "replaying");
     report_progress_init(&r->training, "training");

@@ -82,8 +82,6 @@ static enum rc learn(struct entity *e, int64_t ts_ms, const float *frame, struct
 {
     const size_t rows = e->learned->rows;
 
-    if (line_note(&e->line, e->schema, ts_ms, frame, err) != OK)
-        return err->rc;
     if (rows && ts_ms <= e->learned->ts_ms[rows - 1])
         ts_ms = e->learned->ts_ms[rows - 1] + e->interval_ms;
     return dataset_append(e->learned, ts_ms, frame, err);
@@ -131,6 +129,8 @@ static bool windows_are_full(struct entity *e, int64_t ts_ms)
 static enum rc take_frame(struct entity *e, int64_t ts_ms, struct entity_step *ret, struct err *err)
 {
     e->frame_ms = ts_ms;
+    if (e->phase != PHASE_WATCHING && line_note(&e->line, e->schema, ts_ms, e->frame, err) != OK)
+        return err->rc;
     if (e->phase == PHASE_LEARNING && learn(e, ts_ms, e->frame, err) != OK)
         return err->rc;
     ret->frame = e->frame;
@@ -287,10 +287,12 @@ enum rc entity_recall(struct entity *e, int64_t ts_ms, const float *frame, struc
     return learn(e, ts_ms, frame, err);
 }
 
-void entity_warm(struct entity *e, int64_t ts_ms, const float *frame)
+enum rc entity_warm(struct entity *e, int64_t ts_ms, const float *frame, struct err *err)
 {
-    assert(e->phase == PHASE_WATCHING);
+    if (e->phase != PHASE_WATCHING)
+        return line_note(&e->line, e->schema, ts_ms, frame, err);
     line_recall(&e->line, ts_ms, frame);
+    return OK;
 }
 
 void entity_warm_day(struct entity *e, int64_t ts_ms, const float *frame)
@@ -340,7 +342,7 @@ enum rc entity_set_model(struct entity *e, struct model *m, uint64_t model_id, s
     dataset_free(TAKE(e->learned));
     e->presence = TAKE(presence);
     e->model_id = model_id;
-    if (e->phase != PHASE_WATCHING) { /* the trainer's own load is no news of this machine */
+    if (e->phase != PHASE_WATCHING) { /* nothing judged is to be made of the trainer's own load */
         evaluator_clear(e->evaluator);
         fill_anew(e);
     }

@@ -98,9 +98,11 @@ void entity_recall_verdict(struct entity *e, struct watch *w, const struct verdi
 void entity_count_verdict(struct entity *e, struct watch *w, const struct verdict *v,
                           bool after_gap);
 
-/* A frame that an earlier run judged with this model: scores go on as if nothing had stopped, where
- * the time between is short enough (model/departure.h). Watching only. Times rise. */
-void entity_warm(struct entity *e, int64_t ts_ms, const float *frame);
+/* A frame of an earlier run: scores go on as if nothing had stopped, where the time between is
+ * short enough (model/departure.h); of an entity that learns, the first ones do. Times rise.
+ * E_NOMEM. */
+MUST_CHECK enum rc entity_warm(struct entity *e, int64_t ts_ms, const float *frame,
+                               struct err *err);
 /* One of the last day, before those: it says how much sooner the day comes, no more. */
 void entity_warm_day(struct entity *e, int64_t ts_ms, const float *frame);
 

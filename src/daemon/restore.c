@@ -196,11 +196,11 @@ static bool count_any(void *arg, int64_t ts_ms, const float *frame, size_t n)
 
 static bool warm_frame(void *arg, int64_t ts_ms, const float *frame, size_t n)
 {
-    struct entity *e = arg;
+    struct recall *c = arg;
 
-    if (n == entity_schema(e)->n)
-        entity_warm(e, ts_ms, frame);
-    return true;
+    if (n == entity_schema(c->entity)->n)
+        c->rc = entity_warm(c->entity, ts_ms, frame, c->err);
+    return c->rc == OK;
 }
 
 static bool warm_day_frame(void *arg, int64_t ts_ms, const float *frame, size_t n)
@@ -215,11 +215,12 @@ static bool warm_day_frame(void *arg, int64_t ts_ms, const float *frame, size_t 
 /* A few frames of each hour tell whether the day comes sooner or later than it was learned. */
 static enum rc warm_day(struct entity *e, int64_t to_ms, struct store_reader *r, struct err *err)
 {
-    enum { STEP_MS = 5 * 60 * 1000 };
+    enum { AN_HOUR_MS = 3600 * 1000, STEP_MS = 5 * 60 * 1000 };
     const int64_t interval = entity_interval_ms(e);
     const int64_t step = interval > STEP_MS ? interval : STEP_MS;
 
-    for (int64_t ms = to_ms - DAYLIGHT_RECALL_MS; ms < to_ms; ms += step)
+    for (int64_t ms = to_ms - (DAYLIGHT_HOURS + DAYLIGHT_HOURS_SURE + 2) * (int64_t)AN_HOUR_MS;
+         ms < to_ms; ms += step)
         if (store_read_frames(r, entity_instance(e), entity_schema(e)->hash, ms,
                               ms + (step < 2 * interval ? step : 2 * interval) - 1, false,
                               warm_day_frame, e, err) != OK)
@@ -249,14 +250,17 @@ static enum rc find_warm(const struct entity *e, const struct restore_options *o
 static enum rc warm_up(struct entity *e, const struct restore_options *o, struct store_reader *r,
                        struct err *err)
 {
+    const struct model *const m = entity_model(e);
+    struct recall c = {.entity = e, .err = err};
     int64_t from_ms;
 
     if (find_warm(e, o, r, &from_ms, err) != OK)
         return err->rc;
-    if (entity_model(e)->season.slots > 0 && warm_day(e, from_ms, r, err) != OK)
+    if (m && m->season.slots > 0 && warm_day(e, from_ms, r, err) != OK)
         return err->rc;
-    return store_read_frames(r, entity_instance(e), entity_schema(e)->hash, from_ms, o->now_ms,
-                             false, warm_frame, e, err);
+    const enum rc rc = store_read_frames(r, entity_instance(e), entity_schema(e)->hash, from_ms,
+                                         o->now_ms, false, warm_frame, &c, err);
+    return rc == OK ? c.rc : rc;
 }
 
 struct last_training {
@@ -349,6 +353,8 @@ static enum rc restore_from(struct store_reader *r, struct entity *e,
         log_event(LOG_WARN, "the model of an earlier run was not taken; learning anew", "instance",
                   entity_instance(e), "reason", err->msg, NULL);
     rc = recall_frames(e, o, r, err);
+    if (rc == OK)
+        rc = warm_up(e, o, r, err);
     if (rc != OK && rc != E_NOMEM) {
         log_event(LOG_WARN, "frames of an earlier run were not taken", "err", err->msg, NULL);
         rc = OK;

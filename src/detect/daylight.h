@@ -34,13 +34,7 @@
 /* docs/detection.md has how near chance comes to it. */
 #define DAYLIGHT_SURE 4.0
 
-enum {
-    DAYLIGHT_HOURS = 24,
-    DAYLIGHT_HOURS_SURE = 6,
-    DAYLIGHT_STEP_MS = 60 * 1000,
-    /* what was before that says no more: with the hours that are not whole */
-    DAYLIGHT_RECALL_MS = (DAYLIGHT_HOURS + DAYLIGHT_HOURS_SURE + 2) * 3600 * 1000,
-};
+enum { DAYLIGHT_HOURS = 24, DAYLIGHT_HOURS_SURE = 6, DAYLIGHT_STEP_MS = 60 * 1000 };
 
 struct daylight;
 

@@ -161,7 +161,7 @@ def refused(binary, api, sentence):
 
 def test_no_fault_while_it_learns(binary, api):
     api.phase = "learning"
-    refused(binary, api, "is still learning (42 %); no fault was made")
+    refused(binary, api, "is still learning (42 %): drill again when it watches")
 
 
 def begin_drill(binary, api):
@@ -208,7 +208,7 @@ def test_a_machine_that_is_never_quiet_is_given_up(binary, api):
         ring_for_something_else(api, process)
     out, errors = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "just before the fault, 3 times: drill again when this machine is quieter" in errors
+    assert "just before the fault, 3 times, now load_per_core first: drill again" in errors
 
 
 def test_no_fault_when_the_server_is_in_trouble(binary, api):

@@ -29,8 +29,9 @@ static const char profile_text[] =
 struct fixture {
     struct profile *profile;
     struct entity *entity, *other; /* this machine, and one that is asked from elsewhere */
-    struct dataset *learned;
-    struct model *model; /* that was made of it */
+    int ticks_of_training;
+    struct dataset *learned; /* and what came while the trainer worked */
+    struct model *model;     /* that was made of it */
     struct series_set *set;
     uint32_t work, level, swap;
     double work_total, swap_now, level_shift;
@@ -120,6 +121,11 @@ static void learn_and_train(struct fixture *x)
     assert_int_equal(model_train(d, NULL, entity_schema(x->entity), &learn, &threshold, &provenance,
                                  NULL, NULL, &m, &err),
                      OK);
+    for (int i = 0; i < x->ticks_of_training; i++) {
+        tick(x);
+        assert_int_equal(dataset_append(d, x->clocks.wall_ms - INTERVAL_MS, x->step.frame, &err),
+                         OK);
+    }
     assert_int_equal(entity_set_model(x->entity, m, 42, &err), OK);
     x->model = m;
     x->learned = d;
@@ -475,6 +481,7 @@ static void a_replay_of_its_frames_comes_to_the_same(void **state)
     struct replay r;
     unsigned opened = 0;
 
+    x->ticks_of_training = 30;
     learn_and_train(x);
     begin_replay(x, x->model, &r);
     for (int i = 0; i < 600; i++) {

@@ -337,6 +337,44 @@ static void a_change_of_model_or_a_restart_goes_on_as_if_it_had_not_been(void **
     line_done(&cold);
 }
 
+/* Noted before there is a model, or recalled with it: the score is the same, also over a gap. */
+static void what_was_learned_is_the_past_of_what_is_judged(void **state)
+{
+    struct fixture *x = *state;
+
+    for (int gap_at = -1; gap_at <= 50; gap_at += 51) {
+        struct line noted, recalled, cold;
+        struct line *const lines[] = {&noted, &recalled, &cold};
+        const struct schema *const schema = x->model->schema;
+        struct line_step step[3];
+        int64_t ms = 0;
+        struct err err;
+        float frame[N];
+
+        for (int k = 0; k < 3; k++)
+            line_init(lines[k], (struct confirm_spec){3, 5}, SECOND);
+        assert_int_equal(line_set_model(&recalled, schema, x->model, &err), OK);
+        assert_int_equal(line_set_model(&cold, schema, x->model, &err), OK);
+        for (int r = 0; r < DEPARTURE_MEMORY; r++) {
+            for (size_t i = 0; i < N; i++)
+                frame[i] = 10 + (float)((r * 7 + (int)i * 3) % 11) / 10;
+            ms += r == gap_at ? (DEPARTURE_GAP + 1) * SECOND : SECOND;
+            assert_int_equal(line_note(&noted, schema, ms, frame, &err), OK);
+            line_recall(&recalled, ms, frame);
+        }
+        assert_int_equal(noted.past.n, gap_at < 0 ? DEPARTURE_MEMORY : DEPARTURE_MEMORY - gap_at);
+        assert_int_equal(line_set_model(&noted, schema, x->model, &err), OK);
+        for (size_t i = 0; i < N; i++)
+            frame[i] = 12;
+        for (int k = 0; k < 3; k++)
+            line_push(lines[k], ms + SECOND, frame, &step[k]);
+        assert_true(step[0].verdict.score == step[1].verdict.score);
+        assert_true(step[0].verdict.score != step[2].verdict.score);
+        for (int k = 0; k < 3; k++)
+            line_done(lines[k]);
+    }
+}
+
 /* A percentile that its budget would never be: once it rang more often than is credible it goes up,
  * and a restart that hears the same verdicts comes to the same. */
 static void a_staged_threshold_that_rings_too_often_goes_up(void **state)
@@ -399,6 +437,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             maintenance_counts_for_no_promise_until_something_outlasts_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_model_that_is_refused_changes_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_was_learned_is_the_past_of_what_is_judged, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_staged_threshold_that_rings_too_often_goes_up, set_up,
                                         tear_down),
     };
