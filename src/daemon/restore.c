@@ -263,6 +263,17 @@ static enum rc warm_up(struct entity *e, const struct restore_options *o, struct
     return rc == OK ? c.rc : rc;
 }
 
+static enum rc take_past(struct entity *e, const struct restore_options *o, struct store_reader *r,
+                         struct err *err)
+{
+    const enum rc rc = warm_up(e, o, r, err);
+
+    if (rc == OK || rc == E_NOMEM)
+        return rc;
+    log_event(LOG_WARN, "scores start without frames of an earlier run", "err", err->msg, NULL);
+    return OK;
+}
+
 struct last_training {
     uint64_t schema_hash;
     int64_t ms;
@@ -343,23 +354,19 @@ static enum rc restore_from(struct store_reader *r, struct entity *e,
     if (rc == OK && find_last(e, o, r, err) != OK)
         log_event(LOG_WARN, "it is not known where an earlier run stopped", "instance",
                   entity_instance(e), "err", err->msg, NULL);
-    if (rc == OK && (rc = warm_up(e, o, r, err)) != OK && rc != E_NOMEM) {
-        log_event(LOG_WARN, "scores start without frames of an earlier run", "err", err->msg, NULL);
-        return OK;
-    }
-    if (rc == OK || rc == E_NOMEM)
+    if (rc == OK)
+        return take_past(e, o, r, err);
+    if (rc == E_NOMEM)
         return rc;
     if (there_is_one)
         log_event(LOG_WARN, "the model of an earlier run was not taken; learning anew", "instance",
                   entity_instance(e), "reason", err->msg, NULL);
     rc = recall_frames(e, o, r, err);
-    if (rc == OK)
-        rc = warm_up(e, o, r, err);
-    if (rc != OK && rc != E_NOMEM) {
+    if (rc == E_NOMEM)
+        return rc;
+    if (rc != OK)
         log_event(LOG_WARN, "frames of an earlier run were not taken", "err", err->msg, NULL);
-        rc = OK;
-    }
-    return rc;
+    return take_past(e, o, r, err);
 }
 
 enum rc restore_entity(struct entity *e, const struct restore_options *o, int64_t *ret_trained_ms,

@@ -2,8 +2,8 @@
 """The classic chain, real: Node Exporter, Prometheus, tocsin that learns from Prometheus's history
 and watches by its API, Prometheus that scrapes the scores each second, its alert rule,
 Alertmanager, and a webhook; with a real fault on this machine."""
-import glob
 import calendar
+import glob
 import json
 import os
 import subprocess
